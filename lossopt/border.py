@@ -1,0 +1,103 @@
+"""What is checked on the host before anything is compiled: the data against the loss and the model.
+
+Traced values (inside jit or vmap) are passed through: they were checked outside, or cannot be.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from . import data, losses, models
+
+
+def checked(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> data.Dataset:
+    """The data as validated arrays, once the loss, the model and the targets fit each other.
+
+    Raises:
+        TypeError: the loss is not a function, or the model not a Model.
+        ValueError: the data, the targets for this loss, or a hyperparameter are out of range.
+    """
+    check_loss(loss)
+    if not isinstance(model, models.Model):
+        raise TypeError(f"model={model!r}: use lossopt.models.linear, .logistic or .softmax(classes).")
+    dataset = data.validate(dataset)
+    if losses.has_card(loss):
+        _check_pair(loss, model)
+        _check_targets(loss, dataset, model)
+    elif model.classes is None and np.ndim(dataset.targets) != 1:
+        raise ValueError(f"Targets of shape {np.shape(dataset.targets)} with a model of one score: give shape (n,).")
+    return dataset
+
+
+def check_loss(loss: Any) -> None:
+    """Raise unless `loss` is callable and its concrete hyperparameters lie in their domains."""
+    if isinstance(loss, str):
+        known = loss in losses.names()
+        use = f"lossopt.losses.{loss}" if known else f"a function from lossopt.losses{losses.nearest(loss, losses.names())}"
+        raise TypeError(f"loss={loss!r} is a name: pass {use}.")
+    if not callable(loss):
+        raise TypeError(f"loss={loss!r} is not a function of (prediction, target).")
+    losses.check_hyperparameters(loss, losses.hyperparameters(loss) if losses.has_card(loss) else {})
+
+
+def check_l2(l2: Any) -> None:
+    """Raise ValueError where a concrete penalty is negative or not a number."""
+    if not isinstance(l2, jax.core.Tracer) and not np.all(np.asarray(l2) >= 0):
+        raise ValueError(f"l2={l2}: the penalty must be a number of at least 0.")
+
+
+def _check_pair(loss: losses.Loss, model: models.Model) -> None:
+    card = losses.claims(loss)
+    if card.prediction in ("probability", "probabilities"):
+        better = "softmax_cross_entropy" if card.prediction_ndim else "logistic"
+        raise ValueError(f"{card.name} is of a probability, but a {model.name} model gives a raw score: use {better}.")
+    if card.prediction_ndim and model.classes is None:
+        raise ValueError(f"{card.name} is of a vector of logits: use model=lossopt.models.softmax(classes).")
+    if not card.prediction_ndim and model.classes is not None:
+        raise ValueError(f"{card.name} is of one number, but a softmax model gives {model.classes}: use another loss or model.")
+
+
+def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:
+    if isinstance(dataset.targets, jax.core.Tracer):
+        return
+    card, targets = losses.claims(loss), np.asarray(dataset.targets)
+    expected_ndim = 1 + card.target_ndim
+    if targets.ndim != expected_ndim or (card.target_ndim and targets.shape[1] != model.classes):
+        hint = "one-hot encode integer labels with jax.nn.one_hot, or use softmax_cross_entropy" if card.target_ndim else "give shape (n,)"
+        raise ValueError(f"{card.name} takes as target {losses.TARGETS[card.target]}, but the targets have shape {targets.shape}: {hint}.")
+    bad = _illegal(card.target, targets, model.classes)
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        raise ValueError(
+            f"{card.name} takes as target {losses.TARGETS[card.target]}, but {rows.size} of {bad.size} rows hold another value, "
+            f"the first in row {rows[0]}: {targets[rows[0]]}; {_remedy(card.target, targets)}."
+        )
+
+
+def _illegal(kind: str, targets: np.ndarray, classes: int | None) -> np.ndarray:
+    if kind == "binary":
+        return (targets != 0) & (targets != 1)
+    if kind == "unit":
+        return (targets < 0) | (targets > 1)
+    if kind == "label":
+        whole = np.full(targets.shape, np.issubdtype(targets.dtype, np.integer))
+        return ~whole | (targets < 0) | (targets >= classes)
+    if kind == "simplex":
+        return np.any(targets < 0, axis=1) | (np.abs(targets.sum(axis=1) - 1) > 1e-3)
+    return np.zeros(targets.shape, bool)
+
+
+def _remedy(kind: str, targets: np.ndarray) -> str:
+    values = set(np.unique(targets)[:3].tolist())
+    if kind in ("binary", "unit") and values == {-1, 1}:
+        return "map labels -1 and 1 to 0 and 1 with (targets + 1) / 2"
+    if kind in ("binary", "unit") and values == {1, 2}:
+        return "map labels 1 and 2 to 0 and 1 with targets - 1"
+    if kind == "label" and not np.issubdtype(targets.dtype, np.integer):
+        return "cast whole-number labels with .astype(int)"
+    if kind == "label":
+        return "number the classes from 0, and give the model as many classes"
+    if kind == "simplex":
+        return "each row must be non-negative and sum to 1"
+    return "for other values use a regression loss"

@@ -1,0 +1,182 @@
+"""From losses to one number. The only place that maps a loss over a batch, and the only mean.
+
+loss: one example. reduction: how many losses become one number. cost = reduction of per-example losses.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Shaped
+
+from . import losses
+
+
+class Reduction(Protocol):
+    """How per-example losses become one number, each with a weight of at least 0 (0: left out)."""
+
+    def __call__(self, values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]: ...
+
+
+def mean(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
+    """Σwℓ/Σw, and 0 where no weight is left."""
+    mass = jnp.sum(weights)
+    return jnp.where(mass > 0, jnp.sum(weights * values) / jnp.where(mass > 0, mass, 1.0), 0.0)
+
+
+def total(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
+    """Σwℓ."""
+    return jnp.sum(weights * values)
+
+
+def root_mean(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
+    """√(Σwℓ/Σw); at a perfect fit, where the slope of the root is infinite, the gradient 0 is chosen."""
+    inside = mean(values, weights)
+    perfect = inside == 0
+    return jnp.where(perfect, 0.0, jnp.sqrt(jnp.where(perfect, 1.0, inside)))
+
+
+def per_example(loss: losses.Loss) -> Callable[..., Float[Array, "*batch"]]:
+    """The loss of every example of a batch: `per_example(loss)(predictions, targets) -> losses`.
+
+    Predictions and targets must have one batch shape: `(n,)` and `(n,)`; for a loss of a vector `(n, k)` and
+    `(n,)` or `(n, k)`. A registered loss may have several batch axes; any other runs over the first.
+
+    Raises:
+        ValueError: the shapes do not match, or the loss does not give one number an example.
+    """
+
+    def batch_loss(predictions: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> Float[Array, "*batch"]:
+        predictions, targets = jnp.asarray(predictions), jnp.asarray(targets)
+        mapped = loss
+        for _ in _batch_shape(loss, predictions, targets):
+            mapped = jax.vmap(mapped)
+        values = mapped(predictions, targets)
+        _check_one_number_each(values, loss, predictions, targets)
+        return values
+
+    return batch_loss
+
+
+def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[Array, ""]]:
+    """The cost of a batch: `cost(loss, reduction)(predictions, targets, *, weights=None, where=None) -> scalar`.
+
+    `weights` (one an example, at least 0) enter the reduction; an example of weight 0 or with `where=False`
+    is left out of value and gradient, even where it holds NaN or an illegal target. With all left out the cost is 0.
+
+    Raises:
+        ValueError: as `per_example`; weights or where are not of the batch's shape.
+    """
+    losses_of = per_example(loss)
+
+    def batch_cost(
+        predictions: Shaped[Array, "..."],
+        targets: Shaped[Array, "..."],
+        *,
+        weights: Float[Array, "*batch"] | None = None,
+        where: Bool[Array, "*batch"] | None = None,
+    ) -> Float[Array, ""]:
+        predictions, targets = jnp.asarray(predictions), jnp.asarray(targets)
+        keep = _kept(_batch_shape(loss, predictions, targets), weights, where)
+        if keep is None:
+            values = losses_of(predictions, targets)
+            return reduction(values, jnp.ones_like(values))
+        values = losses_of(_stand_in(predictions, keep), _stand_in(targets, keep))
+        share = jnp.ones_like(values) if weights is None else jnp.asarray(weights, values.dtype)
+        return reduction(jnp.where(keep, values, 0.0), jnp.where(keep, share, 0.0))
+
+    return batch_cost
+
+
+def weighted_sum(terms: Mapping[str, tuple[Any, Callable]], *, parts: bool = False) -> Callable[..., Any]:
+    """Several costs as one: `weighted_sum({"price": (0.7, cost_a), "sold": (0.3, cost_b)})`.
+
+    Call it with predictions and targets as mappings with the same names (several tasks), or with plain arrays that
+    every cost is given (several losses of one task). Keyword arguments go to every cost, by name if they are mappings.
+    With `parts=True` it returns `(sum, {name: cost})`, for `jax.value_and_grad(..., has_aux=True)`.
+
+    Raises:
+        ValueError: no terms; a name is missing or left over.
+    """
+    if not terms:
+        raise ValueError("weighted_sum needs at least one term: {'name': (weight, cost)}.")
+
+    def summed(predictions: Any, targets: Any, **options: Any) -> Any:
+        given = {"predictions": predictions, "targets": targets} | options
+        split = {what: _by_name(value, terms, what) for what, value in given.items()}
+        values = {
+            name: batch_cost(**{what: value[name] for what, value in split.items()})
+            for name, (_, batch_cost) in terms.items()
+        }
+        result = sum(weight * values[name] for name, (weight, _) in terms.items())
+        return (result, values) if parts else result
+
+    return summed
+
+
+def _by_name(value: Any, terms: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(terms, value)
+    if set(value) != set(terms):
+        raise ValueError(
+            f"The terms are called {sorted(terms)}, but the {what} are called {sorted(value)}: use the same names."
+        )
+    return value
+
+
+def _batch_shape(loss: losses.Loss, predictions: Array, targets: Array) -> tuple[int, ...]:
+    if losses.has_card(loss):
+        card = losses.claims(loss)
+        batch = predictions.shape[: predictions.ndim - card.prediction_ndim]
+        other = targets.shape[: targets.ndim - card.target_ndim]
+    else:
+        batch, other = predictions.shape[:1], targets.shape[:1]
+    if predictions.ndim == 0 or not batch or batch != other:
+        raise ValueError(_mismatch(predictions.shape, targets.shape))
+    return batch
+
+
+def _mismatch(predictions: tuple[int, ...], targets: tuple[int, ...]) -> str:
+    found = f"Predictions of shape {predictions} do not match targets of shape {targets}"
+    if predictions == (*targets, 1):
+        return f"{found}: a model that ends in one unit gives a last axis of 1; use predictions[..., 0]."
+    if targets == (*predictions, 1):
+        return f"{found}: a column was taken as a table; use targets[..., 0]."
+    if not predictions or not targets:
+        return f"{found}: a cost is of a batch; call the loss itself for one example."
+    return f"{found}: give one prediction (for a multiclass loss, one vector of k scores) an example."
+
+
+def _check_one_number_each(values: Array, loss: losses.Loss, predictions: Array, targets: Array) -> None:
+    if values.ndim and (losses.has_card(loss) or values.ndim == 1):
+        return
+    raise ValueError(
+        "A loss maps one prediction and one target to one number, but predictions of shape "
+        f"{predictions.shape} and targets of shape {targets.shape} gave losses of shape {values.shape}: "
+        "reduce inside the loss (with .sum(), say), or drop a last axis of 1."
+    )
+
+
+def _kept(batch: tuple[int, ...], weights: Array | None, where: Array | None) -> Array | None:
+    for name, value in (("weights", weights), ("where", where)):
+        if value is not None and jnp.shape(value) != batch:
+            raise ValueError(f"{name} of shape {jnp.shape(value)} do not match a batch of shape {batch}: give one an example.")
+    if weights is None:
+        return None if where is None else jnp.asarray(where, bool)
+    weighty = jnp.asarray(weights) != 0
+    return weighty if where is None else weighty & jnp.asarray(where, bool)
+
+
+def _stand_in(values: Array, keep: Array) -> Array:
+    """The rows left out replaced by a copy of the first row kept, which is legal for any loss; by 0 if none is."""
+    rows = keep.size
+    flat = values.reshape(rows, *values.shape[keep.ndim :])
+    kept = keep.reshape(rows, *(1,) * (flat.ndim - 1))
+    first = jnp.where(jnp.any(keep), flat[jnp.argmax(keep.reshape(rows))], jnp.zeros_like(flat[0]))
+    return jnp.where(kept, flat, jax.lax.stop_gradient(first)).reshape(values.shape)
+
+
+mse = cost(losses.squared_error)
+rmse = cost(losses.squared_error, root_mean)
+mae = cost(losses.absolute_error)

@@ -1,0 +1,189 @@
+"""Dataset: features, targets and weights; and `validate`, the one place where a user's data is looked at.
+
+`validate` works on the host, before anything is compiled; given tracers, which it cannot look into, it does nothing.
+"""
+
+import numbers
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+
+class Dataset(NamedTuple):
+    """The examples to fit: row i of each field is example i.
+
+    Attributes:
+        features: (n, d) floats.
+        targets: (n,): real for regression, {0, 1} for binary, integers in [0, k) for multiclass; or (n, k)
+            probabilities for a multiclass loss that takes soft labels.
+        weights: (n,) non-negative importances of the examples, in any unit, or `None` for equal ones.
+
+    The fields may be numpy arrays, lists or pandas objects: `validate`, which `fit` and `solve` call, converts them.
+    """
+
+    features: Float[Array, "n d"]
+    targets: Shaped[Array, "n *k"]
+    weights: Float[Array, " n"] | None = None
+
+
+def traced(*values: Any) -> bool:
+    """Whether any leaf of `values` is a tracer, so that its numbers cannot be looked at."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+
+
+def known(value: Any) -> float | None:
+    """A scalar as a number of the host's, or None when it is traced."""
+    return None if traced(value) else float(value)
+
+
+def validate(dataset: Any) -> Dataset:
+    """Check a data set and convert it to JAX arrays; return it as it is when any leaf is a tracer.
+
+    Integer and boolean features and weights become the default float dtype, boolean targets the default integer
+    dtype. Integer targets stay integers, and a floating dtype that JAX is set up to hold is kept.
+
+    Args:
+        dataset: a `Dataset` of JAX or numpy arrays, (nested) lists or pandas objects.
+
+    Raises:
+        TypeError: anything but a `Dataset`.
+        ValueError: shapes that do not fit together, a value that is no finite real number, a negative weight. The
+            sentence says what was found, in how many rows, the first such row (counted from 0) and the remedy.
+    """
+    if not isinstance(dataset, Dataset):
+        raise TypeError(
+            f"expected a Dataset but got a {type(dataset).__name__}; build one with data.Dataset(features, targets)."
+        )
+    if traced(dataset):
+        return dataset
+    features = _features(dataset.features)
+    rows = features.shape[0]
+    weights = None if dataset.weights is None else _weights(dataset.weights, rows)
+    return Dataset(features, _targets(dataset.targets, rows), weights)
+
+
+def _features(values: Any) -> Array:
+    given = _numbers(values, "features")
+    if given.ndim == 1 and given.size > 0:
+        raise ValueError(
+            f"features have shape {given.shape} where (rows, columns) is expected; "
+            "for a single feature pass features.reshape(-1, 1)."
+        )
+    if given.ndim > 2 or given.ndim == 0:
+        raise ValueError(
+            f"features have shape {given.shape} where (rows, columns) is expected; "
+            "flatten each example to a vector, or use jax.vmap to fit several data sets at once."
+        )
+    if given.shape[0] == 0:
+        raise ValueError(f"features have shape {given.shape}, no rows; give at least one example.")
+    if given.shape[1] == 0:
+        raise ValueError(f"features have shape {given.shape}, no columns; give at least one feature.")
+    return _converted(values, given, "features", keep_integers=False)
+
+
+def _targets(values: Any, rows: int) -> Array:
+    given = _numbers(values, "targets")
+    if given.ndim == 2 and given.shape[1] == 1:
+        raise ValueError(
+            f"targets have shape {given.shape}, a column where a vector is expected; "
+            "pass targets[:, 0] (of a pandas frame, targets.iloc[:, 0])."
+        )
+    if given.ndim not in (1, 2):
+        raise ValueError(f"targets have shape {given.shape} where ({rows},) or ({rows}, classes) is expected.")
+    _same_length(given, rows, "targets")
+    return _converted(values, given, "targets", keep_integers=True)
+
+
+def _weights(values: Any, rows: int) -> Array:
+    given = _numbers(values, "weights")
+    if given.ndim != 1:
+        raise ValueError(f"weights have shape {given.shape} where ({rows},) is expected; give one number for each row.")
+    _same_length(given, rows, "weights")
+    weights = _converted(values, given, "weights", keep_integers=False)
+    if (given < 0).any():
+        raise ValueError(f"weights are negative {_where(given < 0)}; use zero to leave a row out.")
+    if not (given > 0).any():
+        raise ValueError(f"weights are zero in all {rows} rows; give at least one row a positive weight.")
+    return weights
+
+
+def _same_length(given: np.ndarray, rows: int, name: str) -> None:
+    if given.shape[0] != rows:
+        raise ValueError(
+            f"features have {rows} rows but {name} have {given.shape[0]} (shape {given.shape}); "
+            "give one of each for every example."
+        )
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    """`values` as a host array of real numbers of any dtype."""
+    try:
+        given = np.asarray(values)
+    except ValueError:  # numpy's answer to nested lists of unequal lengths
+        raise ValueError(f"{name} have rows of different lengths; give each row the same number of columns.") from None
+    if jnp.issubdtype(given.dtype, jnp.complexfloating):
+        raise ValueError(
+            f"{name} are complex numbers ({given.dtype}) in all {len(given)} rows, the first row 0; "
+            "pass their real and imaginary parts as separate columns."
+        )
+    # jnp, not np: bfloat16 is no number to numpy, and a time span is one.
+    if given.dtype == bool or (jnp.issubdtype(given.dtype, jnp.number) and given.dtype.kind != "m"):
+        return given
+    return _from_cells(np.asarray(values, dtype=object), name)
+
+
+def _from_cells(cells: np.ndarray, name: str) -> np.ndarray:
+    """An array of Python objects as floats; a missing cell (None, pandas.NA) becomes NaN."""
+
+    def missing(cell: Any) -> bool:
+        return cell is None or type(cell).__name__ in ("NAType", "NaTType")
+
+    def number(cell: Any) -> bool:
+        return missing(cell) or isinstance(cell, numbers.Real | np.bool_)
+
+    if cells.ndim == 0:
+        raise ValueError(f"{name} are a {type(cells.item()).__name__}, not an array of numbers; convert them to one.")
+    bad = np.array([not number(cell) for cell in cells.flat], dtype=bool).reshape(cells.shape)
+    if bad.any():
+        cell = cells[bad][0]
+        remedy = "encode classes as integers 0, 1, ..." if name == "targets" else "make numbers of it or leave it out"
+        raise ValueError(f"{name} hold {cell!r} ({type(cell).__name__}), not a number, {_where(bad)}; {remedy}.")
+    return np.array([np.nan if missing(cell) else float(cell) for cell in cells.flat]).reshape(cells.shape)
+
+
+def _converted(values: Any, given: np.ndarray, name: str, *, keep_integers: bool) -> Array:
+    """`given` as a JAX array of the dtype that `validate` promises, and checked.
+
+    All of it is done by numpy: inside someone's jit, jnp would stage even what is known.
+    """
+    floating = jnp.issubdtype(given.dtype, jnp.floating)
+    if floating or (keep_integers and given.dtype != bool):
+        dtype = jax.dtypes.canonicalize_dtype(given.dtype)
+    else:
+        dtype = jnp.result_type(int if keep_integers else float)
+    with np.errstate(over="ignore"):
+        host = given.astype(dtype)
+    if floating:
+        _refuse(np.isnan(given), f"{name} hold NaN", "drop those rows or fill the gaps")
+        _refuse(np.isinf(given), f"{name} hold an infinite value", "drop those rows or correct them")
+        _refuse(np.isinf(host), f"{name} hold values beyond {dtype}", "rescale them or turn on float64")
+    elif keep_integers:
+        _refuse(host != given, f"{name} hold integers beyond {dtype}", "pass them as floats")
+    # What is on a device already stays there.
+    return values if isinstance(values, jax.Array) and values.dtype == dtype else jnp.asarray(host)
+
+
+def _refuse(bad: np.ndarray, what: str, remedy: str) -> None:
+    if bad.any():
+        raise ValueError(f"{what} {_where(bad)}; {remedy}.")
+
+
+def _where(bad: np.ndarray) -> str:
+    """`in 2 rows, the first row 17 (counting from 0), column 3`."""
+    first = np.argwhere(bad)[0]
+    rows = int(bad.reshape(bad.shape[0], -1).any(axis=1).sum())
+    column = f", column {first[1]}" if bad.ndim == 2 else ""
+    return f"in {rows} row{'s' if rows > 1 else ''}, the first row {first[0]} (counting from 0){column}"

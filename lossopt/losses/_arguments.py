@@ -1,0 +1,89 @@
+"""How a loss reads its two arguments: as floats of one dtype, with an illegal target turned into NaN.
+
+A pure function under `jit` cannot raise on a value, so an illegal target poisons the loss and its gradient.
+"""
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+
+def floats(*values: ArrayLike) -> tuple[Array, ...]:
+    """All values in one floating dtype, that of the floating ones; the default float if none is."""
+    floating = [value for value in values if jnp.issubdtype(jnp.result_type(value), jnp.floating)]
+    dtype = jnp.result_type(*floating) if floating else jnp.result_type(float)
+    return tuple(jnp.asarray(value, dtype) for value in values)
+
+
+def like(value: ArrayLike, reference: Array) -> Array:
+    """A hyperparameter in the dtype of the data, so that it never changes the dtype of the loss."""
+    return jnp.asarray(value, reference.dtype)
+
+
+def residual(prediction: ArrayLike, target: ArrayLike) -> Array:
+    """r = prediction - target."""
+    prediction, target = floats(prediction, target)
+    return prediction - target
+
+
+def binary(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
+    """The prediction and a target in {0, 1}; any other target becomes NaN."""
+    prediction, target = floats(prediction, target)
+    return prediction, jnp.where((target == 0) | (target == 1), target, jnp.nan)
+
+
+def unit(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
+    """The prediction and a target in [0, 1]; any other target becomes NaN."""
+    prediction, target = floats(prediction, target)
+    return prediction, jnp.where((target >= 0) & (target <= 1), target, jnp.nan)
+
+
+def margin(prediction: ArrayLike, target: ArrayLike) -> Array:
+    """m = (2 target - 1) prediction, for a target in {0, 1}."""
+    prediction, target = binary(prediction, target)
+    return (2 * target - 1) * prediction
+
+
+def label(logits: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
+    """The logits and a mask that is True at the labelled class; a label outside [0, k) makes the logits NaN.
+
+    Raises:
+        TypeError: the target is not an integer.
+        ValueError: the logits are not a vector, or the target is not a scalar.
+    """
+    (logits,) = floats(logits)
+    target = jnp.asarray(target)
+    if logits.ndim != 1 or target.ndim != 0:
+        raise ValueError(
+            f"This loss takes one vector of logits and one integer label, not shapes {logits.shape} and "
+            f"{target.shape}; for a vector of probabilities as the target use softmax_cross_entropy_soft, "
+            "and for a batch lossopt.per_example."
+        )
+    if not jnp.issubdtype(target.dtype, jnp.integer):
+        raise TypeError(
+            f"This loss takes an integer class label, not {target.dtype}: cast it with .astype(int), "
+            "or use softmax_cross_entropy_soft for probabilities."
+        )
+    chosen = jnp.arange(logits.size, dtype=target.dtype) == target
+    return jnp.where(jnp.any(chosen), logits, jnp.nan), chosen
+
+
+def simplex(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
+    """The prediction vector and a target vector of the same length; a negative target becomes NaN.
+
+    Raises:
+        ValueError: the two are not vectors of one length.
+    """
+    prediction, target = floats(prediction, target)
+    if prediction.ndim != 1 or prediction.shape != target.shape:
+        raise ValueError(
+            f"This loss takes two vectors of one length, not shapes {prediction.shape} and {target.shape}; "
+            "an integer label needs jax.nn.one_hot(label, k) here, or the loss softmax_cross_entropy."
+        )
+    return prediction, jnp.where(target >= 0, target, jnp.nan)
+
+
+def times(weight: Array, value: Array) -> Array:
+    """weight * value, and 0 where the weight is 0 even if the value is infinite."""
+    zero = weight == 0
+    return jnp.where(zero, 0.0, weight * jnp.where(zero, 0.0, value))

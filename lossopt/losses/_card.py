@@ -1,0 +1,283 @@
+"""What is claimed about a loss, kept beside the loss, and the registry that finds both by name.
+
+A loss is a plain function of one example. A `LossCard` only records claims; `properties.py`
+measures every one of them, and the tests refuse a card that the measurement contradicts.
+"""
+
+import dataclasses
+import difflib
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+
+
+F = TypeVar("F", bound=Callable)
+Loss = Callable[..., jax.Array]
+Number = float | Callable[..., float]
+
+Task = Literal["regression", "binary", "multiclass"]
+Prediction = Literal["real", "logit", "probability", "logits", "probabilities"]
+Target = Literal["real", "binary", "unit", "label", "simplex"]
+Growth = Literal["exponential", "power", "quadratic", "linear", "logarithmic", "constant"]
+
+TARGETS: Mapping[str, str] = {
+    "real": "a real number",
+    "binary": "0 or 1",
+    "unit": "a number in [0, 1]",
+    "label": "an integer class label in [0, k)",
+    "simplex": "a vector of k probabilities",
+}
+
+
+class Interval(NamedTuple):
+    """The numbers a hyperparameter may take; `closed` says which ends belong to them."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    closed: tuple[bool, bool] = (True, True)
+
+    def contains(self, value: Any) -> bool:
+        """Whether every element of `value` lies inside."""
+        value = np.asarray(value, dtype=float)
+        above = value >= self.low if self.closed[0] else value > self.low
+        below = value <= self.high if self.closed[1] else value < self.high
+        return bool(np.all(above & below))
+
+    def __str__(self) -> str:
+        left, right = "([" [self.closed[0]], ")]"[self.closed[1]]
+        return f"{left}{self.low:g}, {self.high:g}{right}"
+
+
+POSITIVE = Interval(0.0, math.inf, (False, True))
+NON_NEGATIVE = Interval(0.0, math.inf)
+POSITIVE_FINITE = Interval(0.0, math.inf, (False, False))
+UNIT_OPEN = Interval(0.0, 1.0, (False, False))
+UNIT = Interval(0.0, 1.0)
+ANY = Interval()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossCard:
+    """The claims made about one loss.
+
+    A number may be given as a function of the loss's hyperparameters; `card(loss)` returns
+    the card with every such function evaluated. "Sup" is over predictions and targets; for a
+    loss of a vector, slopes and curvatures are in the Euclidean norm. None makes no claim.
+
+    Attributes:
+        task: what kind of target the loss is for.
+        formula: LaTeX, in r = prediction - target, s a logit, m the margin, z logits, p and q probabilities.
+        prediction, target: what the two arguments hold.
+        hyperparameters: the domain of each; its default is in the signature.
+        kinks: residuals (margins for a binary loss) at which the slope jumps.
+        lipschitz: sup |slope|, inf where there is none.
+        smoothness: sup curvature, inf at a convex kink.
+        least_curvature: inf curvature: negative for a non-convex loss, -inf at a concave kink.
+        supremum: sup of the loss, inf where it is unbounded.
+        redescending: the slope returns to zero in both tails.
+        symmetric: loss(r) = loss(-r); for a binary loss, exchanging the classes with the sign of s changes nothing.
+        origin: the power of |r| that the loss follows at a perfect fit; None where it has no such point.
+        tails: the fastest growth of the loss in its argument.
+        zero_at_perfect_fit: exactly 0 when the prediction states the target.
+        elicits: the property of the target's distribution that the best constant prediction reports.
+        proper: the minimiser of the expected loss is the true probability (classification only).
+        calibrated: the sign, or arg max, of that minimiser is the likelier class (classification only).
+        noise_symmetric: loss(s, 0) + loss(s, 1) is constant, so symmetric label noise moves no minimiser.
+        efficiency: asymptotic efficiency at Gaussian noise of unit scale (regression only).
+        noise: the distribution whose negative log likelihood this is, up to a constant.
+        aliases: the same loss elsewhere -> the factor f in `ours = f * theirs`, at equal hyperparameters.
+        reference: author and year.
+    """
+
+    task: Task
+    formula: str
+    prediction: Prediction
+    target: Target
+    hyperparameters: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
+    kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = ()
+    lipschitz: Number | Callable[..., float | None] = math.inf
+    smoothness: Number | Callable[..., float | None] = math.inf
+    least_curvature: Number = 0.0
+    supremum: Number = math.inf
+    redescending: bool | Callable[..., bool] = False
+    symmetric: bool | Callable[..., bool] = True
+    origin: int | None = None
+    tails: Growth | Callable[..., Growth] | None = "linear"
+    zero_at_perfect_fit: bool = True
+    elicits: str | Callable[..., str] | None = None
+    proper: bool | Callable[..., bool] | None = None
+    calibrated: bool | Callable[..., bool] | None = None
+    noise_symmetric: bool | None = None
+    efficiency: Number | Callable[..., float | None] | None = None
+    noise: str | Callable[..., str | None] | None = None
+    aliases: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    reference: str = ""
+    name: str = ""
+
+    @property
+    def convex(self) -> bool:
+        """Whether the loss is convex in the prediction: its curvature is nowhere negative."""
+        return self._number("least_curvature") >= 0
+
+    @property
+    def bounded(self) -> bool:
+        """Whether no single example can cost more than a constant."""
+        return math.isfinite(self._number("supremum"))
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether the slope is continuous everywhere."""
+        return not self.kinks
+
+    @property
+    def prediction_ndim(self) -> int:
+        """Axes of one prediction: 1 where it is a vector with one entry a class, else 0."""
+        return int(self.prediction in ("logits", "probabilities"))
+
+    @property
+    def target_ndim(self) -> int:
+        """Axes of one target: 1 where it is a vector of probabilities, else 0."""
+        return int(self.target == "simplex")
+
+    def _number(self, field: str) -> float:
+        value = getattr(self, field)
+        if callable(value):
+            raise TypeError(f"{field} depends on the hyperparameters: read it from lossopt.card(loss).")
+        return value
+
+    def at(self, hyperparameters: Mapping[str, Any]) -> "LossCard":
+        """The card with every function of the hyperparameters evaluated."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values = {name: _evaluate(value, hyperparameters) for name, value in fields.items()}
+        return dataclasses.replace(self, **values)
+
+
+def _evaluate(value: Any, hyperparameters: Mapping[str, Any]) -> Any:
+    if not callable(value):
+        return value
+    wanted = inspect.signature(value).parameters
+    return value(**{name: hyperparameters[name] for name in wanted})
+
+
+_REGISTRY: dict[str, Callable] = {}
+_CARDS: dict[Callable, LossCard] = {}
+
+
+def register(card: LossCard) -> Callable[[F], F]:
+    """Decorator: put a loss and its card on the register, and return the loss itself, unwrapped."""
+
+    def put(fn: F) -> F:
+        name = fn.__name__
+        if name in _REGISTRY:
+            raise ValueError(f"A loss called {name!r} is already registered; choose another name.")
+        _REGISTRY[name], _CARDS[fn] = fn, dataclasses.replace(card, name=name)
+        return fn
+
+    return put
+
+
+def names(task: Task | None = None) -> tuple[str, ...]:
+    """The names of the registered losses, those of one task if `task` is given, in the order of the catalogue."""
+    return tuple(name for name, fn in _REGISTRY.items() if task in (None, _CARDS[fn].task))
+
+
+def get(name: str) -> Loss:
+    """The registered loss called `name`; ValueError naming the nearest match if there is none."""
+    if name not in _REGISTRY:
+        raise ValueError(f"There is no loss called {name!r}{nearest(name, _REGISTRY)}. lossopt.losses.names() lists them.")
+    return _REGISTRY[name]
+
+
+def nearest(name: str, known: Any) -> str:
+    """`"; did you mean 'huber'?"`, or nothing where no known name is near."""
+    match = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def has_card(loss: Loss) -> bool:
+    """Whether claims about this loss, bound or not, are on the register."""
+    return _function(loss) in _CARDS
+
+
+def card(loss: Loss) -> LossCard:
+    """The card of a registered loss, its constants evaluated at the bound (or default) hyperparameters.
+
+    Raises:
+        ValueError: the loss has no card; `lossopt.check` measures one.
+    """
+    return claims(loss).at(hyperparameters(loss))
+
+
+def claims(loss: Loss) -> LossCard:
+    """The card of a registered loss as written: what depends on hyperparameters is still a function of them.
+
+    Raises:
+        ValueError: the loss has no card.
+    """
+    fn = _function(loss)
+    if fn not in _CARDS:
+        label = getattr(fn, "__name__", repr(fn))
+        raise ValueError(f"{label} has no card: lossopt.check(loss, task=...) measures its properties.")
+    return _CARDS[fn]
+
+
+def hyperparameters(loss: Loss) -> dict[str, Any]:
+    """The keyword-only arguments of a loss with the values that it will use: those bound, else the defaults."""
+    parameters = inspect.signature(_function(loss)).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+    return defaults | dict(getattr(loss, "keywords", {}))
+
+
+def bind(loss: Loss, **hyperparameters: Any) -> jax.tree_util.Partial:
+    """Fix hyperparameters of a loss.
+
+    The result is a pytree whose leaves are the values, so a jitted function that takes a
+    bound loss is compiled once for all values, and `vmap` runs over an array of them.
+
+    Raises:
+        TypeError: the loss has no such hyperparameter.
+        ValueError: a value lies outside its domain (registered losses; traced values are not checked).
+    """
+    fn = _function(loss)
+    _check_names(fn, hyperparameters)
+    values = {name: _plain(value) for name, value in hyperparameters.items()}
+    check_hyperparameters(fn, values)
+    return jax.tree_util.Partial(fn, *getattr(loss, "args", ()), **(dict(getattr(loss, "keywords", {})) | values))
+
+
+def check_hyperparameters(loss: Loss, values: Mapping[str, Any]) -> None:
+    """Raise ValueError where a concrete value lies outside the domain on the card."""
+    fn = _function(loss)
+    if fn not in _CARDS:
+        return
+    for name, domain in _CARDS[fn].hyperparameters.items():
+        value = values.get(name)
+        if value is None or isinstance(value, jax.core.Tracer):
+            continue
+        if not domain.contains(value):
+            raise ValueError(f"{fn.__name__} needs {name} in {domain}, but {name}={value}; choose a value inside.")
+
+
+def _function(loss: Loss) -> Callable:
+    return getattr(loss, "func", loss)
+
+
+def _plain(value: Any) -> Any:
+    # A NumPy scalar is strongly typed and would turn float32 losses into float64; a Python number is not.
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_names(fn: Callable, given: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(fn).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    for name in given:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            hint = nearest(name, known)
+            raise TypeError(f"{fn.__name__} has no hyperparameter {name!r}{hint} (it has: {listed}).")

@@ -1,0 +1,291 @@
+"""Losses of the residual r = prediction - target that are convex."""
+
+import math
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from ._arguments import like, residual
+from ._card import LossCard, POSITIVE, POSITIVE_FINITE, register, UNIT_OPEN
+from ._elementary import charbonnier, log_cosh as _log_cosh
+
+
+Scalar = Float[ArrayLike, ""]
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"r^2",
+        smoothness=2.0,
+        least_curvature=2.0,
+        origin=2,
+        tails="quadratic",
+        elicits="mean",
+        efficiency=1.0,
+        noise="gaussian",
+        aliases={"optax.losses.squared_error": 1.0, "optax.losses.l2_loss": 2.0},
+        reference="Legendre (1805); Gauss (1809)",
+    )
+)
+def squared_error(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
+    """The square of the residual: the summand of MSE and RMSE.
+
+    Formula: `r**2`, without a factor one half; the slope is `2 r`. Nothing is dropped.
+
+    Args:
+        prediction, target: real numbers in the unit of the target; the loss is in its square.
+
+    Source: Legendre (1805), Nouvelles méthodes, appendix.
+    """
+    r = residual(prediction, target)
+    return r * r
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"\tfrac12 r^2",
+        smoothness=1.0,
+        least_curvature=1.0,
+        origin=2,
+        tails="quadratic",
+        elicits="mean",
+        efficiency=1.0,
+        noise="gaussian",
+        aliases={"optax.losses.l2_loss": 1.0, "optax.losses.squared_error": 0.5},
+        reference="Gauss (1809)",
+    )
+)
+def half_squared_error(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
+    """Half the square of the residual; the slope is `r` itself.
+
+    Formula: `r**2 / 2`, the negative log likelihood of unit Gaussian noise without its constant
+    `log(2 pi) / 2`. optax calls it `l2_loss`, scikit-learn `HalfSquaredError`.
+
+    Args:
+        prediction, target: real numbers in the unit of the target; the loss is in its square.
+
+    Source: Gauss (1809), Theoria motus, section 175.
+    """
+    r = residual(prediction, target)
+    return 0.5 * (r * r)
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"|r|",
+        kinks=(0.0,),
+        lipschitz=1.0,
+        origin=1,
+        elicits="median",
+        efficiency=2 / math.pi,
+        noise="laplace",
+        reference="Boscovich (1757); Laplace (1774)",
+    )
+)
+def absolute_error(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
+    """The size of the residual: the summand of MAE. Every outlier pulls equally.
+
+    Formula: `|r|`; the slope is sign(r), and 0 is the sub-gradient chosen at r = 0.
+
+    Args:
+        prediction, target: real numbers in the unit of the target, which is also the loss's.
+
+    Source: Laplace (1774), Mémoire sur la probabilité des causes.
+    """
+    r = residual(prediction, target)
+    return jnp.where(r < 0, -r, jnp.where(r == 0, 0.0, r))
+
+
+def _huber_efficiency(delta: float) -> float:
+    # (E psi')**2 / E psi**2 at the standard normal (Huber 1964, section 4).
+    if math.isinf(delta):
+        return 1.0
+    inside = math.erf(delta / math.sqrt(2))
+    density = math.exp(-delta * delta / 2) / math.sqrt(2 * math.pi)
+    return inside**2 / (inside - 2 * delta * density + delta**2 * (1 - inside))
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"\tfrac12 r^2 \text{ if } |r| \le \delta, \text{ else } \delta(|r| - \tfrac12\delta)",
+        hyperparameters={"delta": POSITIVE},
+        lipschitz=lambda delta: float(delta),
+        smoothness=1.0,
+        least_curvature=lambda delta: 1.0 if math.isinf(delta) else 0.0,
+        origin=2,
+        tails=lambda delta: "quadratic" if math.isinf(delta) else "linear",
+        elicits=lambda delta: "mean" if math.isinf(delta) else None,
+        efficiency=_huber_efficiency,
+        aliases={"optax.losses.huber_loss": 1.0},
+        reference="Huber (1964)",
+    )
+)
+def huber(prediction: Scalar, target: Scalar, *, delta: ArrayLike = 1.0) -> Float[Array, ""]:
+    """Squared near zero and absolute in the tails: no example pulls with more than `delta`.
+
+    Formula: `r**2 / 2` if `|r| <= delta`, else `delta (|r| - delta / 2)`. The same as optax's and
+    PyTorch's `huber_loss`; PyTorch's `smooth_l1_loss(beta)` is this divided by beta. 1.345 times the
+    standard deviation of the noise gives 95 % efficiency at the Gaussian.
+
+    The residual is split into the part for the bowl and the part for the cone before either formula
+    is applied, so `delta = inf` is exactly half the squared error.
+
+    Args:
+        prediction, target: real numbers in the unit of the target; the loss is in its square.
+        delta: threshold in the unit of the target, in (0, inf].
+
+    Source: Huber (1964), Annals of Mathematical Statistics 35, equation (4.2).
+    """
+    r = residual(prediction, target)
+    size, delta = jnp.abs(r), like(delta, r)
+    outside = size > delta
+    bowl = jnp.where(outside, 0.0, r)
+    force, cone = jnp.where(outside, delta, 0.0), jnp.where(outside, size, 0.0)
+    return 0.5 * bowl * bowl + force * (cone - 0.5 * force)
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"\delta^2 \left(\sqrt{1 + (r/\delta)^2} - 1\right)",
+        hyperparameters={"delta": POSITIVE_FINITE},
+        lipschitz=lambda delta: float(delta),
+        smoothness=1.0,
+        origin=2,
+        reference="Charbonnier et al. (1994)",
+    )
+)
+def pseudo_huber(prediction: Scalar, target: Scalar, *, delta: ArrayLike = 1.0) -> Float[Array, ""]:
+    """A Huber loss without a knot: every derivative exists.
+
+    Formula: `delta**2 (sqrt(1 + (r/delta)**2) - 1)`, computed as `delta |r| (u / (1 + sqrt(1 + u**2)))`
+    with `u = |r| / delta`, which loses no digits at small r and does not overflow at large. Also called
+    Charbonnier or L1-L2; scipy.special.pseudo_huber has the same factor.
+
+    Args:
+        prediction, target: real numbers in the unit of the target; the loss is in its square.
+        delta: threshold in the unit of the target, in (0, inf).
+
+    Source: Charbonnier et al. (1994), ICIP, table 1.
+    """
+    r = residual(prediction, target)
+    delta = like(delta, r)
+    return delta * (delta * charbonnier(r / delta))
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"s^2 \log\cosh(r/s)",
+        hyperparameters={"scale": POSITIVE_FINITE},
+        lipschitz=lambda scale: float(scale),
+        smoothness=1.0,
+        origin=2,
+        noise=lambda scale: "hyperbolic secant" if scale == 1 else None,
+        aliases={"optax.losses.log_cosh": 1.0},
+        reference="Green (1990)",
+    )
+)
+def log_cosh(prediction: Scalar, target: Scalar, *, scale: ArrayLike = 1.0) -> Float[Array, ""]:
+    """Squared near zero and absolute in the tails, with tanh as its slope.
+
+    Formula: `scale**2 log cosh(r / scale)`; with `m = expm1(-|u|)` the argument of log1p is
+    `m**2 / (2 (1 + m))` near zero and `(1 + m)**2` beyond, so neither cosh nor its logarithm rounds.
+    At scale 1 it is the `log_cosh` of optax, Keras and LightGBM.
+
+    Args:
+        prediction, target: real numbers in the unit of the target; the loss is in its square.
+        scale: half-width of the bowl in the unit of the target, in (0, inf).
+
+    Source: Green (1990), IEEE Transactions on Medical Imaging 9, equation (13).
+    """
+    r = residual(prediction, target)
+    scale = like(scale, r)
+    return scale * (scale * _log_cosh(r / scale))
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"\max(\tau(y - \hat y),\ (\tau - 1)(y - \hat y))",
+        hyperparameters={"level": UNIT_OPEN},
+        kinks=(0.0,),
+        lipschitz=lambda level: max(level, 1 - level),
+        symmetric=lambda level: level == 0.5,
+        origin=1,
+        elicits="quantile",
+        efficiency=lambda level: 2 / math.pi if level == 0.5 else None,
+        noise="asymmetric laplace",
+        reference="Koenker and Bassett (1978)",
+    )
+)
+def quantile(prediction: Scalar, target: Scalar, *, level: ArrayLike = 0.5) -> Float[Array, ""]:
+    """The pinball: under-prediction costs `level` a unit, over-prediction `1 - level`.
+
+    Formula: `max(level (y - yhat), (level - 1)(y - yhat))`; half the absolute error at level 0.5. The
+    sub-gradient chosen at r = 0 is 0. Also called pinball or check loss, with this factor everywhere.
+
+    Args:
+        prediction, target: real numbers in the unit of the target, which is also the loss's.
+        level: the quantile asked for, in (0, 1).
+
+    Source: Koenker and Bassett (1978), Econometrica 46, equation (1.2).
+    """
+    r = residual(prediction, target)
+    level = like(level, r)
+    return r * jnp.where(r > 0, 1 - level, jnp.where(r < 0, -level, 0.0))
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"|\tau - \mathbf{1}(y < \hat y)|\, r^2",
+        hyperparameters={"level": UNIT_OPEN},
+        lipschitz=math.inf,
+        smoothness=lambda level: 2 * max(level, 1 - level),
+        least_curvature=lambda level: 2 * min(level, 1 - level),
+        symmetric=lambda level: level == 0.5,
+        origin=2,
+        tails="quadratic",
+        elicits="expectile",
+        efficiency=lambda level: 1.0 if level == 0.5 else None,
+        noise="asymmetric gaussian",
+        reference="Newey and Powell (1987)",
+    )
+)
+def expectile(prediction: Scalar, target: Scalar, *, level: ArrayLike = 0.5) -> Float[Array, ""]:
+    """Squared error that weighs under-prediction by `level` and over-prediction by `1 - level`.
+
+    Formula: `|level - 1(y < yhat)| r**2`; half the squared error at level 0.5. At r = 0 the curvature of
+    the side of under-prediction, `2 level`, is reported.
+
+    Args:
+        prediction, target: real numbers in the unit of the target; the loss is in its square.
+        level: the expectile asked for, in (0, 1).
+
+    Source: Newey and Powell (1987), Econometrica 55, equation (2.1).
+    """
+    r = residual(prediction, target)
+    level = like(level, r)
+    return jnp.where(r > 0, 1 - level, level) * (r * r)

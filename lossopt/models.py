@@ -1,0 +1,76 @@
+"""Linear models of three kinds of target: how to start, and how to predict ONE example."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class Params(NamedTuple):
+    """Coefficients: weights (d,) or (d, k); bias () or (k,), None without an intercept."""
+
+    weights: Float[Array, " d"] | Float[Array, "d k"]
+    bias: Float[Array, ""] | Float[Array, " k"] | None
+
+
+class Model(NamedTuple):
+    """A model whose raw score is linear in its parameters. Models that are equal compile once.
+
+    Attributes:
+        name: "linear", "logistic" or "softmax".
+        classes: the length k of the score, or None where it is one number.
+        intercept: whether there is a bias.
+    """
+
+    name: str
+    classes: int | None = None
+    intercept: bool = True
+
+    @property
+    def score_shape(self) -> tuple[int, ...]:
+        """() or (k,)."""
+        return () if self.classes is None else (self.classes,)
+
+    def init(self, num_features: int, dtype: Any = None) -> Params:
+        """All coefficients zero: the score of ignorance, and where every fit starts unless told otherwise."""
+        weights = jnp.zeros((num_features, *self.score_shape), dtype)
+        return Params(weights, jnp.zeros(self.score_shape, dtype) if self.intercept else None)
+
+    def predict(self, params: Params, features: Float[Array, " d"]) -> Float[Array, "*k"]:
+        """The raw score of one example: `features @ weights + bias`; a logit, or k of them, for a classifier."""
+        score = features @ params.weights
+        return score if params.bias is None else score + params.bias
+
+    def probability(self, params: Params, features: Float[Array, " d"]) -> Float[Array, "*k"]:
+        """The probability of class 1 (logistic), or of each class (softmax), for one example.
+
+        Raises:
+            ValueError: the model is linear: its score is no probability.
+        """
+        score = self.predict(params, features)
+        if self.name == "logistic":
+            return jax.nn.sigmoid(score)
+        if self.name == "softmax":
+            return jax.nn.softmax(score)
+        raise ValueError("A linear model predicts a real number, not a probability: use models.logistic.")
+
+
+linear = Model("linear")
+logistic = Model("logistic")
+
+
+def softmax(classes: int) -> Model:
+    """The model with one score a class.
+
+    Raises:
+        ValueError: fewer than two classes.
+    """
+    if classes < 2:
+        raise ValueError(f"A softmax model needs at least 2 classes, not {classes}.")
+    return Model("softmax", int(classes))
+
+
+def without_intercept(model: Model) -> Model:
+    """The same model through the origin."""
+    return model._replace(intercept=False)

@@ -1,0 +1,226 @@
+"""The training loop: one compiled scan over any optax optimiser, and a trace of every step.
+
+step: State -> (State, Info); the Info of all steps, stacked, is the trace.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from . import border, losses, models
+from .cost import cost, mean, Reduction
+from .data import Dataset
+from .status import Status
+
+
+class State(NamedTuple):
+    """What the next step needs."""
+
+    params: PyTree
+    opt_state: optax.OptState
+    step_size: Float[Array, ""]
+    evaluations: Int[Array, ""]
+    order: Int[Array, " n"] | None
+
+
+class Info(NamedTuple):
+    """What the reader needs. Stacked over steps this is the trace, whose row t describes the parameters after t steps.
+
+    Attributes:
+        cost: objective at the parameters, on the batch of this step (all rows unless `batch_size` is given).
+        grad_norm: Euclidean norm of its gradient.
+        step_size: Euclidean length of the step that led here, 0 in row 0.
+        evaluations: gradients computed so far, those of a line search included.
+        params: the parameters, if asked for, else None.
+    """
+
+    cost: Float[Array, "*steps"]
+    grad_norm: Float[Array, "*steps"]
+    step_size: Float[Array, "*steps"]
+    evaluations: Int[Array, "*steps"]
+    params: PyTree | None = None
+
+
+class Fit(NamedTuple):
+    """What training returns: the parameters after the last step, the trace of `num_steps + 1` rows, the outcome."""
+
+    params: PyTree
+    trace: Info
+    status: Status
+
+
+ADAM = optax.adam(1e-1)
+
+
+def fit(
+    loss: losses.Loss,
+    data: Dataset,
+    *,
+    model: models.Model = models.linear,
+    optimizer: optax.GradientTransformation = ADAM,
+    num_steps: int = 500,
+    batch_size: int | None = None,
+    key: PRNGKeyArray | None = None,
+    l2: Float[Any, ""] = 0.0,
+    reduction: Reduction = mean,
+    init: models.Params | None = None,
+    tolerance: float = 1e-4,
+    keep_params: bool = False,
+    throw: bool = False,
+) -> Fit:
+    """Train a model under a loss: minimise `reduction(loss) + l2/2 |weights|**2` (the bias is not penalised).
+
+    Compiled once per shape, model, optimizer and number of steps: pass hyperparameters with `lossopt.bind`, and build
+    each optimizer once. May be jitted, and vmapped over data sets, keys, `l2`, `init` and bound hyperparameters.
+
+    Args:
+        loss: a loss of one example, registered or your own.
+        data: features (n, d), targets (n,), optional weights (n,).
+        model: what maps features to a score; zero coefficients are the start unless `init` is given.
+        optimizer: any optax optimiser, line searches included.
+        num_steps: updates made; the trace has one row more.
+        batch_size: rows in a mini-batch, drawn without replacement and reshuffled every epoch (a last, smaller batch
+            is left out); None takes all rows in every step.
+        key: randomness for the mini-batches; needed with `batch_size`.
+        l2: strength of the penalty on the weights, at least 0.
+        reduction: how losses become one number.
+        init: coefficients to start from.
+        tolerance: the status is "converged" where the last gradient norm is at most this times the largest.
+        keep_params: put the parameters of every step in the trace.
+        throw: raise RuntimeError with the status's advice unless the status is good.
+
+    Raises:
+        ValueError, TypeError: bad input, in one sentence, before anything is compiled.
+    """
+    data = border.checked(loss, data, model)
+    border.check_l2(l2)
+    params = model.init(data.features.shape[1], data.features.dtype) if init is None else init
+    bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
+    objective = jax.tree_util.Partial(objective_of(model, reduction), loss=bound, l2=l2)
+    options = {"num_steps": num_steps, "batch_size": batch_size, "key": key, "tolerance": tolerance}
+    return minimise(
+        objective, params, data, optimizer=optimizer, keep_params=keep_params, throw=throw, **options
+    )
+
+
+@functools.lru_cache(maxsize=None)
+def objective_of(model: models.Model, reduction: Reduction = mean) -> Callable[..., Float[Array, ""]]:
+    """The function `objective(params, data, *, loss, l2)` that `fit` minimises. Equal arguments give the same object."""
+
+    def objective(params: models.Params, data: Dataset, *, loss: losses.Loss, l2: Any = 0.0) -> Float[Array, ""]:
+        predictions = jax.vmap(model.predict, in_axes=(None, 0))(params, data.features)
+        value = cost(loss, reduction)(predictions, data.targets, weights=data.weights)
+        return value + 0.5 * jnp.asarray(l2, value.dtype) * jnp.sum(params.weights**2)
+
+    return objective
+
+
+def minimise(
+    objective: Callable[..., Float[Array, ""]],
+    params: PyTree,
+    data: PyTree | None = None,
+    *,
+    optimizer: optax.GradientTransformation,
+    num_steps: int,
+    batch_size: int | None = None,
+    key: PRNGKeyArray | None = None,
+    tolerance: float = 1e-4,
+    keep_params: bool = False,
+    throw: bool = False,
+) -> Fit:
+    """The same loop for any pytree of parameters and any `objective(params, data) -> scalar`.
+
+    `data` is any pytree whose leaves have the examples on their first axis, or None for `objective(params)`.
+    The other arguments are those of `fit`.
+
+    Raises:
+        ValueError: a step count or batch size that is not positive, a batch larger than the data, a missing key.
+    """
+    rows = _rows(data)
+    _check_loop(num_steps, batch_size, key, rows)
+    bound = objective if isinstance(objective, jax.tree_util.Partial) else jax.tree_util.Partial(objective)
+    result = _minimise(
+        bound, params, data, key, tolerance,
+        optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, keep_params=keep_params,
+    )  # fmt: skip
+    if throw:
+        result.status.raise_if_bad()
+    return result
+
+
+@functools.partial(jax.jit, static_argnames=("optimizer", "num_steps", "batch_size", "keep_params"))
+def _minimise(objective, params, data, key, tolerance, *, optimizer, num_steps, batch_size, keep_params):
+    optimizer = optax.with_extra_args_support(optimizer)
+    rows = _rows(data)
+
+    def step(state: State, t: Array) -> tuple[tuple[State, PyTree], Info]:
+        order = state.order if batch_size is None else _reshuffled(state.order, key, t, rows // batch_size)
+        batch = data if batch_size is None else _batch(data, order, t, batch_size)
+        value_of = lambda p: objective(p) if data is None else objective(p, batch)  # noqa: E731
+        value, grads = jax.value_and_grad(value_of)(state.params)
+        updates, opt_state = optimizer.update(
+            grads, state.opt_state, state.params, value=value, grad=grads, value_fn=value_of
+        )
+        info = Info(
+            value, optax.tree.norm(grads), state.step_size, state.evaluations, state.params if keep_params else None
+        )
+        evaluations = state.evaluations + 1 + _line_search_evaluations(opt_state)
+        after = State(optax.apply_updates(state.params, updates), opt_state, optax.tree.norm(updates), evaluations, order)
+        return after, info
+
+    def body(carry: tuple[State, PyTree], t: Array) -> tuple[tuple[State, PyTree], Info]:
+        after, info = step(carry[0], t)
+        return (after, carry[0].params), info
+
+    dtype = jax.eval_shape(lambda: optax.tree.norm(params)).dtype
+    order = None if batch_size is None else jnp.arange(rows)
+    start = State(params, optimizer.init(params), jnp.zeros((), dtype), jnp.ones((), int), order)
+    # One iteration more than steps: the last evaluates the final parameters, and its own update is dropped.
+    (_, final), trace = jax.lax.scan(body, (start, params), jnp.arange(num_steps + 1))
+    return Fit(final, trace, Status(_outcome(trace, final, tolerance)))
+
+
+def _outcome(trace: Info, params: PyTree, tolerance: Array) -> Int[Array, ""]:
+    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((params, trace.cost, trace.grad_norm))]
+    grew = trace.cost[-1] > trace.cost[0]
+    converged = (trace.grad_norm[-1] <= tolerance * jnp.max(trace.grad_norm)) & ~grew
+    ended = jnp.where(converged, Status.CONVERGED, jnp.where(grew, Status.DIVERGED, Status.OUT_OF_STEPS))
+    return jnp.where(jnp.all(jnp.stack(finite)), ended, Status.DIVERGED)
+
+
+def _line_search_evaluations(opt_state: optax.OptState) -> Array | int:
+    # optax's zoom line search counts its own evaluations of value and gradient.
+    counts = optax.tree.get_all_with_path(opt_state, "num_linesearch_steps")
+    return sum(count for _, count in counts) if counts else 0
+
+
+def _reshuffled(order: Array, key: PRNGKeyArray, t: Array, batches: int) -> Array:
+    epoch_key = jax.random.fold_in(key, t // batches)
+    return jax.lax.cond(t % batches == 0, lambda: jax.random.permutation(epoch_key, order.size), lambda: order)
+
+
+def _batch(data: PyTree, order: Array, t: Array, batch_size: int) -> PyTree:
+    start = (t % (order.size // batch_size)) * batch_size
+    rows = jax.lax.dynamic_slice(order, (start,), (batch_size,))
+    return jax.tree.map(lambda leaf: leaf[rows], data)
+
+
+def _rows(data: PyTree | None) -> int | None:
+    leaves = jax.tree.leaves(data)
+    return leaves[0].shape[0] if leaves else None
+
+
+def _check_loop(num_steps: int, batch_size: int | None, key: PRNGKeyArray | None, rows: int | None) -> None:
+    if isinstance(num_steps, bool) or not isinstance(num_steps, int) or num_steps < 0:
+        raise ValueError(f"num_steps={num_steps!r}: give a whole number of steps, at least 0.")
+    if batch_size is None:
+        return
+    if rows is None or not isinstance(batch_size, int) or not 0 < batch_size <= rows:
+        raise ValueError(f"batch_size={batch_size!r} with {rows} rows of data: give a whole number from 1 to {rows}.")
+    if key is None:
+        raise ValueError("Mini-batches are drawn at random: pass key=jax.random.key(0) with batch_size.")

@@ -1,0 +1,19 @@
+"""Strict settings for every test: float64 available, no silent promotion, annotations checked."""
+
+import jax
+import pytest
+from hypothesis import settings
+
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.load_profile("deterministic")
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    """One fixed source of randomness."""
+    return jax.random.key(0)
