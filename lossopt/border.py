@@ -33,9 +33,8 @@ def checked(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> da
 def check_loss(loss: Any) -> None:
     """Raise unless `loss` is callable and its concrete hyperparameters lie in their domains."""
     if isinstance(loss, str):
-        known = loss in losses.names()
-        use = f"lossopt.losses.{loss}" if known else f"a function from lossopt.losses{losses.nearest(loss, losses.names())}"
-        raise TypeError(f"loss={loss!r} is a name: pass {use}.")
+        use = f"lossopt.losses.{loss}" if loss in losses.names() else "a function from lossopt.losses"
+        raise TypeError(f"loss={loss!r} is a name: pass {use}, or lossopt.losses.get({loss!r}).")
     if not callable(loss):
         raise TypeError(f"loss={loss!r} is not a function of (prediction, target).")
     losses.check_hyperparameters(loss, losses.hyperparameters(loss) if losses.has_card(loss) else {})
@@ -55,7 +54,9 @@ def _check_pair(loss: losses.Loss, model: models.Model) -> None:
     if card.prediction_ndim and model.classes is None:
         raise ValueError(f"{card.name} is of a vector of logits: use model=lossopt.models.softmax(classes).")
     if not card.prediction_ndim and model.classes is not None:
-        raise ValueError(f"{card.name} is of one number, but a softmax model gives {model.classes}: use another loss or model.")
+        raise ValueError(
+            f"{card.name} is of one number, but a softmax model gives {model.classes}: use another loss or model."
+        )
 
 
 def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:
@@ -64,8 +65,14 @@ def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model
     card, targets = losses.claims(loss), np.asarray(dataset.targets)
     expected_ndim = 1 + card.target_ndim
     if targets.ndim != expected_ndim or (card.target_ndim and targets.shape[1] != model.classes):
-        hint = "one-hot encode integer labels with jax.nn.one_hot, or use softmax_cross_entropy" if card.target_ndim else "give shape (n,)"
-        raise ValueError(f"{card.name} takes as target {losses.TARGETS[card.target]}, but the targets have shape {targets.shape}: {hint}.")
+        hint = (
+            "one-hot encode integer labels with jax.nn.one_hot, or use softmax_cross_entropy"
+            if card.target_ndim
+            else "give shape (n,)"
+        )
+        raise ValueError(
+            f"{card.name} takes as target {losses.TARGETS[card.target]}, but the targets have shape {targets.shape}: {hint}."
+        )
     bad = _illegal(card.target, targets, model.classes)
     rows = np.flatnonzero(bad)
     if rows.size:

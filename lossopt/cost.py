@@ -4,7 +4,7 @@ loss: one example. reduction: how many losses become one number. cost = reductio
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,8 @@ from jaxtyping import Array, Bool, Float, Shaped
 from . import losses
 
 
-class Reduction(Protocol):
-    """How per-example losses become one number, each with a weight of at least 0 (0: left out)."""
-
-    def __call__(self, values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]: ...
+# How per-example losses become one number: (values, weights of at least 0, where 0 leaves a value out) -> scalar.
+Reduction = Callable[[Array, Array], Array]
 
 
 def mean(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
@@ -161,7 +159,9 @@ def _check_one_number_each(values: Array, loss: losses.Loss, predictions: Array,
 def _kept(batch: tuple[int, ...], weights: Array | None, where: Array | None) -> Array | None:
     for name, value in (("weights", weights), ("where", where)):
         if value is not None and jnp.shape(value) != batch:
-            raise ValueError(f"{name} of shape {jnp.shape(value)} do not match a batch of shape {batch}: give one an example.")
+            raise ValueError(
+                f"{name} of shape {jnp.shape(value)} do not match a batch of shape {batch}: give one an example."
+            )
     if weights is None:
         return None if where is None else jnp.asarray(where, bool)
     weighty = jnp.asarray(weights) != 0

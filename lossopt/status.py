@@ -22,7 +22,10 @@ _MEANINGS = (
         "minimum norm",
         "The features are linearly dependent: of all minimisers, that with the smallest weights is given.",
     ),
-    ("stalled", "No step lowers the cost any further, yet the gradient is above the tolerance: rescale, or use float64."),
+    (
+        "stalled",
+        "No step lowers the cost any further, yet the gradient is above the tolerance: rescale, or use float64.",
+    ),
 )
 
 
@@ -62,4 +65,3 @@ class Status(NamedTuple):
         """Raise RuntimeError with the advice unless every fit ended at a minimum."""
         if not self.good:
             raise RuntimeError(f"{self.name}: {self.advice}")
-

@@ -3,8 +3,9 @@
 step: State -> (State, Info); the Info of all steps, stacked, is the trace.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -66,7 +67,7 @@ def fit(
     num_steps: int = 500,
     batch_size: int | None = None,
     key: PRNGKeyArray | None = None,
-    l2: Float[Any, ""] = 0.0,
+    l2: losses.Scalar = 0.0,
     reduction: Reduction = mean,
     init: models.Params | None = None,
     tolerance: float = 1e-4,
@@ -103,12 +104,10 @@ def fit(
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     objective = jax.tree_util.Partial(objective_of(model, reduction), loss=bound, l2=l2)
     options = {"num_steps": num_steps, "batch_size": batch_size, "key": key, "tolerance": tolerance}
-    return minimise(
-        objective, params, data, optimizer=optimizer, keep_params=keep_params, throw=throw, **options
-    )
+    return minimise(objective, params, data, optimizer=optimizer, keep_params=keep_params, throw=throw, **options)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def objective_of(model: models.Model, reduction: Reduction = mean) -> Callable[..., Float[Array, ""]]:
     """The function `objective(params, data, *, loss, l2)` that `fit` minimises. Equal arguments give the same object."""
 
@@ -142,7 +141,7 @@ def minimise(
         ValueError: a step count or batch size that is not positive, a batch larger than the data, a missing key.
     """
     rows = _rows(data)
-    _check_loop(num_steps, batch_size, key, rows)
+    _check_loop(optimizer, num_steps, batch_size, key, rows)
     bound = objective if isinstance(objective, jax.tree_util.Partial) else jax.tree_util.Partial(objective)
     result = _minimise(
         bound, params, data, key, tolerance,
@@ -158,19 +157,22 @@ def _minimise(objective, params, data, key, tolerance, *, optimizer, num_steps, 
     optimizer = optax.with_extra_args_support(optimizer)
     rows = _rows(data)
 
-    def step(state: State, t: Array) -> tuple[tuple[State, PyTree], Info]:
+    def step(state: State, t: Array) -> tuple[State, Info]:
         order = state.order if batch_size is None else _reshuffled(state.order, key, t, rows // batch_size)
         batch = data if batch_size is None else _batch(data, order, t, batch_size)
         value_of = lambda p: objective(p) if data is None else objective(p, batch)  # noqa: E731
         value, grads = jax.value_and_grad(value_of)(state.params)
-        updates, opt_state = optimizer.update(
-            grads, state.opt_state, state.params, value=value, grad=grads, value_fn=value_of
-        )
+        with _optax_promotion():
+            updates, opt_state = optimizer.update(
+                grads, state.opt_state, state.params, value=value, grad=grads, value_fn=value_of
+            )
         info = Info(
             value, optax.tree.norm(grads), state.step_size, state.evaluations, state.params if keep_params else None
         )
         evaluations = state.evaluations + 1 + _line_search_evaluations(opt_state)
-        after = State(optax.apply_updates(state.params, updates), opt_state, optax.tree.norm(updates), evaluations, order)
+        after = State(
+            optax.apply_updates(state.params, updates), opt_state, optax.tree.norm(updates), evaluations, order
+        )
         return after, info
 
     def body(carry: tuple[State, PyTree], t: Array) -> tuple[tuple[State, PyTree], Info]:
@@ -183,6 +185,13 @@ def _minimise(objective, params, data, key, tolerance, *, optimizer, num_steps, 
     # One iteration more than steps: the last evaluates the final parameters, and its own update is dropped.
     (_, final), trace = jax.lax.scan(body, (start, params), jnp.arange(num_steps + 1))
     return Fit(final, trace, Status(_outcome(trace, final, tolerance)))
+
+
+@contextlib.contextmanager
+def _optax_promotion() -> Iterator[None]:
+    # optax relies on JAX's standard promotion (Adam's bias correction is float ** int32); a caller may be strict.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
 
 
 def _outcome(trace: Info, params: PyTree, tolerance: Array) -> Int[Array, ""]:
@@ -215,7 +224,12 @@ def _rows(data: PyTree | None) -> int | None:
     return leaves[0].shape[0] if leaves else None
 
 
-def _check_loop(num_steps: int, batch_size: int | None, key: PRNGKeyArray | None, rows: int | None) -> None:
+def _check_loop(
+    optimizer: Any, num_steps: int, batch_size: int | None, key: PRNGKeyArray | None, rows: int | None
+) -> None:
+    if not isinstance(optimizer, optax.GradientTransformation):
+        given = getattr(optimizer, "__name__", repr(optimizer))
+        raise TypeError(f"optimizer={given} is not an optax optimiser: call it, as in optax.adam(0.1).")
     if isinstance(num_steps, bool) or not isinstance(num_steps, int) or num_steps < 0:
         raise ValueError(f"num_steps={num_steps!r}: give a whole number of steps, at least 0.")
     if batch_size is None:

@@ -3,11 +3,16 @@
 import jax
 import pytest
 from hypothesis import settings
+from jaxtyping import install_import_hook
 
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Every annotation in the package is checked while it is imported under this hook.
+with install_import_hook("lossopt", "beartype.beartype"):
+    import lossopt  # noqa: F401
 
 settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("deterministic")

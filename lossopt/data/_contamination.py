@@ -8,17 +8,16 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
-from jaxtyping import Array, PRNGKeyArray, Real
+from jaxtyping import Array, PRNGKeyArray
 
-from ._dataset import Dataset, traced, validate
+from ._dataset import Dataset, Scalar, traced, validate
 from ._rows import choose
 
 
-Kind = Callable[[PRNGKeyArray, Dataset, Real[Array, ""]], Dataset]
+Kind = Callable[[PRNGKeyArray, Dataset, Scalar], Dataset]
 
 
-def vertical(key: PRNGKeyArray, dataset: Dataset, size: Real[ArrayLike, ""]) -> Dataset:
+def vertical(key: PRNGKeyArray, dataset: Dataset, size: Scalar) -> Dataset:
     """Vertical outliers: `targets + size`, in the target's own unit; the features stay. Needs real targets."""
     del key
     if not jnp.issubdtype(dataset.targets.dtype, jnp.floating):
@@ -26,7 +25,7 @@ def vertical(key: PRNGKeyArray, dataset: Dataset, size: Real[ArrayLike, ""]) -> 
     return dataset._replace(targets=dataset.targets + jnp.asarray(size, dataset.targets.dtype))
 
 
-def leverage(key: PRNGKeyArray, dataset: Dataset, size: Real[ArrayLike, ""]) -> Dataset:
+def leverage(key: PRNGKeyArray, dataset: Dataset, size: Scalar) -> Dataset:
     """Bad leverage points: features moved far out, to where the fit predicts more, and targets moved the other way.
 
     Column j is shifted by `size sd_j r_j / max|r|`, with `sd_j` its standard deviation and `r_j` its correlation with
@@ -45,16 +44,16 @@ def leverage(key: PRNGKeyArray, dataset: Dataset, size: Real[ArrayLike, ""]) -> 
     centred, spread = response - jnp.mean(response), jnp.std(response)
     scales = jnp.std(features, axis=0)
     # cov(x_j, t)/sd_j is r_j but for a factor that the division by the largest removes.
-    covariance = jnp.mean((features - jnp.mean(features, axis=0)) * centred[:, None], axis=0)
+    covariance = jnp.mean((features - jnp.mean(features, axis=0, keepdims=True)) * centred[:, None], axis=0)
     correlation = covariance / jnp.where(scales > 0, scales, 1)
     largest = jnp.max(jnp.abs(correlation))
-    moved = features + size * scales * correlation / jnp.where(largest > 0, largest, 1)
+    moved = features + (size * scales * correlation / jnp.where(largest > 0, largest, 1))[None]
     if jnp.issubdtype(targets.dtype, jnp.floating):
         return dataset._replace(features=moved, targets=targets - (size * spread).astype(targets.dtype))
     return dataset._replace(features=moved, targets=jnp.zeros_like(targets))
 
 
-def flip(key: PRNGKeyArray, dataset: Dataset, size: Real[ArrayLike, ""]) -> Dataset:
+def flip(key: PRNGKeyArray, dataset: Dataset, size: Scalar) -> Dataset:
     """Wrong binary labels: t becomes `1 - t`, for labels {0, 1} or in [0, 1]. The size is not used."""
     del key, size
     _check_labels(dataset.targets, 1)
@@ -69,7 +68,7 @@ def relabel(classes: int) -> Kind:
     if classes < 2:
         raise ValueError(f"classes must be at least 2 but is {classes}.")
 
-    def kind(key: PRNGKeyArray, dataset: Dataset, size: Real[ArrayLike, ""]) -> Dataset:
+    def kind(key: PRNGKeyArray, dataset: Dataset, size: Scalar) -> Dataset:
         del size
         targets = dataset.targets
         if not jnp.issubdtype(targets.dtype, jnp.integer):
@@ -85,8 +84,8 @@ def contaminate(
     key: PRNGKeyArray,
     dataset: Dataset,
     *,
-    fraction: Real[ArrayLike, ""],
-    size: Real[ArrayLike, ""] = 10.0,
+    fraction: Scalar,
+    size: Scalar = 10.0,
     kind: Kind = vertical,
 ) -> Dataset:
     """Spoil exactly `round(fraction * n)` rows, chosen at random; the others, and the weights, stay as they are.

@@ -115,7 +115,7 @@ def _target(sheet: Sheet, name: str) -> tuple[str, tuple[str, ...], Any]:
     levels, codes = np.unique(values, return_inverse=True)
     if len(levels) == 1:
         raise ValueError(
-            f"the target {name!r} is {levels[0]!r} in all {len(values)} rows; there is nothing to predict."
+            f"the target {name!r} is '{levels[0]}' in all {len(values)} rows; there is nothing to predict."
         )
     return "binary" if len(levels) == 2 else "multiclass", tuple(levels.tolist()), codes
 

@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Real, Shaped
+
+
+# One number of any real type: Python's, numpy's, or an array of shape (), traced or not.
+Scalar = Real[ArrayLike, ""]
 
 
 class Dataset(NamedTuple):

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike, DTypeLike
-from jaxtyping import Array, Float, PRNGKeyArray, Real
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._dataset import known
+from ._dataset import known, Scalar
 
 
 NoiseLaw = Callable[[PRNGKeyArray, tuple[int, ...], DTypeLike], Float[Array, "..."]]
@@ -26,7 +26,7 @@ def laplace(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Floa
     return jax.random.laplace(key, shape, dtype)
 
 
-def student(df: Real[ArrayLike, ""]) -> NoiseLaw:
+def student(df: Scalar) -> NoiseLaw:
     """Student's t law with `df` degrees of freedom and scale 1: median 0; variance `df/(df-2)`, infinite for `df <= 2`.
 
     `df = 1` is the Cauchy law, which has no mean. `df` may be traced; one that is not must be positive (`ValueError`).
@@ -36,7 +36,7 @@ def student(df: Real[ArrayLike, ""]) -> NoiseLaw:
     return jax.tree_util.Partial(_student, df)
 
 
-def _student(df: ArrayLike, key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+def _student(df: Scalar, key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     return jax.random.t(key, jnp.asarray(df, dtype), shape, dtype)
 
 

@@ -2,13 +2,12 @@
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, PRNGKeyArray, Real
+from jaxtyping import Array, Bool, PRNGKeyArray
 
-from ._dataset import known
+from ._dataset import known, Scalar
 
 
-def choose(key: PRNGKeyArray, n: int, share: Real[ArrayLike, ""], *, name: str) -> Bool[Array, " n"]:
+def choose(key: PRNGKeyArray, n: int, share: Scalar, *, name: str) -> Bool[Array, " n"]:
     """True in `round(share * n)` of `n` rows (a half rounds to even), the first ones of one random order.
 
     The order depends on `key` and `n` alone, not on a precision. `share` may be traced; one that is not, and lies

@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray, Real
 
-from ._dataset import Dataset, known, traced
+from ._dataset import Dataset, known, Scalar, traced
 from ._noise import gaussian, NoiseLaw
 from ._rows import choose
 
@@ -19,12 +19,12 @@ def linear_problem(
     *,
     n: int,
     d: int,
-    weights: Real[ArrayLike, " d"] | Sequence[float] | None = None,
-    bias: Real[ArrayLike, ""] = 1.0,
-    condition: Real[ArrayLike, ""] = 1.0,
+    weights: Real[ArrayLike, " d"] | Sequence[Scalar] | None = None,
+    bias: Scalar = 1.0,
+    condition: Scalar = 1.0,
     noise: NoiseLaw = gaussian,
-    noise_scale: Real[ArrayLike, ""] = 1.0,
-    heteroscedastic: Real[ArrayLike, ""] = 0.0,
+    noise_scale: Scalar = 1.0,
+    heteroscedastic: Scalar = 0.0,
     dtype: DTypeLike | None = None,
 ) -> Dataset:
     """Linear regression, `y = X w + b + e`, with a Hessian `H = X'X/n` whose spectrum is exact.
@@ -68,9 +68,9 @@ def binary_problem(
     *,
     n: int,
     d: int,
-    separation: Real[ArrayLike, ""] = 2.0,
-    positive_fraction: Real[ArrayLike, ""] = 0.5,
-    margin: Real[ArrayLike, ""] | None = None,
+    separation: Scalar = 2.0,
+    positive_fraction: Scalar = 0.5,
+    margin: Scalar | None = None,
     dtype: DTypeLike | None = None,
 ) -> Dataset:
     """Two Gaussian classes of unit covariance, their means at `-separation/2 u` (target 0) and `+separation/2 u` (1).
@@ -102,19 +102,19 @@ def binary_problem(
     side = jnp.where(positive, jnp.ones((), dtype), -jnp.ones((), dtype))
     direction = jnp.full(d, 1 / math.sqrt(d), dtype)
     shift = side * jnp.asarray(separation, dtype) / 2
-    features = jax.random.normal(features_key, (n, d), dtype) + shift[:, None] * direction
+    features = jax.random.normal(features_key, (n, d), dtype) + jnp.outer(shift, direction)
     if margin is not None:
         distance = side * jnp.matmul(features, direction, precision="highest")
         lack = jax.nn.relu(jnp.asarray(margin, dtype) - distance)
-        features = features + (2 * side * lack)[:, None] * direction
+        features = features + jnp.outer(2 * side * lack, direction)
     return Dataset(features, positive.astype(jnp.result_type(int)))
 
 
 def binary_truth(
     *,
     d: int,
-    separation: Real[ArrayLike, ""] = 2.0,
-    positive_fraction: Real[ArrayLike, ""] = 0.5,
+    separation: Scalar = 2.0,
+    positive_fraction: Scalar = 0.5,
     dtype: DTypeLike | None = None,
 ) -> tuple[Float[Array, " d"], Float[Array, ""]]:
     """The `(weights, bias)` of the logistic model that is true of `binary_problem`'s classes, by Bayes' rule.
@@ -134,8 +134,8 @@ def multiclass_problem(
     n: int,
     d: int,
     classes: int,
-    separation: Real[ArrayLike, ""] = 2.0,
-    proportions: Real[ArrayLike, " classes"] | Sequence[float] | None = None,
+    separation: Scalar = 2.0,
+    proportions: Real[ArrayLike, " classes"] | Sequence[Scalar] | None = None,
     dtype: DTypeLike | None = None,
 ) -> Dataset:
     """Gaussian classes of unit covariance, each mean at distance `separation` from every other.
@@ -168,8 +168,8 @@ def multiclass_truth(
     *,
     d: int,
     classes: int,
-    separation: Real[ArrayLike, ""] = 2.0,
-    proportions: Real[ArrayLike, " classes"] | Sequence[float] | None = None,
+    separation: Scalar = 2.0,
+    proportions: Real[ArrayLike, " classes"] | Sequence[Scalar] | None = None,
     dtype: DTypeLike | None = None,
 ) -> tuple[Float[Array, "d classes"], Float[Array, " classes"]]:
     """The `(weights, bias)` for which `softmax(x @ weights + bias)` is true of `multiclass_problem`'s classes.
@@ -185,11 +185,11 @@ def multiclass_truth(
 def _conditioned(key: PRNGKeyArray, n: int, d: int, condition: Array) -> Array:
     draw_key, turn_key = jax.random.split(key)
     draw = jax.random.normal(draw_key, (n, d), condition.dtype)
-    basis, _ = jnp.linalg.qr(draw - jnp.mean(draw, axis=0))
+    basis, _ = jnp.linalg.qr(draw - jnp.mean(draw, axis=0, keepdims=True))
     singular = condition ** (-0.5 * jnp.linspace(0, 1, d, dtype=condition.dtype))
     rotation = jax.random.orthogonal(turn_key, d, dtype=condition.dtype)
     # "highest" because a GPU's default product keeps ten bits of float32, and the spectrum would be lost.
-    return math.sqrt(n) * jnp.matmul(basis * singular, rotation, precision="highest")
+    return math.sqrt(n) * jnp.matmul(basis * singular[None], rotation, precision="highest")
 
 
 def _simplex(classes: int, d: int, dtype: DTypeLike) -> Array:
@@ -203,7 +203,7 @@ def _simplex(classes: int, d: int, dtype: DTypeLike) -> Array:
     return jnp.asarray(np.pad(contrasts.T, ((0, 0), (0, d - classes + 1))), dtype)
 
 
-def _shares(proportions: ArrayLike | Sequence[float] | None, classes: int, dtype: DTypeLike) -> Array:
+def _shares(proportions: ArrayLike | Sequence[Scalar] | None, classes: int, dtype: DTypeLike) -> Array:
     sizes = jnp.ones(classes, dtype) if proportions is None else jnp.asarray(proportions, dtype)
     _check_shape("proportions", sizes, (classes,))
     if not traced(proportions, sizes) and not (np.all(np.asarray(sizes) >= 0) and np.any(np.asarray(sizes) > 0)):

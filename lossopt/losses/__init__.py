@@ -1,5 +1,6 @@
 """The losses: pure functions of one example, `loss(prediction, target, *, hyperparameter=default) -> scalar`."""
 
+from ._arguments import Scalar as Scalar, Vector as Vector
 from ._card import (
     bind as bind,
     card as card,

@@ -6,6 +6,12 @@ A pure function under `jit` cannot raise on a value, so an illegal target poison
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
+from jaxtyping import Shaped
+
+
+# A number or a vector; an integer or a boolean takes the dtype of the floats beside it.
+Scalar = Shaped[ArrayLike, ""]
+Vector = Shaped[ArrayLike, " k"]
 
 
 def floats(*values: ArrayLike) -> tuple[Array, ...]:

@@ -48,7 +48,7 @@ class Interval(NamedTuple):
         return bool(np.all(above & below))
 
     def __str__(self) -> str:
-        left, right = "([" [self.closed[0]], ")]"[self.closed[1]]
+        left, right = "(["[self.closed[0]], ")]"[self.closed[1]]
         return f"{left}{self.low:g}, {self.high:g}{right}"
 
 
@@ -188,14 +188,16 @@ def names(task: Task | None = None) -> tuple[str, ...]:
 def get(name: str) -> Loss:
     """The registered loss called `name`; ValueError naming the nearest match if there is none."""
     if name not in _REGISTRY:
-        raise ValueError(f"There is no loss called {name!r}{nearest(name, _REGISTRY)}. lossopt.losses.names() lists them.")
+        raise ValueError(
+            f"There is no loss called {name!r}.{nearest(name, _REGISTRY)} lossopt.losses.names() lists them."
+        )
     return _REGISTRY[name]
 
 
 def nearest(name: str, known: Any) -> str:
-    """`"; did you mean 'huber'?"`, or nothing where no known name is near."""
+    """`" Did you mean 'huber'?"`, or nothing where no known name is near."""
     match = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {match[0]!r}?" if match else ""
+    return f" Did you mean {match[0]!r}?" if match else ""
 
 
 def has_card(loss: Loss) -> bool:
@@ -279,5 +281,4 @@ def _check_names(fn: Callable, given: Mapping[str, Any]) -> None:
     for name in given:
         if name not in known:
             listed = ", ".join(known) or "none"
-            hint = nearest(name, known)
-            raise TypeError(f"{fn.__name__} has no hyperparameter {name!r}{hint} (it has: {listed}).")
+            raise TypeError(f"{fn.__name__} has no hyperparameter {name!r} (it has: {listed}).{nearest(name, known)}")

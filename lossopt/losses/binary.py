@@ -1,7 +1,6 @@
 """Losses of a logit s (or, where named, a probability) and a target in {0, 1}; m is the margin (2 target - 1) s."""
 
 import functools
-import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -9,10 +8,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ._arguments import like, margin, times, unit
+from ._arguments import like, margin, Scalar, times, unit
 from ._card import LossCard, NON_NEGATIVE, POSITIVE_FINITE, register, UNIT
 from ._elementary import softplus
-from .regression import Scalar
 
 
 @register(
@@ -61,10 +59,13 @@ def _plain(positive_weight: float, label_smoothing: float) -> bool:
         lipschitz=lambda positive_weight, label_smoothing: (
             max(positive_weight, 1.0) * (1 - label_smoothing / 2) + min(positive_weight, 1.0) * label_smoothing / 2
             if positive_weight == 1
-            else max(positive_weight, 1.0) if label_smoothing == 0 else None
+            else max(positive_weight, 1.0)
+            if label_smoothing == 0
+            else None
         ),
         smoothness=lambda positive_weight, label_smoothing: (
-            (max(positive_weight, 1.0) * (1 - label_smoothing / 2) + min(positive_weight, 1.0) * label_smoothing / 2) / 4
+            (max(positive_weight, 1.0) * (1 - label_smoothing / 2) + min(positive_weight, 1.0) * label_smoothing / 2)
+            / 4
         ),
         symmetric=lambda positive_weight: positive_weight == 1,
         zero_at_perfect_fit=False,

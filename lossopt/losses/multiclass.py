@@ -6,14 +6,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from ._arguments import label, like, simplex, times
+from ._arguments import label, like, Scalar, simplex, times, Vector
 from ._card import LossCard, NON_NEGATIVE, register, UNIT
-
-
-Vector = Float[ArrayLike, " k"]
-Label = Int[ArrayLike, ""]
 
 
 @jax.custom_jvp
@@ -104,20 +100,16 @@ def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
         smoothness=lambda class_weights: _heaviest(class_weights) / 2,
         symmetric=lambda class_weights: class_weights is None,
         zero_at_perfect_fit=False,
-        elicits=lambda label_smoothing, class_weights: (
-            "log-odds" if _plain(label_smoothing, class_weights) else None
-        ),
+        elicits=lambda label_smoothing, class_weights: "log-odds" if _plain(label_smoothing, class_weights) else None,
         proper=_plain,
         calibrated=lambda class_weights: class_weights is None,
-        noise=lambda label_smoothing, class_weights: (
-            "categorical" if _plain(label_smoothing, class_weights) else None
-        ),
+        noise=lambda label_smoothing, class_weights: "categorical" if _plain(label_smoothing, class_weights) else None,
         aliases={"optax.losses.softmax_cross_entropy_with_integer_labels": 1.0},
         reference="McFadden (1974)",
     )
 )
 def softmax_cross_entropy(
-    prediction: Vector, target: Label, *, label_smoothing: ArrayLike = 0.0, class_weights: ArrayLike | None = None
+    prediction: Vector, target: Scalar, *, label_smoothing: ArrayLike = 0.0, class_weights: ArrayLike | None = None
 ) -> Float[Array, ""]:
     """Categorical cross-entropy of logits and an integer label: the loss to train a classifier with.
 

@@ -6,12 +6,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ._arguments import like, residual
+from ._arguments import like, residual, Scalar
 from ._card import LossCard, POSITIVE, POSITIVE_FINITE, register, UNIT_OPEN
 from ._elementary import charbonnier, log_cosh as _log_cosh
-
-
-Scalar = Float[ArrayLike, ""]
 
 
 @register(

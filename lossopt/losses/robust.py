@@ -12,10 +12,9 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import like, residual
+from ._arguments import like, residual, Scalar
 from ._card import ANY, LossCard, POSITIVE_FINITE, register
 from ._elementary import biweight, log1p_square
-from .regression import Scalar
 
 
 CAUCHY_95, TUKEY_95 = 2.3849471194, 4.6850649485

@@ -1,0 +1,140 @@
+"""One look: Okabe–Ito colours, and for each name a colour, a dash and a marker that it has in every figure."""
+
+import itertools
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+
+OKABE_ITO: Mapping[str, str] = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "purple": "#CC79A7",
+    "grey": "#7F7F7F",
+}
+# The palette's yellow is left out: on white its contrast is 1.3 to 1.
+
+DASHES: Mapping[str, Any] = {
+    "solid": "solid",
+    "dashed": (0, (6, 2)),
+    "dotted": (0, (1.5, 1.8)),
+    "dashdot": (0, (7, 2, 1.5, 2)),
+    "long": (0, (11, 3)),
+}
+MARKERS = "osD^vPX*"
+
+RC: Mapping[str, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so a figure is the same on every machine
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.8,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 12,
+    "legend.frameon": False,
+    "lines.linewidth": 2.2,
+    "lines.markersize": 7,
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "lossopt",
+}
+
+
+class Style(NamedTuple):
+    """How one name is drawn: keywords for `Axes.plot`, but for the marker, which a line has only where asked."""
+
+    color: str
+    linestyle: Any
+    marker: str
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The keywords of a line without markers."""
+        return {"color": self.color, "linestyle": self.linestyle}
+
+
+def _style(color: str, dash: str, marker: str) -> Style:
+    return Style(OKABE_ITO[color], DASHES[dash], marker)
+
+
+# Fixed by hand for what is drawn most, so that those seen together differ in colour, dash and marker at once.
+FIXED: Mapping[str, Style] = {
+    "squared_error": _style("vermillion", "solid", "o"),
+    "half_squared_error": _style("vermillion", "dashed", "o"),
+    "absolute_error": _style("blue", "dashed", "s"),
+    "huber": _style("green", "dashdot", "D"),
+    "pseudo_huber": _style("sky", "long", "v"),
+    "log_cosh": _style("orange", "dotted", "P"),
+    "quantile": _style("blue", "dotted", "X"),
+    "expectile": _style("vermillion", "dotted", "*"),
+    "cauchy": _style("purple", "long", "v"),
+    "tukey": _style("black", "dotted", "^"),
+    "general_robust": _style("grey", "solid", "X"),
+    "logistic": _style("blue", "solid", "o"),
+    "binary_cross_entropy": _style("sky", "dashed", "s"),
+    "hinge": _style("vermillion", "dashed", "D"),
+    "squared_hinge": _style("orange", "dashdot", "P"),
+    "focal": _style("green", "dotted", "^"),
+    "softmax_cross_entropy": _style("blue", "solid", "o"),
+    "gradient descent": _style("blue", "solid", "o"),
+    "momentum": _style("orange", "dashed", "s"),
+    "adam": _style("green", "dashdot", "D"),
+    "l-bfgs": _style("purple", "dotted", "^"),
+    "newton": _style("black", "long", "v"),
+    "exact": _style("black", "solid", "*"),
+    "theory": _style("grey", "dashed", "X"),
+}
+
+
+def style(name: str) -> Style:
+    """How `name` is drawn whatever the figure: a loss by its own name, hyperparameters after it left aside."""
+    return FIXED.get(base_name(name)) or _hashed(name, 0)
+
+
+def styles(names: Iterable[str]) -> dict[str, Style]:
+    """How each of these names is drawn in one figure: as `style` has it, but no two alike.
+
+    Several settings of one loss ("huber, delta=1", "huber, delta=2") share its colour and differ in dash and marker.
+    """
+    chosen: dict[str, Style] = {}
+    for name in names:
+        taken = set(chosen.values())
+        chosen[name] = next(candidate for candidate in _candidates(name) if candidate not in taken)
+    return chosen
+
+
+def base_name(name: str) -> str:
+    """The longest known name that `name` starts with, or `name` itself: "huber, delta=2" is "huber"."""
+    plain = name.lower()
+    known = [key for key in FIXED if plain.startswith(key) or plain.startswith(key.replace("_", " "))]
+    return max(known, key=len, default=name)
+
+
+def _candidates(name: str) -> Iterable[Style]:
+    first = style(name)
+    yield first
+    turn = list(DASHES.values()).index(first.linestyle)
+    for step in range(1, len(DASHES)):
+        dash = list(DASHES.values())[(turn + step) % len(DASHES)]
+        yield Style(first.color, dash, MARKERS[(MARKERS.index(first.marker) + step) % len(MARKERS)])
+    yield from (_hashed(name, salt) for salt in itertools.count(1))
+
+
+def _hashed(name: str, salt: int) -> Style:
+    # crc32, because Python's own hash of text differs from run to run.
+    number = zlib.crc32(name.encode()) + salt
+    colors, dashes = list(OKABE_ITO.values()), list(DASHES.values())
+    return Style(colors[number % len(colors)], dashes[number // 8 % len(dashes)], MARKERS[number // 40 % len(MARKERS)])

@@ -1,0 +1,125 @@
+"""Mistakes as a newcomer makes them, each with the words that the answer must hold.
+
+`python tests/bad_input.py` makes every one in a process of its own, without the tests' type checks, and prints
+what the user would read as JSON: {mistake: [exception type, message]}.
+"""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import lossopt as lo
+from lossopt import data, losses, models
+
+
+X = np.random.default_rng(0).normal(size=(40, 3))
+Y = X @ np.ones(3)
+LABELS = (Y > 0).astype(int)
+GOOD = data.Dataset(X, Y)
+
+
+def spoiled(array, row, value):
+    out = np.array(array, float)
+    out[row] = value
+    return out
+
+
+def fit_with(**options):
+    return lo.fit(losses.huber, GOOD, num_steps=2, **options)
+
+
+# mistake: (what is done, error type, words that name the cause, words that name the remedy)
+MISTAKES = {
+    "targets as a column": (
+        lambda: lo.fit(losses.huber, data.Dataset(X, Y[:, None])), ValueError, "(40, 1)", "targets[:, 0]"),
+    "predictions as a column": (
+        lambda: lo.mse(X[:, :1], Y), ValueError, "(40, 1)", "predictions[..., 0]"),
+    "labels of -1 and 1": (
+        lambda: lo.fit(losses.logistic, data.Dataset(X, 2 * LABELS - 1), model=models.logistic),
+        ValueError, "0, 1", "(targets + 1) / 2"),
+    "labels of 1 and 2 to the hinge": (
+        lambda: lo.fit(losses.hinge, data.Dataset(X, LABELS + 1), model=models.logistic),
+        ValueError, "0 or 1", "targets - 1"),
+    "a NaN in row 17": (
+        lambda: lo.fit(losses.huber, data.Dataset(spoiled(X, 17, np.nan), Y)), ValueError, "row 17", "drop"),
+    "an infinite target": (
+        lambda: lo.fit(losses.huber, data.Dataset(X, spoiled(Y, 3, np.inf))), ValueError, "row 3", "drop"),
+    "integer labels to a loss of probability vectors": (
+        lambda: lo.fit(losses.softmax_cross_entropy_soft, data.Dataset(X, LABELS), model=models.softmax(2)),
+        ValueError, "(40,)", "one_hot"),
+    "one integer label to the textbook cross-entropy": (
+        lambda: losses.categorical_cross_entropy(jnp.array([0.2, 0.8]), 1), ValueError, "one length", "one_hot"),
+    "probabilities to a loss of integer labels": (
+        lambda: losses.softmax_cross_entropy(jnp.array([0.2, 0.8]), jnp.array([0.0, 1.0])),
+        ValueError, "integer label", "softmax_cross_entropy_soft"),
+    "float labels": (
+        lambda: lo.fit(losses.softmax_cross_entropy, data.Dataset(X, LABELS * 1.0), model=models.softmax(2)),
+        ValueError, "integer", "astype(int)"),
+    "labels numbered from 1": (
+        lambda: lo.fit(losses.softmax_cross_entropy, data.Dataset(X, LABELS + 1), model=models.softmax(2)),
+        ValueError, "[0, k)", "number the classes from 0"),
+    "training on a loss of probabilities": (
+        lambda: lo.fit(losses.binary_cross_entropy, data.Dataset(X, LABELS), model=models.logistic),
+        ValueError, "probability", "logistic"),
+    "a softmax loss with a linear model": (
+        lambda: lo.fit(losses.softmax_cross_entropy, data.Dataset(X, LABELS)), ValueError, "vector", "models.softmax"),
+    "delta = 0": (lambda: lo.bind(losses.huber, delta=0.0), ValueError, "delta=0.0", "(0, inf]"),
+    "a level of 90 instead of 0.9": (
+        lambda: lo.bind(losses.quantile, level=90), ValueError, "level=90", "(0, 1)"),
+    "a hyperparameter of another library": (
+        lambda: lo.bind(losses.huber, detla=1.0), TypeError, "detla", "delta"),
+    "a misspelt loss": (lambda: losses.get("hubber"), ValueError, "hubber", "'huber'"),
+    "a loss by name": (lambda: lo.fit("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
+    "a misspelt table": (lambda: data.load("stacklos"), ValueError, "stacklos", "stackloss"),
+    "no data": (lambda: lo.fit(losses.huber, data.Dataset(X[:0], Y[:0])), ValueError, "no rows", ""),
+    "features as a vector": (
+        lambda: lo.fit(losses.huber, data.Dataset(X[:, 0], Y)), ValueError, "(40,)", "reshape(-1, 1)"),
+    "lengths that differ": (
+        lambda: lo.fit(losses.huber, data.Dataset(X, Y[:39])), ValueError, "40", "39"),
+    "a plain tuple": (lambda: lo.fit(losses.huber, (X, Y)), TypeError, "tuple", "data.Dataset"),
+    "names in the features": (
+        lambda: lo.fit(losses.huber, data.Dataset(np.array([["a", "b"]] * 40), Y)), ValueError, "not a number", "leave it out"),
+    "a loss that returns a vector": (
+        lambda: lo.fit(lambda p, t: jnp.array([p - t, 0.0]), GOOD), ValueError, "one number", "reduce"),
+    "a loss of batches": (
+        lambda: lo.check(lambda p, t: jnp.stack([p, t])), ValueError, "one number", ""),
+    "negative weights": (
+        lambda: lo.fit(losses.huber, data.Dataset(X, Y, spoiled(np.ones(40), 5, -1))), ValueError, "row 5", ""),
+    "a negative penalty": (lambda: fit_with(l2=-1.0), ValueError, "l2=-1.0", "at least 0"),
+    "mini-batches without a key": (
+        lambda: fit_with(batch_size=8), ValueError, "key", "jax.random.key(0)"),
+    "a batch larger than the data": (
+        lambda: fit_with(batch_size=80), ValueError, "batch_size=80", "from 1 to 40"),
+    "steps as a float": (
+        lambda: lo.fit(losses.huber, GOOD, num_steps=1e3), ValueError, "1000.0", "whole number"),
+    "an optimizer class": (lambda: fit_with(optimizer=optax.adam), TypeError, "optimizer", "optax.adam("),
+    "a model class": (lambda: fit_with(model=models.softmax), TypeError, "model=", "softmax(classes)"),
+    "weights of another length": (
+        lambda: lo.mse(Y, Y, weights=np.ones(3)), ValueError, "(3,)", "one an example"),
+    "tasks with different names": (
+        lambda: lo.weighted_sum({"a": (1.0, lo.mse)})({"b": Y}, {"b": Y}), ValueError, "['a']", "same names"),
+    "the card of an own loss": (
+        lambda: lo.card(lambda p, t: p - t), ValueError, "no card", "lossopt.check"),
+    "more contamination than rows": (
+        lambda: data.contaminate(jax.random.key(0), GOOD, fraction=10), ValueError, "fraction", ""),
+    "solving a loss without a method": (
+        lambda: lo.solve(lambda p, t: (p - t) ** 4, GOOD), ValueError, "method", "fit"),
+    "solving a regression on names": (
+        lambda: lo.solve("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
+}  # fmt: skip
+
+
+def answer(mistake):
+    """What making a mistake says: the exception's type and message, or nothing."""
+    try:
+        MISTAKES[mistake][0]()
+    except Exception as error:  # whatever it is, the user sees it
+        return type(error).__name__, str(error)
+    return "nothing", ""
+
+
+if __name__ == "__main__":
+    print(json.dumps({mistake: answer(mistake) for mistake in MISTAKES}))

@@ -1,0 +1,185 @@
+"""From losses to one number: shapes, reductions, weights, masks, sums of costs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lossopt as lo
+from lossopt import losses
+
+
+REDUCTIONS = {"mean": lo.mean, "total": lo.total, "root_mean": lo.root_mean}
+
+
+def example(loss_name: str, rows: int = 6):
+    """Predictions and targets of a batch that the loss accepts."""
+    card, rng = lo.card(losses.get(loss_name)), np.random.default_rng(0)
+    shape = (rows, 3) if card.prediction_ndim else (rows,)
+    predictions = rng.normal(size=shape)
+    if card.prediction in ("probability", "probabilities"):
+        predictions = 1 / (1 + np.exp(-predictions))
+    targets = {
+        "real": rng.normal(size=rows),
+        "binary": rng.integers(0, 2, rows),
+        "unit": rng.uniform(size=rows),
+        "label": rng.integers(0, 3, rows),
+        "simplex": rng.dirichlet(np.ones(3), size=rows),
+    }[card.target]
+    return jnp.asarray(predictions), jnp.asarray(targets)
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_per_example_is_the_loss_of_each_row(name):
+    loss, (predictions, targets) = losses.get(name), example(name)
+    rows = [float(loss(p, t)) for p, t in zip(predictions, targets, strict=True)]
+    np.testing.assert_allclose(lo.per_example(loss)(predictions, targets), rows, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_several_batch_axes(name):
+    loss, (predictions, targets) = losses.get(name), example(name)
+    fold = lambda x: x.reshape(2, 3, *x.shape[1:])  # noqa: E731
+    folded = lo.per_example(loss)(fold(predictions), fold(targets))
+    np.testing.assert_array_equal(folded.ravel(), lo.per_example(loss)(predictions, targets))
+
+
+def test_reductions_by_hand():
+    predictions, targets = jnp.array([1.0, 2.0, 4.0]), jnp.array([0.0, 0.0, 0.0])
+    assert lo.mse(predictions, targets) == 7.0
+    assert lo.rmse(predictions, targets) == pytest.approx(7**0.5, rel=1e-15)
+    assert lo.mae(predictions, targets) == pytest.approx(7 / 3, rel=1e-15)
+    assert lo.cost(losses.squared_error, lo.total)(predictions, targets) == 21.0
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS.values(), ids=REDUCTIONS)
+def test_weight_two_is_a_row_given_twice(reduction):
+    predictions, targets = example("huber")
+    weights = jnp.array([1.0, 2.0, 1.0, 1.0, 2.0, 1.0])
+    twice = jnp.repeat(jnp.arange(6), jnp.array([1, 2, 1, 1, 2, 1]))
+    batch_cost = lo.cost(losses.huber, reduction)
+    weighted = batch_cost(predictions, targets, weights=weights)
+    np.testing.assert_allclose(weighted, batch_cost(predictions[twice], targets[twice]), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "reduction", "how"),
+    [(name, lo.mean, "where") for name in losses.names()]
+    + [("huber", reduction, how) for reduction in REDUCTIONS.values() for how in ("where", "weight 0")],
+)
+def test_a_row_left_out_may_hold_anything(name, reduction, how):
+    predictions, targets = example(name)
+    keep = jnp.array([True, False, True, True, False, True])
+    rows = keep.reshape(-1, *(1,) * (predictions.ndim - 1))
+    spoiled = jnp.where(rows, predictions, jnp.nan)
+    illegal = jnp.where(keep.reshape(-1, *(1,) * (targets.ndim - 1)), targets, jnp.asarray(-7, targets.dtype))
+    options = {"where": keep} if how == "where" else {"weights": keep.astype(float)}
+    batch_cost = lo.cost(losses.get(name), reduction)
+    value, gradient = jax.jit(jax.value_and_grad(lambda p: batch_cost(p, illegal, **options)))(spoiled)
+    legal = targets[keep]
+    expected, by_row = jax.jit(jax.value_and_grad(lambda p: batch_cost(p, legal)))(predictions[keep])
+    np.testing.assert_allclose(value, expected, rtol=1e-14)
+    np.testing.assert_allclose(gradient[keep], by_row, rtol=1e-13)
+    assert not jnp.any(gradient[~keep])
+
+
+def test_hyperparameter_gradient_ignores_rows_left_out():
+    of_delta = lambda d: lo.cost(lo.bind(losses.huber, delta=d))(  # noqa: E731
+        jnp.array([3.0, jnp.nan]), jnp.zeros(2), where=jnp.array([True, False])
+    )
+    assert jax.grad(of_delta)(1.0) == 2.0
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS.values(), ids=REDUCTIONS)
+def test_all_rows_left_out_cost_nothing(reduction):
+    batch_cost = lo.cost(losses.squared_error, reduction)
+    nothing = lambda p: batch_cost(p, jnp.zeros(3), where=jnp.zeros(3, bool))  # noqa: E731
+    value, gradient = jax.value_and_grad(nothing)(jnp.full(3, jnp.nan))
+    assert value == 0
+    assert not jnp.any(gradient)
+
+
+def test_root_mean_has_a_gradient_at_a_perfect_fit():
+    assert not jnp.any(jax.grad(lo.rmse)(jnp.ones(3), jnp.ones(3)))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_the_dtype_of_the_predictions_is_kept(dtype):
+    weights = jnp.ones(3)
+    assert lo.mse(jnp.ones(3, dtype), jnp.zeros(3, dtype), weights=weights).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("predictions", "targets", "words"),
+    [
+        ((8, 1), (8,), r"\(8, 1\).*\(8,\).*predictions\[\.\.\., 0\]"),
+        ((8,), (8, 1), r"targets\[\.\.\., 0\]"),
+        ((8,), (7,), "do not match"),
+        ((), (), "one example"),
+    ],
+)
+@pytest.mark.parametrize("loss", [losses.huber, lambda p, t: (p - t) ** 2], ids=["registered", "own"])
+def test_shapes_that_would_broadcast_are_refused(loss, predictions, targets, words):
+    if loss is not losses.huber and len(predictions) != len(targets):
+        words = "one number"  # the shape is legal for a loss of vectors, but this loss then gives a vector
+    with pytest.raises(ValueError, match=words):
+        lo.cost(loss)(jnp.ones(predictions), jnp.ones(targets))
+
+
+def test_a_vector_loss_needs_vectors():
+    with pytest.raises(ValueError, match="vector of k scores"):
+        lo.cost(losses.softmax_cross_entropy)(jnp.ones(5), jnp.ones(5, int))
+
+
+def test_a_loss_of_a_vector_is_not_a_loss():
+    with pytest.raises(ValueError, match="one number"):
+        lo.cost(lambda p, t: jnp.stack([p, t]))(jnp.ones(4), jnp.ones(4))
+
+
+def test_weights_have_the_shape_of_the_batch():
+    with pytest.raises(ValueError, match=r"weights of shape \(2,\)"):
+        lo.mse(jnp.ones(3), jnp.ones(3), weights=jnp.ones(2))
+
+
+def two_tasks():
+    terms = {"price": (0.7, lo.mse), "sold": (0.3, lo.cost(losses.logistic))}
+    predictions = {"price": jnp.array([1.0, 2.0]), "sold": jnp.array([0.0, 3.0])}
+    targets = {"price": jnp.array([0.0, 0.0]), "sold": jnp.array([1, 0])}
+    return terms, predictions, targets
+
+
+def test_weighted_sum_of_tasks():
+    terms, predictions, targets = two_tasks()
+    value, parts = lo.weighted_sum(terms, parts=True)(predictions, targets)
+    assert parts["price"] == 2.5
+    np.testing.assert_allclose(value, 0.7 * parts["price"] + 0.3 * parts["sold"], rtol=1e-15)
+    assert lo.weighted_sum(terms)(predictions, targets) == value
+
+
+def test_weighted_sum_masks_each_task_by_name():
+    terms, predictions, targets = two_tasks()
+    where = {"price": jnp.array([True, False]), "sold": jnp.array([False, True])}
+    value = lo.weighted_sum(terms)(predictions, targets, where=where)
+    np.testing.assert_allclose(value, 0.7 * 1.0 + 0.3 * losses.logistic(3.0, 0), rtol=1e-15)
+
+
+def test_weighted_sum_of_losses_on_one_target():
+    blend = lo.weighted_sum({"squared": (0.5, lo.mse), "absolute": (2.0, lo.mae)})
+    assert blend(jnp.array([2.0]), jnp.array([0.0])) == 0.5 * 4 + 2.0 * 2
+
+
+def test_weighted_sum_differentiates_through_its_weights():
+    _, predictions, targets = two_tasks()
+    by_weight = lambda w: lo.weighted_sum({"price": (w, lo.mse), "sold": (1 - w, lo.cost(losses.logistic))})(  # noqa: E731
+        predictions, targets
+    )
+    parts = lo.weighted_sum(two_tasks()[0], parts=True)(predictions, targets)[1]
+    np.testing.assert_allclose(jax.grad(by_weight)(0.7), parts["price"] - parts["sold"], rtol=1e-14)
+
+
+def test_weighted_sum_wants_the_same_names():
+    terms, predictions, targets = two_tasks()
+    with pytest.raises(ValueError, match="price.*sold"):
+        lo.weighted_sum(terms)(predictions | {"more": jnp.ones(2)}, targets)
+    with pytest.raises(ValueError, match="at least one term"):
+        lo.weighted_sum({})

@@ -1,0 +1,232 @@
+"""The training loop: right updates, honest traces, few compilations, and outcomes as values."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax._src import test_util as jtu
+
+import lossopt as lo
+from lossopt import data, losses, models
+
+
+SGD = optax.sgd(0.1)
+ADAM = optax.adam(0.1)
+LBFGS = optax.lbfgs()
+HUGE = optax.sgd(1e3)
+
+
+@pytest.fixture(scope="module")
+def table():
+    features = jax.random.normal(jax.random.key(1), (40, 3))
+    noise = 0.1 * jax.random.normal(jax.random.key(2), (40,))
+    return data.Dataset(features, features @ jnp.array([1.0, -2.0, 0.5]) + 1.0 + noise)
+
+
+@pytest.fixture(scope="module")
+def labelled(table):
+    flipped = jax.random.bernoulli(jax.random.key(3), 0.2, (40,))
+    return data.Dataset(table.features, ((table.targets > 0) ^ flipped).astype(int))
+
+
+def by_hand(loss, table, learning_rate, num_steps, l2=0.0):
+    """Gradient descent in NumPy, with the slope of the loss given."""
+    x, y = np.c_[np.asarray(table.features), np.ones(len(table.targets))], np.asarray(table.targets)
+    w, penalty = np.zeros(x.shape[1]), np.r_[np.ones(x.shape[1] - 1), 0]
+    for _ in range(num_steps):
+        w = w - learning_rate * (x.T @ loss(x @ w - y) / len(y) + l2 * penalty * w)
+    return w
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("loss", "slope"), [(losses.squared_error, lambda r: 2 * r), (losses.huber, lambda r: np.clip(r, -1, 1))]
+)
+def test_gradient_descent_is_gradient_descent(table, loss, slope, l2):
+    fitted = lo.fit(loss, table, optimizer=SGD, num_steps=25, l2=l2)
+    expected = by_hand(slope, table, 0.1, 25, l2)
+    np.testing.assert_allclose(jnp.append(fitted.params.weights, fitted.params.bias), expected, rtol=1e-12)
+
+
+def test_row_t_of_the_trace_describes_the_parameters_after_t_steps(table):
+    fitted = lo.fit(losses.squared_error, table, optimizer=SGD, num_steps=7, keep_params=True)
+    assert all(leaf.shape[0] == 8 for leaf in jax.tree.leaves(fitted.trace))
+    for t in (0, 3, 7):
+        params = jax.tree.map(lambda leaf: leaf[t], fitted.trace.params)  # noqa: B023
+        predictions = jax.vmap(models.linear.predict, (None, 0))(params, table.features)
+        np.testing.assert_allclose(fitted.trace.cost[t], lo.mse(predictions, table.targets), rtol=1e-13)
+        shorter = lo.fit(losses.squared_error, table, optimizer=SGD, num_steps=t).params
+        np.testing.assert_allclose(params.weights, shorter.weights, rtol=1e-13)
+    steps = jnp.diff(jnp.c_[fitted.trace.params.weights, fitted.trace.params.bias], axis=0)
+    np.testing.assert_allclose(fitted.trace.step_size[1:], jnp.linalg.norm(steps, axis=1), rtol=1e-9)
+    np.testing.assert_allclose(fitted.trace.step_size[1:], 0.1 * fitted.trace.grad_norm[:-1], rtol=1e-12)
+    assert fitted.trace.step_size[0] == 0
+    np.testing.assert_array_equal(fitted.trace.evaluations, jnp.arange(1, 9))
+
+
+def test_no_steps_returns_the_start(table):
+    start = models.Params(jnp.array([1.0, 2.0, 3.0]), jnp.array(4.0))
+    fitted = lo.fit(losses.huber, table, optimizer=SGD, num_steps=0, init=start)
+    np.testing.assert_array_equal(fitted.params.weights, start.weights)
+    assert fitted.trace.cost.shape == (1,)
+
+
+def test_line_search_reaches_least_squares_and_counts_its_work(table):
+    fitted = lo.fit(losses.squared_error, table, optimizer=LBFGS, num_steps=15)
+    x = np.c_[np.asarray(table.features), np.ones(40)]
+    expected = np.linalg.lstsq(x, np.asarray(table.targets), rcond=None)[0]
+    np.testing.assert_allclose(jnp.append(fitted.params.weights, fitted.params.bias), expected, rtol=1e-8)
+    assert fitted.trace.evaluations[-1] > 16
+
+
+@pytest.mark.parametrize("model", [models.logistic, models.softmax(2)], ids=lambda m: m.name)
+def test_classifiers_reach_a_stationary_point(labelled, model):
+    loss = losses.logistic if model.classes is None else losses.softmax_cross_entropy
+    fitted = lo.fit(loss, labelled, model=model, optimizer=LBFGS, num_steps=30)
+    assert fitted.status.code == lo.Status.CONVERGED
+    assert fitted.trace.grad_norm[-1] < 1e-6
+
+
+def test_two_class_softmax_is_logistic(labelled):
+    two = lo.fit(losses.softmax_cross_entropy, labelled, model=models.softmax(2), optimizer=LBFGS, num_steps=40)
+    one = lo.fit(losses.logistic, labelled, model=models.logistic, optimizer=LBFGS, num_steps=40)
+    np.testing.assert_allclose(two.params.weights[:, 1] - two.params.weights[:, 0], one.params.weights, rtol=1e-4)
+
+
+def test_weights_in_the_data_are_weights_in_the_cost(table):
+    weights = (jnp.arange(40) % 3).astype(float)
+    twice = jnp.repeat(jnp.arange(40), weights.astype(int))
+    weighted = lo.fit(losses.huber, table._replace(weights=weights), optimizer=SGD, num_steps=20)
+    repeated = data.Dataset(table.features[twice], table.targets[twice])
+    expected = lo.fit(losses.huber, repeated, optimizer=SGD, num_steps=20)
+    np.testing.assert_allclose(weighted.params.weights, expected.params.weights, rtol=1e-12)
+
+
+class TestMiniBatches:
+    def visited(self, rows, batch_size, num_steps, key):
+        """Which row each step saw: the objective's gradient is the sum of the rows' indices as one-hot vectors."""
+        rows_seen = lambda p, d: jnp.sum(p * jnp.sum(d, axis=0))  # noqa: E731
+        fitted = lo.minimise(
+            rows_seen, jnp.zeros(rows), jnp.eye(rows),
+            optimizer=optax.sgd(1.0), num_steps=num_steps, batch_size=batch_size, key=key, keep_params=True,
+        )  # fmt: skip
+        return np.round(-np.diff(np.asarray(fitted.trace.params), axis=0)).astype(int)
+
+    def test_every_row_once_an_epoch_in_a_new_order(self, key):
+        seen = self.visited(12, 4, 9, key)
+        epochs = seen.reshape(3, 3, 12)
+        np.testing.assert_array_equal(epochs.sum(axis=1), np.ones((3, 12)))
+        assert not np.array_equal(epochs[0], epochs[1])
+
+    def test_a_last_smaller_batch_is_left_out(self, key):
+        seen = self.visited(10, 4, 4, key)
+        np.testing.assert_array_equal(seen.sum(axis=1), [4, 4, 4, 4])
+        assert seen[:2].sum(axis=0).max() == 1
+
+    def test_the_key_decides_the_order(self, key):
+        other = jax.random.key(1)
+        assert np.array_equal(self.visited(12, 4, 3, key), self.visited(12, 4, 3, key))
+        assert not np.array_equal(self.visited(12, 4, 3, key), self.visited(12, 4, 3, other))
+
+    def test_one_batch_of_all_rows_is_full_batch(self, table, key):
+        batched = lo.fit(losses.huber, table, optimizer=SGD, num_steps=10, batch_size=40, key=key)
+        full = lo.fit(losses.huber, table, optimizer=SGD, num_steps=10)
+        np.testing.assert_allclose(batched.params.weights, full.params.weights, rtol=1e-12)
+
+
+def test_minimise_takes_any_pytree_and_objective():
+    rosenbrock = lambda p: (1 - p["x"]) ** 2 + 100 * (p["y"] - p["x"] ** 2) ** 2  # noqa: E731
+    start = {"x": jnp.array(-1.2), "y": jnp.array(1.0)}
+    fitted = lo.minimise(rosenbrock, start, optimizer=LBFGS, num_steps=60)
+    assert fitted.status.code == lo.Status.CONVERGED
+    np.testing.assert_allclose([fitted.params["x"], fitted.params["y"]], [1, 1], rtol=1e-5)
+
+
+class TestOutcome:
+    def test_divergence_is_never_convergence(self, table):
+        fitted = lo.fit(losses.squared_error, table, optimizer=HUGE, num_steps=400)
+        assert fitted.status.code == lo.Status.DIVERGED
+        assert "step size" in fitted.status.advice
+        assert not fitted.status.good
+
+    def test_growth_without_overflow_is_divergence(self, table):
+        fitted = lo.fit(losses.squared_error, table, optimizer=HUGE, num_steps=3)
+        assert fitted.status.code == lo.Status.DIVERGED
+
+    def test_too_few_steps(self, table):
+        assert lo.fit(losses.squared_error, table, optimizer=SGD, num_steps=2).status.name == "out of steps"
+
+    def test_enough_steps(self, table):
+        assert lo.fit(losses.squared_error, table, optimizer=SGD, num_steps=300).status.name == "converged"
+
+    def test_throw(self, table):
+        with pytest.raises(RuntimeError, match="diverged: .*step size"):
+            lo.fit(losses.squared_error, table, optimizer=HUGE, num_steps=400, throw=True)
+
+    def test_status_of_many(self, table):
+        rates = jnp.array([0.1, 0.1, 1e3])
+        run = lambda rate: lo.fit(losses.squared_error, table, optimizer=SGD, num_steps=300, l2=rate)  # noqa: E731
+        status = jax.vmap(run)(rates).status
+        assert status.name == "2 converged, 1 diverged"
+
+
+class TestCompilation:
+    def counted(self, loss):
+        """The loss, and a list that grows by one each time it is traced."""
+        traces = []
+
+        @functools.wraps(loss)
+        def traced(prediction, target, **hyper):
+            traces.append(1)
+            return loss(prediction, target, **hyper)
+
+        return traced, traces
+
+    def test_a_sweep_over_delta_compiles_once(self, table):
+        with jtu.count_jit_compilation_cache_miss() as misses:
+            lo.fit(lo.bind(losses.huber, delta=0.5), table, optimizer=ADAM, num_steps=5)
+            first = misses()
+            for delta in (0.6, 0.7, 2.0):
+                lo.fit(lo.bind(losses.huber, delta=delta), table, optimizer=ADAM, num_steps=5)
+        assert misses() == first
+
+    def test_the_loss_is_traced_once(self, table):
+        loss, traces = self.counted(losses.huber)
+        for delta in (0.5, 1.0):
+            lo.fit(jax.tree_util.Partial(loss, delta=delta), table, optimizer=ADAM, num_steps=5)
+        assert len(traces) == 1
+
+    @pytest.mark.parametrize("what", ["delta", "l2", "data", "init", "key"])
+    def test_vmap_equals_a_loop(self, table, what, key):
+        def run(value):
+            loss = lo.bind(losses.huber, delta=value) if what == "delta" else losses.huber
+            options = {"l2": value} if what == "l2" else {}
+            d = table._replace(targets=table.targets * value) if what == "data" else table
+            if what == "init":
+                options["init"] = models.Params(jnp.full(3, value), jnp.zeros(()))
+            if what == "key":
+                options |= {"batch_size": 8, "key": jax.random.fold_in(key, value.astype(int))}
+            return lo.fit(loss, d, optimizer=SGD, num_steps=6, **options)
+
+        values = jnp.array([0.5, 1.0, 2.0])
+        many = jax.vmap(run)(values)
+        for i, value in enumerate(values):
+            one = run(value)
+            np.testing.assert_allclose(many.params.weights[i], one.params.weights, rtol=1e-11)
+            np.testing.assert_allclose(many.trace.cost[i], one.trace.cost, rtol=1e-11)
+
+    def test_inside_jit(self, table):
+        run = jax.jit(lambda d: lo.fit(losses.huber, d, optimizer=SGD, num_steps=6).params.weights)
+        np.testing.assert_allclose(
+            run(table), lo.fit(losses.huber, table, optimizer=SGD, num_steps=6).params.weights, rtol=1e-12
+        )
+
+
+def test_float32_data_give_a_float32_fit(table):
+    small = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), table)
+    for loss in (losses.huber, lo.bind(losses.huber, delta=jnp.float64(1.0))):
+        fitted = lo.fit(loss, small, optimizer=SGD, num_steps=3)
+        assert {leaf.dtype for leaf in jax.tree.leaves(fitted.params)} == {jnp.dtype("float32")}
