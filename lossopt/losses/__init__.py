@@ -35,6 +35,7 @@ from .binary import (
     logistic as logistic,
     squared_hinge as squared_hinge,
 )
+from .transforms import one_of as one_of
 from .multiclass import (
     categorical_cross_entropy as categorical_cross_entropy,
     softmax_cross_entropy as softmax_cross_entropy,

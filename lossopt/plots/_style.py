@@ -109,18 +109,23 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
 
     Several settings of one loss ("huber, delta=1", "huber, delta=2") share its colour and differ in dash and marker.
     """
+    names = list(names)
     chosen: dict[str, Style] = {}
-    for name in names:
+    # Known names choose first: what a stranger is drawn like must not depend on the company, nor theirs on a stranger.
+    for name in sorted(names, key=lambda name: base_name(name) not in FIXED):
         taken = set(chosen.values())
         chosen[name] = next(candidate for candidate in _candidates(name) if candidate not in taken)
-    return chosen
+    return {name: chosen[name] for name in names}
 
 
 def base_name(name: str) -> str:
-    """The longest known name that `name` starts with, or `name` itself: "huber, delta=2" is "huber"."""
-    plain = name.lower()
-    known = [key for key in FIXED if plain.startswith(key) or plain.startswith(key.replace("_", " "))]
-    return max(known, key=len, default=name)
+    """The known name that `name` starts with, or `name` itself: "huber, delta=2" is "huber"."""
+    plain = name.lower().replace("_", " ")
+    for key in FIXED:
+        known = key.replace("_", " ")
+        if plain == known or (plain.startswith(known) and plain[len(known)] in ",:("):
+            return key
+    return name
 
 
 def _candidates(name: str) -> Iterable[Style]:

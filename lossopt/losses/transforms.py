@@ -1,0 +1,26 @@
+"""Transforms: losses in, a loss out."""
+
+import jax
+from jax.typing import ArrayLike
+
+from ._arguments import Scalar
+from ._card import Loss
+
+
+def one_of(*losses: Loss) -> Loss:
+    """Several losses as one loss with a hyperparameter `index` that says which.
+
+    A fit under it is compiled once, and `vmap` over `index` runs all the losses side by side:
+    `bind(one_of(huber, cauchy), index=jnp.arange(2))`. Each is evaluated for every example then, so use it where
+    compilation costs more than arithmetic. The losses must take the same kind of prediction and target.
+
+    Raises:
+        ValueError: no loss is given.
+    """
+    if not losses:
+        raise ValueError("one_of needs at least one loss.")
+
+    def chosen(prediction: Scalar, target: Scalar, *, index: ArrayLike = 0) -> jax.Array:
+        return jax.lax.switch(index, losses, prediction, target)
+
+    return chosen

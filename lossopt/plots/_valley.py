@@ -1,0 +1,99 @@
+"""The valley: a cost over two parameters, and the paths that optimisers take down it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ._labels import readable
+from ._panels import panels, styled
+from ._style import Style, styles
+
+
+LEVELS = 16
+SLOPES = LinearSegmentedColormap.from_list("valley", ["#FFFFFF", "#C9D6E2", "#8FA3B8"])
+CASING = [patheffects.withStroke(linewidth=4.2, foreground="white")]
+
+
+class Valley(NamedTuple):
+    """One panel of `valley`.
+
+    Attributes:
+        x, y: (columns,) and (rows,): the values of the two parameters.
+        surface: (rows, columns): the cost there.
+        paths: name -> (steps, 2): the parameters after each step.
+        minima: (k, 2): the lowest points, local ones included.
+    """
+
+    x: Any
+    y: Any
+    surface: Any
+    paths: Mapping[str, Any] = {}
+    minima: Any = ()
+
+
+@styled
+def valley(
+    valleys: Mapping[str, Valley],
+    *,
+    xlabel: str,
+    ylabel: str,
+    columns: int = 3,
+    size: tuple[float, float] = (4.6, 4.2),
+) -> Figure:
+    """Contours of a cost with optimisers' paths, one panel for each title.
+
+    Between two neighbouring contours lies a sixteenth of the panel's area, whatever the cost's scale, so a flat
+    plateau and a steep bowl can be compared. White is low.
+
+    Args:
+        valleys: title -> `Valley`.
+        xlabel, ylabel: what the two parameters are, with the unit.
+        columns, size: of the grid of panels; size in inches.
+    """
+    figure, grid = panels(len(valleys), columns=columns, size=size)
+    looks = styles(dict.fromkeys(name for each in valleys.values() for name in each.paths))
+    for i, (axes, (title, each)) in enumerate(zip(grid, valleys.items(), strict=True)):
+        axes.set(title=title, xlabel=xlabel, ylabel="" if i % columns else ylabel)
+        axes.grid(visible=False)
+        _draw_surface(axes, each)
+        _draw_paths(axes, each, looks)
+        axes.set(xlim=(np.min(each.x), np.max(each.x)), ylim=(np.min(each.y), np.max(each.y)))
+    handles = _handles(valleys, looks)
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 * columns))
+    return figure
+
+
+def _draw_surface(axes: Axes, each: Valley) -> None:
+    surface = np.asarray(each.surface, float)
+    levels = np.unique(np.quantile(surface[np.isfinite(surface)], np.linspace(0, 1, LEVELS + 1)))
+    if levels.size < 2:  # a constant surface has no contours
+        return
+    shades = SLOPES(np.linspace(0, 1, levels.size - 1))
+    axes.contourf(each.x, each.y, surface, levels=levels, colors=shades)
+    axes.contour(each.x, each.y, surface, levels=levels[1:-1], colors="#6E8196", linewidths=0.6)
+
+
+def _draw_paths(axes: Axes, each: Valley, looks: Mapping[str, Style]) -> None:
+    for name, path in each.paths.items():
+        points = np.asarray(path, float)
+        axes.plot(points[:, 0], points[:, 1], path_effects=CASING, **looks[name].line)
+        axes.plot(*points[0], marker="o", color="black", markerfacecolor="white", zorder=4)
+    for point in np.asarray(each.minima, float).reshape(-1, 2):
+        axes.plot(*point, marker="*", markersize=15, color="black", markeredgecolor="white", zorder=5)
+
+
+def _handles(valleys: Mapping[str, Valley], looks: Mapping[str, Style]) -> list[Line2D]:
+    handles = [Line2D([], [], label=readable(name), **look.line) for name, look in looks.items()]
+    if looks:
+        start = {"marker": "o", "color": "black", "markerfacecolor": "white"}
+        handles.append(Line2D([], [], linestyle="none", label="start", **start))
+    if any(len(each.minima) for each in valleys.values()):
+        handles.append(Line2D([], [], linestyle="none", marker="*", markersize=15, color="black", label="minimum"))
+    return handles

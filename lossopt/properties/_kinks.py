@@ -1,0 +1,117 @@
+"""Where the slope (or the loss itself) jumps: bracketed on a grid, then bisected to the last bits."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._lines import Curve, follow, hard, Line
+from ._subject import choose, Subject
+
+
+class Jump(NamedTuple):
+    """A place where something jumps: the line, the coordinate, and what is found on either side and at it."""
+
+    line: Line
+    x: float
+    left: float
+    right: float
+    at: float
+
+
+_DERIVATIVE = {"value": "slope", "slope": "curvature"}
+
+
+def jumps(what: Subject, curves: list[Curve], field: str = "slope") -> list[Jump]:
+    """Every jump of a field ("value", "slope" or "curvature") along curves that were evaluated on a grid."""
+    brackets = [bracket for curve in curves for bracket in _brackets(curve, field)]
+    if not brackets:
+        return []
+    lines, low, high, scale = ([row[i] for row in brackets] for i in range(4))
+    low, high = _bisect(what, lines, np.array(low), np.array(high), field)
+    left, right = _at(what, lines, low, field), _at(what, lines, high, field)
+    real = np.abs(right - left) > choose(1e-5, 1e-2) * np.array(scale)
+    found = [
+        Jump(line, _snap((a + b) / 2), s, t, 0.0)
+        for line, a, b, s, t, keep in zip(lines, low, high, left, right, real, strict=True)
+        if keep
+    ]
+    return _with_centre(what, _merged(found), field)
+
+
+def _brackets(curve: Curve, field: str) -> list[tuple[Line, float, float, float]]:
+    """Neighbouring grid points between which the field changes by more than its derivative explains."""
+    f = getattr(curve, field)
+    rate = getattr(curve, _DERIVATIVE[field]) if field in _DERIVATIVE else np.zeros_like(f)
+    keep = np.isfinite(f) & np.isfinite(rate)
+    x, f, rate = curve.x[keep], f[keep], rate[keep]
+    jumped = np.abs(np.diff(f) - 0.5 * (rate[1:] + rate[:-1]) * np.diff(x))
+    scale = _local_size(f)
+    scale = np.maximum(scale[1:], scale[:-1])
+    wide = np.flatnonzero(jumped > choose(1e-5, 1e-2) * scale)
+    return [(curve.line, x[i], x[i + 1], scale[i]) for i in wide]
+
+
+def _local_size(f: np.ndarray, reach: int = 200) -> np.ndarray:
+    """The largest |f| within `reach` grid points: what counts as a jump depends on the surroundings."""
+    padded = np.pad(np.abs(f), reach)
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
+
+
+def _at(what: Subject, lines: list[Line], x: np.ndarray, field: str) -> np.ndarray:
+    """The field at one coordinate of each line; lines that follow each other are asked together."""
+    starts = [i for i, line in enumerate(lines) if i == 0 or line is not lines[i - 1]]
+    stops = [*starts[1:], len(lines)]
+    curves = follow(what, [(lines[i], x[i:j]) for i, j in zip(starts, stops, strict=True)])
+    return np.concatenate([getattr(curve, field) for curve in curves])
+
+
+def _bisect(what: Subject, lines: list[Line], low: np.ndarray, high: np.ndarray, field: str) -> tuple[np.ndarray, np.ndarray]:
+    """Halve every bracket towards the half that changes more, until nothing lies between its ends."""
+    f_low, f_high = _at(what, lines, low, field), _at(what, lines, high, field)
+    for _ in range(choose(80, 40)):
+        middle = (low + high) / 2
+        if np.all((middle == low) | (middle == high)):
+            break
+        f = _at(what, lines, middle, field)
+        to_left = np.abs(f - f_low) >= np.abs(f_high - f)
+        # A NaN in the middle is itself where something happens: stop there, with both sides in sight.
+        stuck = np.isnan(f)
+        left, right = to_left & ~stuck, ~to_left & ~stuck
+        high, f_high = np.where(left, middle, high), np.where(left, f, f_high)
+        low, f_low = np.where(right, middle, low), np.where(right, f, f_low)
+    return low, high
+
+
+def _snap(x: float) -> float:
+    """The short decimal within the accuracy of the bisection, 0 included."""
+    short = float(f"{x:.9g}") if abs(x) > choose(1e-12, 1e-6) else 0.0
+    return short if abs(short - x) <= choose(1e-12, 1e-6) * max(1.0, abs(x)) else float(x)
+
+
+def _merged(found: list[Jump]) -> list[Jump]:
+    """Jumps at one place, met from both sides, as one."""
+    merged: list[Jump] = []
+    for jump in sorted(found, key=lambda jump: (id(jump.line), jump.x)):
+        if merged and merged[-1].line is jump.line and abs(merged[-1].x - jump.x) <= choose(1e-9, 1e-4) * max(1.0, abs(jump.x)):
+            merged[-1] = merged[-1]._replace(right=jump.right)
+        else:
+            merged.append(jump)
+    return merged
+
+
+def _with_centre(what: Subject, found: list[Jump], field: str) -> list[Jump]:
+    if not found:
+        return []
+    centres = _at(what, [jump.line for jump in found], np.array([jump.x for jump in found]), field)
+    return [jump._replace(at=float(centre)) for jump, centre in zip(found, centres, strict=True)]
+
+
+def places(found: list[Jump]) -> tuple[float, ...]:
+    """Where the jumps lie, each once, in order; lines whose target cannot be predicted have no such coordinate."""
+    return tuple(sorted({jump.x + 0.0 for jump in found if hard(jump.line)}))
+
+
+def chosen(found: list[Jump]) -> tuple[float, ...]:
+    """What is found at each of `places`."""
+    at = {jump.x + 0.0: jump.at + 0.0 for jump in reversed(found) if hard(jump.line)}
+    return tuple(at[x] for x in sorted(at))

@@ -1,0 +1,149 @@
+"""What a loss does as it approaches the ends of a line (infinity, the edge of an interval) and a perfect fit.
+
+A ladder of points climbs towards the end. From the local power law of a derivative there, the limit of the quantity
+itself follows by integration, so "it grows without bound" is a measurement and not a large number.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ._lines import Curve, follow, hard, Line
+from ._subject import choose, Subject
+
+
+class End(NamedTuple):
+    """Points of a line that approach one of its ends; `outward` is the sign of x towards it."""
+
+    line: Line
+    kind: Literal["infinity", "edge", "fit"]
+    place: float
+    outward: int
+
+
+class Limit(NamedTuple):
+    """Limits at an end; `power` is the exponent of the slope in |x| (in 1/distance at an edge or a perfect fit)."""
+
+    end: End
+    value: float
+    slope: float
+    curvature: float
+    power: float
+    exponential: bool
+    last: tuple[float, float]
+    """The last coordinate reached and the slope there."""
+
+
+def ends(line: Line) -> list[End]:
+    """The two ends of a line, and a perfect fit inside it from both sides."""
+    sides = [(line.low, -1), (line.high, 1)]
+    found = [End(line, "infinity" if math.isinf(place) else "edge", place, sign) for place, sign in sides]
+    if hard(line) and line.low < line.fit < line.high:
+        found += [End(line, "fit", line.fit, -1), End(line, "fit", line.fit, 1)]
+    return found
+
+
+def limits(what: Subject, lines: list[Line]) -> list[Limit]:
+    """What the loss tends to at every end of every line."""
+    every = [end for line in lines for end in ends(line)]
+    curves = follow(what, [(end.line, _ladder(end)) for end in every])
+    return [_limit(end, curve) for end, curve in zip(every, curves, strict=True)]
+
+
+def _ladder(end: End) -> np.ndarray:
+    top = choose(30, 12)
+    if end.kind == "infinity":
+        return end.outward * 10.0 ** np.arange(-6, top + 0.5, 0.5)
+    # Beside 1, a distance below the rounding of 1 cannot be taken; beside 0 it can.
+    depth = top if end.place == 0 else choose(12, 5)
+    return end.place - end.outward * 10.0 ** -np.arange(0.5, depth + 0.5, 0.5)
+
+
+def _limit(end: End, curve: Curve) -> Limit:
+    at_infinity = end.kind == "infinity"
+    distance = np.abs(curve.x - (0.0 if at_infinity else end.place))
+    usable = np.isfinite(curve.value) & np.isfinite(curve.slope) & np.isfinite(curve.curvature) & (distance > 0)
+    stop = len(usable) if usable.all() else int(np.argmin(usable))
+    if stop < 3:
+        return Limit(end, math.nan, math.nan, math.nan, math.nan, False, (math.nan, math.nan))
+    size = (distance if at_infinity else 1 / distance)[:stop]
+    value, slope = curve.value[:stop], curve.slope[:stop] * end.outward
+    curvature = curve.curvature[:stop]
+    power, bend = _power(size, slope), _power(size, curvature)
+    return Limit(
+        end,
+        _integrated(value[-1], slope[-1], size[-1], power, at_infinity),
+        end.outward * _integrated(slope[-1], curvature[-1], size[-1], bend, at_infinity),
+        _settled(curvature[-1], bend),
+        power,
+        stop < len(usable) and _steepens(size, value),
+        (float(curve.x[stop - 1]), float(curve.slope[stop - 1])),
+    )
+
+
+def _power(size: np.ndarray, f: np.ndarray) -> float:
+    """The exponent q of f ~ size**q at the far end; -inf where f has died out."""
+    near, far = abs(float(f[-2])), abs(float(f[-1]))
+    if far == 0 or near == 0:
+        return -math.inf if far == 0 else math.inf
+    return math.log(far / near) / math.log(float(size[-1] / size[-2]))
+
+
+def _integrated(f: float, derivative: float, size: float, power: float, at_infinity: bool) -> float:
+    """The limit of f when its outward derivative goes like size**power: the rest of the integral in closed form."""
+    if derivative == 0:
+        return float(f)
+    slack = choose(1e-11, 1e-3)
+    rest = -(power + 1) if at_infinity else 1 - power
+    if rest <= slack:
+        return math.copysign(math.inf, derivative)
+    return float(f + derivative * (size if at_infinity else 1 / size) / rest)
+
+
+def _settled(f: float, power: float) -> float:
+    slack = choose(1e-10, 1e-3)
+    if power > slack:
+        return math.copysign(math.inf, f)
+    return 0.0 if power < -slack else float(f)
+
+
+def _steepens(size: np.ndarray, value: np.ndarray) -> bool:
+    # The exponent of a power stays as it is; that of exp(a x) grows with x.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        powers = np.diff(np.log(np.abs(value))) / np.diff(np.log(size))
+    return bool(len(powers) < 2 or powers[-1] > 1.5 * powers[-2])
+
+
+def growth(limit: Limit) -> str:
+    """The growth of the loss towards infinity, in one word."""
+    if limit.exponential:
+        return "exponential"
+    slack = choose(1e-10, 1e-3)
+    for power, word in ((-1.0, "logarithmic"), (0.0, "linear"), (1.0, "quadratic")):
+        if abs(limit.power - power) <= slack:
+            return word
+    return "constant" if limit.power < -1 else "power"
+
+
+def tails(found: list[Limit]) -> str | None:
+    """The fastest growth in any tail; None where the prediction has no tails."""
+    far = [limit for limit in found if limit.end.kind == "infinity" and not math.isnan(limit.power)]
+    if not far:
+        return None
+    return growth(max(far, key=lambda limit: math.inf if limit.exponential else limit.power))
+
+
+def redescending(found: list[Limit], steepest: float) -> bool:
+    """Whether the slope returns to zero in every tail."""
+    far = [limit for limit in found if limit.end.kind == "infinity"]
+    return bool(far) and all(abs(limit.slope) <= choose(1e-6, 1e-3) * min(steepest, 1e300) for limit in far)
+
+
+def origin(found: list[Limit]) -> float | None:
+    """The power of |r| that the loss follows at a perfect fit: one more than that of its slope."""
+    near = [1 - limit.power for limit in found if limit.end.kind == "fit" and math.isfinite(limit.power)]
+    if not near:
+        return None
+    least = min(near)
+    return float(round(least)) if abs(least - round(least)) < choose(1e-6, 1e-2) else least

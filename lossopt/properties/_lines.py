@@ -1,0 +1,139 @@
+"""Lines through the space of predictions, in the coordinate in which cards speak, and the loss along them.
+
+The coordinate x is the residual for a regression loss, the margin for a loss of logits (that of the labelled class
+over equal others), and the probability itself for a loss of probabilities. A new kind of argument is a new row of LINES.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from ._subject import choose, jet, precision, Subject
+
+
+class Line(NamedTuple):
+    """prediction = origin + x * direction with one target; x runs over the open interval (low, high).
+
+    `fit` is the x at which the prediction states the target, NaN where no prediction does (a soft label).
+    """
+
+    target: np.ndarray
+    origin: np.ndarray
+    direction: np.ndarray
+    low: float = -math.inf
+    high: float = math.inf
+    fit: float = math.nan
+
+
+class Curve(NamedTuple):
+    """The loss along a line: the coordinates, and value, slope and curvature in x there, all (n,)."""
+
+    line: Line
+    x: np.ndarray
+    value: np.ndarray
+    slope: np.ndarray
+    curvature: np.ndarray
+
+
+def _line(target, origin, direction, *rest: float) -> Line:
+    return Line(np.asarray(target), np.asarray(origin, float), np.asarray(direction, float), *rest)
+
+
+def _real(classes: int) -> list[Line]:
+    return [_line(target, target, 1.0, -math.inf, math.inf, 0.0) for target in (0.0, 1.75, -2.5)]
+
+
+def _margin(classes: int) -> list[Line]:
+    return [_line(target, 0.0, 2 * target - 1, -math.inf, math.inf, math.inf) for target in (1.0, 0.0)]
+
+
+def _soft_margin(classes: int) -> list[Line]:
+    return [*_margin(classes), _line(0.3, 0.0, 1.0)]
+
+
+def _probability(classes: int) -> list[Line]:
+    return [_line(target, 0.0, 1.0, 0.0, 1.0, fit) for target, fit in ((1.0, 1.0), (0.0, 0.0), (0.3, math.nan))]
+
+
+def _label(classes: int) -> list[Line]:
+    zero, axes = np.zeros(classes), np.eye(classes)
+    return [_line(label, zero, axes[label], -math.inf, math.inf, math.inf) for label in range(classes)]
+
+
+def _soft_label(classes: int) -> list[Line]:
+    zero, axes = np.zeros(classes), np.eye(classes)
+    soft = np.arange(1.0, classes + 1) / np.arange(1, classes + 1).sum()
+    hard = [_line(axis, zero, axis, -math.inf, math.inf, math.inf) for axis in axes]
+    return [*hard, _line(soft, zero, axes[0])]
+
+
+def _probabilities(classes: int) -> list[Line]:
+    axes = np.eye(classes)
+    return [_line(axis, (1 - axis) / (classes - 1), axis - (1 - axis) / (classes - 1), 0.0, 1.0, 1.0) for axis in axes]
+
+
+LINES: dict[tuple[str, str], Callable[[int], list[Line]]] = {
+    ("real", "real"): _real,
+    ("logit", "binary"): _margin,
+    ("logit", "unit"): _soft_margin,
+    ("probability", "binary"): _probability,
+    ("probability", "unit"): _probability,
+    ("logits", "label"): _label,
+    ("logits", "simplex"): _soft_label,
+    ("probabilities", "simplex"): _probabilities,
+}
+
+
+def lines(what: Subject) -> list[Line]:
+    """The lines along which a loss is measured.
+
+    Raises:
+        ValueError: no lines are known for such arguments.
+    """
+    kinds = (what.prediction, what.target)
+    if kinds not in LINES:
+        known = "; ".join(f"{prediction}, {target}" for prediction, target in LINES)
+        raise ValueError(f"No measurement for prediction={kinds[0]!r} and target={kinds[1]!r}; known pairs: {known}.")
+    return LINES[kinds](what.classes)
+
+
+def hard(line: Line) -> bool:
+    """Whether the target of this line can be predicted perfectly."""
+    return not math.isnan(line.fit)
+
+
+def grid(line: Line) -> np.ndarray:
+    """Coordinates that are dense near 0 (or near both edges), even over the middle, and reach far out."""
+    small = choose(1e-12, 1e-6)
+    decades = np.geomspace(small, 1 / small, round(-80 * math.log10(small)) + 1)
+    if math.isinf(line.high):
+        return np.unique(np.concatenate([-decades, np.linspace(-64, 64, 4097), decades]))
+    edge = decades[decades < 0.4]
+    unit = np.concatenate([edge, np.linspace(0, 1, 4097)[1:-1], 1 - edge])
+    return np.unique(line.low + unit * (line.high - line.low))
+
+
+def follow(what: Subject, requests: Iterable[tuple[Line, np.ndarray]]) -> list[Curve]:
+    """The loss along lines at the coordinates asked for, all in one evaluation."""
+    requests = list(requests)
+    placed = [_place(line, x) for line, x in requests]
+    counts = [len(x) for _, x in requests]
+    targets = np.concatenate([np.repeat(line.target[None], n, axis=0) for (line, _), n in zip(requests, counts, strict=True)])
+    found = jet(what, np.concatenate(placed), targets)
+    pieces = zip(*(np.split(values, np.cumsum(counts)[:-1]) for values in found), strict=True)
+    return [_project(line, p, *piece) for (line, _), p, piece in zip(requests, placed, pieces, strict=True)]
+
+
+def _place(line: Line, x: np.ndarray) -> np.ndarray:
+    return (line.origin + np.multiply.outer(x, line.direction)).astype(precision())
+
+
+def _project(line: Line, predictions: np.ndarray, value: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> Curve:
+    # The coordinate is read back from the rounded prediction: beside a target it is then exact, not x.
+    d = line.direction
+    away = predictions.astype(float) - line.origin
+    if d.ndim == 0:
+        return Curve(line, away * d, value, slope * d, curvature * d * d)
+    return Curve(line, away @ d / (d @ d), value, slope @ d, np.einsum("i,nij,j->n", d, curvature, d))

@@ -1,0 +1,125 @@
+"""A loss as a function on the host: value, slope and curvature of many examples in one compiled call.
+
+Everything that is measured goes through `jet`, which compiles once a loss, whatever its hyperparameters.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import losses
+
+
+DEFAULTS = {"regression": ("real", "real"), "binary": ("logit", "binary"), "multiclass": ("logits", "label")}
+VECTORS = ("logits", "probabilities")
+_BLOCK = {1: 4096, 2: 1024}
+
+
+class Subject(NamedTuple):
+    """What is measured: the loss, ready to call, and what its two arguments hold."""
+
+    loss: Any
+    name: str
+    task: str
+    prediction: str
+    target: str
+    classes: int
+
+    @property
+    def of_vector(self) -> bool:
+        """Whether one prediction is a vector with an entry a class."""
+        return self.prediction in VECTORS
+
+
+class Jet(NamedTuple):
+    """The loss of n examples with its first two derivatives: (n,), then (n,) and (n,) or (n, k) and (n, k, k)."""
+
+    value: np.ndarray
+    slope: np.ndarray
+    curvature: np.ndarray
+
+
+def subject(loss: losses.Loss, task: str | None, prediction: str | None, target: str | None, classes: int) -> Subject:
+    """The loss with the kind of its arguments: as on its card, else as given, else the default of the task.
+
+    Raises:
+        ValueError: the task is unknown, or the loss does not give one floating number an example.
+    """
+    name = getattr(getattr(loss, "func", loss), "__name__", type(loss).__name__)
+    if losses.has_card(loss):
+        card = losses.claims(loss)
+        found = Subject(_leaves(loss), name, card.task, card.prediction, card.target, classes)
+    else:
+        task = task or "regression"
+        if task not in DEFAULTS:
+            raise ValueError(f"task={task!r} is none of {', '.join(DEFAULTS)}{losses.nearest(task, DEFAULTS)}.")
+        usual = DEFAULTS[task]
+        # Closed over, not traced: a user's function may branch on its hyperparameters in Python.
+        whole = jax.tree_util.Partial(loss)
+        found = Subject(whole, name, task, prediction or usual[0], target or usual[1], classes)
+    _check_one_number(found)
+    return found
+
+
+def precision() -> np.dtype:
+    """The widest float that JAX is set to use: float64 where x64 is enabled."""
+    return np.dtype(jnp.result_type(float))
+
+
+def choose(double: float, single: float) -> float:
+    """A tolerance for float64 or for float32, whichever the measurement runs in."""
+    return double if precision() == np.float64 else single
+
+
+def jet(what: Subject, predictions: np.ndarray, targets: np.ndarray) -> Jet:
+    """Value, slope and curvature at n predictions and targets, in blocks of one size so that one compilation serves."""
+    predictions = np.asarray(predictions, precision())
+    targets = np.asarray(targets, np.int32 if what.target == "label" else precision())
+    block = _BLOCK[predictions.ndim]
+    rows = np.minimum(np.arange(-(-len(predictions) // block) * block), len(predictions) - 1)
+    parts = [_block(what.loss, predictions[part], targets[part]) for part in rows.reshape(-1, block)]
+    return Jet(*(np.concatenate([np.asarray(x, float) for x in xs])[: len(predictions)] for xs in zip(*parts, strict=True)))
+
+
+@jax.jit
+def _block(loss: Any, predictions: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def one(prediction: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        def slope(at: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+            value, by_prediction = jax.value_and_grad(loss)(at, target)
+            return by_prediction, (value, by_prediction)
+
+        curvature, (value, by_prediction) = jax.jacfwd(slope, has_aux=True)(prediction)
+        return value, by_prediction, curvature
+
+    return jax.vmap(one)(predictions, targets)
+
+
+def _leaves(loss: losses.Loss) -> Any:
+    """A registered loss with every number, bound or default, as a leaf: all its settings share a compilation."""
+    given = losses.hyperparameters(loss)
+    fixed = {name: value for name, value in given.items() if isinstance(value, bool | str) or callable(value)}
+    numbers = {
+        name: None if value is None else np.asarray(value, precision())
+        for name, value in given.items()
+        if name not in fixed
+    }
+    fn = getattr(loss, "func", loss)
+    return jax.tree_util.Partial(functools.partial(fn, **fixed) if fixed else fn, **numbers)
+
+
+def _check_one_number(what: Subject) -> None:
+    shape = (what.classes,) if what.of_vector else ()
+    other = (what.classes,) if what.target == "simplex" else ()
+    kind = np.int32 if what.target == "label" else precision()
+    result = jax.eval_shape(what.loss, jax.ShapeDtypeStruct(shape, precision()), jax.ShapeDtypeStruct(other, kind))
+    found = getattr(result, "shape", type(result).__name__)
+    if found != ():
+        raise ValueError(
+            f"A loss maps one prediction and one target to one number, but {what.name} gave {found}: "
+            "reduce inside it (with .sum(), say), and leave the average over a batch to lossopt.cost."
+        )
+    if not jnp.issubdtype(result.dtype, jnp.floating):
+        raise ValueError(f"{what.name} gave {result.dtype}, which has no slope: return a floating number.")
