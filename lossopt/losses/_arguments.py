@@ -50,8 +50,8 @@ def margin(prediction: ArrayLike, target: ArrayLike) -> Array:
     return (2 * target - 1) * prediction
 
 
-def label(logits: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
-    """The logits and a mask that is True at the labelled class; a label outside [0, k) makes the logits NaN.
+def label(logits: ArrayLike, target: ArrayLike) -> tuple[Array, Array, Array]:
+    """The logits, the label as a one-hot vector, and 1; NaN instead of 1 for a label outside [0, k).
 
     Raises:
         TypeError: the target is not an integer.
@@ -70,8 +70,9 @@ def label(logits: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
             f"This loss takes an integer class label, not {target.dtype}: cast it with .astype(int), "
             "or use softmax_cross_entropy_soft for probabilities."
         )
-    chosen = jnp.arange(logits.size, dtype=target.dtype) == target
-    return jnp.where(jnp.any(chosen), logits, jnp.nan), chosen
+    one_hot = (jnp.arange(logits.size, dtype=target.dtype) == target).astype(logits.dtype)
+    legal = (target >= 0) & (target < logits.size)
+    return logits, one_hot, jnp.where(legal, jnp.ones((), logits.dtype), jnp.nan)
 
 
 def simplex(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
@@ -87,6 +88,11 @@ def simplex(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
             "an integer label needs jax.nn.one_hot(label, k) here, or the loss softmax_cross_entropy."
         )
     return prediction, jnp.where(target >= 0, target, jnp.nan)
+
+
+def known_zero(value: ArrayLike) -> bool:
+    """Whether a hyperparameter is the plain number 0, so that what it switches on need not be compiled."""
+    return isinstance(value, (int, float)) and value == 0
 
 
 def times(weight: Array, value: Array) -> Array:

@@ -1,44 +1,80 @@
 """Losses of a vector over k classes and an integer label (or, where named, a probability vector)."""
 
+import functools
 import math
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import label, like, Scalar, simplex, times, Vector
+from ._arguments import known_zero, label, like, Scalar, simplex, times, Vector
 from ._card import LossCard, NON_NEGATIVE, register, UNIT
 
 
-@jax.custom_jvp
-def _surprise(logits: Array, chosen: Array) -> Array:
-    """-log softmax(logits) at the chosen entry = log(1 + sum of exp(z_j - z_chosen) over the others).
+def _normalised(logits: Array) -> tuple[Array, Array]:
+    """z - M and log1p(R), with M the largest logit and R the sum of exp(z_j - M) over the others.
 
-    With the largest logit M taken out: (M - z) + log1p(expm1(z - M) + sum over the others of exp(z_j - M)), in which
-    the small loss of a confident, right prediction is a sum of small terms and not a difference of large ones.
+    -log softmax(z) is log1p(R) - (z - M), a sum of two numbers that are not negative: the small loss of a
+    confident, right prediction is R itself.
     """
-    top = jnp.max(logits)
-    shifted = _shifted(logits, top)
-    own = jnp.sum(jnp.where(chosen, shifted, 0.0))
-    others = jnp.sum(jnp.where(chosen, 0.0, jnp.exp(shifted)))
-    return -own + jnp.log1p(jnp.expm1(own) + others)
+    shifted = logits - jnp.max(logits)
+    zero, one = jnp.zeros((), logits.dtype), jnp.ones((), logits.dtype)
+    largest = shifted == 0
+    # Both sums in one pass: XLA's CPU compiler would repeat each separate sum for every entry of the row.
+    others, count = jax.lax.reduce(
+        (jnp.where(largest, zero, jnp.exp(shifted)), jnp.where(largest, one, zero)),
+        (zero, zero),
+        lambda left, right: (left[0] + right[0], left[1] + right[1]),
+        (0,),
+    )
+    return shifted, jnp.log1p(others + (count - 1))
 
 
-@_surprise.defjvp
+@jax.custom_jvp
+def _cross_entropy(logits: Array, y: Array, mass: Array) -> Array:
+    """-sum_i y_i log softmax(z)_i, for y non-negative with sum `mass`."""
+    shifted, normaliser = _normalised(logits)
+    return jnp.sum(times(y, normaliser - shifted))
+
+
+@functools.partial(_cross_entropy.defjvp, symbolic_zeros=True)
 def _(primals, tangents):
-    # The slope is p_j for the others and, for the chosen class, minus their sum: never p - 1.
-    logits, chosen = primals
-    weights = jnp.exp(_shifted(logits, jax.lax.stop_gradient(jnp.max(logits))))
-    others = jnp.where(chosen, 0.0, weights / jnp.sum(weights))
-    own = jnp.sum(jnp.where(chosen, tangents[0], 0.0))
-    return _surprise(logits, chosen), jnp.sum(others * tangents[0]) - jnp.sum(others) * own
+    (logits, y, mass), (dlogits, dy, _) = primals, tangents
+    slope = jnp.zeros((), logits.dtype)
+    if not isinstance(dlogits, SymbolicZero):
+        slope += jnp.sum(_slope(logits, y, mass) * dlogits)
+    if not isinstance(dy, SymbolicZero):
+        one_hot = jnp.eye(logits.size, dtype=logits.dtype)
+        surprise = jax.vmap(lambda one: _cross_entropy(logits, one, jnp.ones((), logits.dtype)))(one_hot)
+        slope += jnp.sum(surprise * dy)
+    return _cross_entropy(logits, y, mass), slope
 
 
-def _shifted(logits: Array, top: Array) -> Array:
-    # An infinite logit minus an equal one is 0, not NaN.
-    return jnp.where(jnp.isinf(logits) & (logits == top), 0.0, logits - top)
+@jax.custom_jvp
+def _slope(logits: Array, y: Array, mass: Array) -> Array:
+    """mass p_i - y_i, as p_i (mass - y_i) - y_i (1 - p_i), with 1 - p of the likeliest class from expm1."""
+    shifted, normaliser = _normalised(logits)
+    p = jnp.exp(shifted - normaliser)
+    return p * (mass - y) - y * jnp.where(shifted == 0, -jnp.expm1(-normaliser), 1 - p)
+
+
+@_slope.defjvp
+def _(primals, tangents):
+    return _slope(*primals), jax.jvp(_slope_of_quotients, primals, tangents)[1]
+
+
+def _slope_of_quotients(logits: Array, y: Array, mass: Array) -> Array:
+    """The same number as a quotient of sums, which JAX differentiates without cancellation."""
+    top = jax.lax.stop_gradient(jnp.max(logits))
+    largest = logits == top
+    weights = jnp.exp(logits - top)
+    whole, others = jnp.sum(weights), jnp.sum(jnp.where(largest, 0.0, weights))
+    lone = largest & (jnp.sum(largest.astype(logits.dtype)) == 1)
+    p = weights / whole
+    return p * (mass - y) - y * jnp.where(lone, others / whole, 1 - p)
 
 
 def _heaviest(class_weights: ArrayLike | None) -> float:
@@ -114,8 +150,7 @@ def softmax_cross_entropy(
     """Categorical cross-entropy of logits and an integer label: the loss to train a classifier with.
 
     Formula: `w_y (log sum_j exp(z_j) - z_y)`; label smoothing replaces the label by
-    `(1 - smoothing) one_hot + smoothing / k`. Written over the *other* classes, so that a confident, right prediction
-    keeps its digits. A logit of -inf masks a class, and a masked label costs inf; with smoothing, so does a
+    `(1 - smoothing) one_hot + smoothing / k`. Written so that a confident, right prediction keeps its digits. A logit of -inf masks a class, and a masked label costs inf; with smoothing, so does a
     masked class. A label outside [0, k) gives NaN. optax: `softmax_cross_entropy_with_integer_labels`.
 
     Args:
@@ -128,15 +163,13 @@ def softmax_cross_entropy(
 
     Source: McFadden (1974), in Frontiers in Econometrics.
     """
-    logits, chosen = label(prediction, target)
-    smoothing = like(label_smoothing, logits)
-    own = jnp.sum(jnp.where(chosen, logits, 0.0))
-    smooth = jnp.where(smoothing > 0, logits, 0.0)
-    spread = jnp.where(smoothing > 0, own, 0.0) - jnp.mean(smooth)
-    loss = _surprise(logits, chosen) + smoothing * spread
-    if class_weights is None:
-        return loss
-    return times(jnp.sum(jnp.where(chosen, like(class_weights, logits), 0.0)), loss)
+    logits, y, legal = label(prediction, target)
+    soft = y
+    if not known_zero(label_smoothing):
+        smoothing = like(label_smoothing, logits)
+        soft = y * (1 - smoothing) + smoothing / logits.size
+    loss = legal * _cross_entropy(logits, soft, jnp.ones((), logits.dtype))
+    return loss if class_weights is None else times(jnp.sum(times(y, like(class_weights, logits))), loss)
 
 
 @register(
@@ -159,9 +192,8 @@ def softmax_cross_entropy(
 def softmax_cross_entropy_soft(prediction: Vector, target: Vector) -> Float[Array, ""]:
     """Categorical cross-entropy of logits and a vector of probabilities (soft labels).
 
-    Formula: `-sum_i y_i log softmax(z)_i`, computed from the likeliest class m that the target allows as
-    `(sum y) (-log softmax(z)_m) + sum_i y_i (z_m - z_i)`, in which no term is negative. A logit of -inf is legal
-    where y is 0 and costs inf elsewhere. The entropy of y is not subtracted. optax: `softmax_cross_entropy`.
+    Formula: `-sum_i y_i log softmax(z)_i`, as a sum in which no term is negative. A logit of -inf is legal where y is
+    0 and costs inf elsewhere. The entropy of y is not subtracted. optax: `softmax_cross_entropy`.
 
     Args:
         prediction: (k,) logits. target: (k,) probabilities. The loss is in nats.
@@ -172,9 +204,4 @@ def softmax_cross_entropy_soft(prediction: Vector, target: Vector) -> Float[Arra
     Source: Bridle (1990), in Neurocomputing, NATO ASI F68.
     """
     logits, y = simplex(prediction, target)
-    occurs = y > 0
-    best = jnp.argmax(jnp.where(occurs, logits, -jnp.inf))
-    chosen = jnp.arange(logits.size) == best
-    own = jnp.sum(jnp.where(chosen, logits, 0.0))
-    behind = times(y, jnp.where(occurs, own - logits, 0.0))
-    return times(jnp.sum(y), _surprise(logits, chosen)) + jnp.sum(behind)
+    return _cross_entropy(logits, y, jnp.sum(y))

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ._lines import Curve, draw_curves, name_curves
-from ._panels import panels, styled
+from ._panels import panels, styled, wrapped
 from ._style import styles
 
 
@@ -30,10 +30,11 @@ def fits(scatters: Mapping[str, Scatter], *, columns: int = 2, size: tuple[float
     The vertical axis is that of the points: a line that leaves it is named where it leaves.
     """
     alone = len(scatters) == 1
-    figure, grid = panels(len(scatters), columns=columns, size=size or ((8.0, 5.0) if alone else (6.2, 4.4)))
+    width, height = size or ((8.0, 5.0) if alone else (6.2, 4.4))
+    figure, grid = panels(len(scatters), columns=columns, size=(width, height))
     looks = styles(dict.fromkeys(name for scatter in scatters.values() for name in scatter.lines))
     for axes, (title, scatter) in zip(grid, scatters.items(), strict=True):
-        axes.set(title=title, xlabel=scatter.xlabel, ylabel=scatter.ylabel)
+        axes.set(title=title, xlabel=wrapped(scatter.xlabel, width), ylabel=wrapped(scatter.ylabel, height))
         _draw_points(axes, scatter)
         draw_curves(axes, _lines(scatter), {name: look._replace(marker="") for name, look in looks.items()})
     for axes, scatter in zip(grid, scatters.values(), strict=True):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ._labels import label_ends
-from ._panels import panels, styled
+from ._panels import panels, styled, wrapped
 from ._style import OKABE_ITO, Style, styles
 
 
@@ -32,7 +32,7 @@ def convergence(
     curves: Curves,
     *,
     xlabel: str = "steps",
-    ylabel: str = "cost above the minimum (in the cost's unit)",
+    ylabel: str = "cost − minimum (cost's unit)",
     title: str = "",
     reference: Curves | None = None,
     **options: Any,
@@ -70,16 +70,19 @@ def curve(
     groups = _by_panel(curves, title)
     beside = _by_panel(reference or {}, title) if reference else {}
     alone = len(groups) == 1
-    figure, grid = panels(
-        len(groups), columns=columns, size=size or ((8.0, 4.8) if alone else (5.2, 3.8)), sharey=sharey and not alone
-    )
+    width, height = size or ((8.0, 4.8) if alone else (5.2, 3.8))
+    figure, grid = panels(len(groups), columns=columns, size=(width, height), sharey=sharey and not alone)
     # One table of styles for the figure, so that a name is drawn alike in all its panels.
     looks = styles(dict.fromkeys(name for group in groups.values() for name in group))
     for axes, (heading, group) in zip(grid, groups.items(), strict=True):
-        axes.set(title=heading, xlabel=xlabel, xscale=xscale, yscale=yscale)
+        axes.set(title=heading, xlabel=wrapped(xlabel, width), xscale=xscale, yscale=yscale)
         _draw_reference(axes, beside.get(heading, {}))
         draw_curves(axes, group, looks)
-    _finish(grid, groups, beside, looks, ylabel, ylim, columns if sharey else 1)
+        if ylim is not None:
+            axes.set_ylim(*ylim)
+    for axes in grid[:: columns if sharey else 1]:
+        axes.set_ylabel(wrapped(ylabel, height))
+    _name_all(grid, groups, beside, looks)
     return figure
 
 
@@ -122,20 +125,9 @@ def _draw_reference(axes: Axes, curves: Curves) -> None:
         axes.plot(line.x, line.y, color=OKABE_ITO["grey"], linestyle=(0, (4, 2)), linewidth=1.4)
 
 
-def _finish(
-    grid: list[Axes],
-    groups: Mapping[str, Curves],
-    beside: Mapping[str, Curves],
-    looks: Mapping[str, Style],
-    ylabel: str,
-    ylim: tuple[float, float] | None,
-    columns: int,
+def _name_all(
+    grid: list[Axes], groups: Mapping[str, Curves], beside: Mapping[str, Curves], looks: Mapping[str, Style]
 ) -> None:
-    for i, axes in enumerate(grid):
-        if ylim is not None:
-            axes.set_ylim(*ylim)
-        if i % columns == 0:
-            axes.set_ylabel(ylabel)
     for axes, (heading, group) in zip(grid, groups.items(), strict=True):
         expected = beside.get(heading, {})
         colors = {name: looks[name].color for name in group} | dict.fromkeys(expected, OKABE_ITO["grey"])

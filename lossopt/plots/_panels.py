@@ -2,6 +2,7 @@
 
 import functools
 import math
+import textwrap
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -46,3 +47,8 @@ def panels(
     for unused in axes[count:]:
         unused.remove()
     return figure, axes[:count]
+
+
+def wrapped(text: str, inches: float) -> str:
+    """An axis label broken into lines that fit a panel of that length, less what its margins take."""
+    return textwrap.fill(text, width=max(12, int(8.5 * inches)), break_long_words=False)

@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ._lines import Curve, draw_curves, name_curves
-from ._panels import panels, styled
+from ._panels import panels, styled, wrapped
 from ._style import styles
 
 
+WIDTH = 6.4  # inches
 ROWS = ("value", "slope", "curvature")
 
 
@@ -41,18 +42,18 @@ def loss_shapes(
         title: of the one column.
     """
     columns = groups or {title: tuple(losses)}
-    figure, axes = panels(3 * len(columns), columns=len(columns), size=(6.4, 2.9), sharex=True)
+    figure, axes = panels(3 * len(columns), columns=len(columns), size=(WIDTH, 2.9), sharex=True)
     shapes = {name: _shape(loss, grid) for name, loss in losses.items()}
-    looks = styles(losses)
+    limits = [_limits([shape[row] for shape in shapes.values()]) for row in range(3)]
+    looks = {name: look._replace(marker="") for name, look in styles(losses).items()}
     for i, (heading, names) in enumerate(columns.items()):
         for row, quantity in enumerate(ROWS):
             panel = axes[row * len(columns) + i]
             lines = {name: Curve(np.asarray(grid), shapes[name][row]) for name in names}
             draw_curves(panel, lines, looks)
-            panel.set_ylim(*_limits([line.y for line in lines.values()]))
-            panel.set(ylabel=quantity, title="" if row else heading)
+            panel.set(ylabel=quantity, title="" if row else heading, ylim=limits[row])
             panel.axhline(0.0, color="#888888", linewidth=0.8, zorder=0)
-        axes[2 * len(columns) + i].set_xlabel(xlabel)
+        axes[2 * len(columns) + i].set_xlabel(wrapped(xlabel, WIDTH))
     _name_all(axes, columns, shapes, np.asarray(grid), {name: looks[name].color for name in losses})
     return figure
 
@@ -71,14 +72,15 @@ def _name_all(
 
 def _shape(loss: Callable, grid: ArrayLike) -> tuple[np.ndarray, ...]:
     slope = jax.grad(loss)
-    points = jnp.asarray(grid, jnp.result_type(float))
-    return tuple(np.asarray(jax.vmap(fn)(points)) for fn in (loss, slope, jax.grad(slope)))
+    rows = jax.jit(jax.vmap(lambda r: (loss(r), slope(r), jax.grad(slope)(r))))
+    return tuple(np.asarray(row) for row in rows(jnp.asarray(grid, jnp.result_type(float))))
 
 
 def _limits(lines: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Ends that show the typical loss whole and some part of each."""
+    """Ends that show whole all lines but those three times as high as is typical, and of these the beginning."""
     tops, bottoms = ([end(line[np.isfinite(line)]) for line in lines] for end in (np.max, np.min))
-    high = max(np.median(tops), max(bottoms))
-    low = min(np.median(bottoms), min(tops))
-    room = 0.15 * (high - low) or 1.0
+    reach = 3 * np.median(np.maximum(np.abs(tops), np.abs(bottoms)))
+    high = max(*bottoms, *(top for top in tops if top <= reach))
+    low = min(*tops, *(bottom for bottom in bottoms if bottom >= -reach))
+    room = 0.1 * (high - low) or 1.0
     return low - room, high + room

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ._labels import readable
-from ._panels import panels, styled
+from ._panels import panels, styled, wrapped
 from ._style import Style, styles
 
 
@@ -59,7 +59,7 @@ def valley(
     figure, grid = panels(len(valleys), columns=columns, size=size)
     looks = styles(dict.fromkeys(name for each in valleys.values() for name in each.paths))
     for i, (axes, (title, each)) in enumerate(zip(grid, valleys.items(), strict=True)):
-        axes.set(title=title, xlabel=xlabel, ylabel="" if i % columns else ylabel)
+        axes.set(title=title, xlabel=wrapped(xlabel, size[0]), ylabel="" if i % columns else wrapped(ylabel, size[1]))
         axes.grid(visible=False)
         _draw_surface(axes, each)
         _draw_paths(axes, each, looks)

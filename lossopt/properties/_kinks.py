@@ -29,7 +29,11 @@ def jumps(what: Subject, curves: list[Curve], field: str = "slope") -> list[Jump
     lines, low, high, scale = ([row[i] for row in brackets] for i in range(4))
     low, high = _bisect(what, lines, np.array(low), np.array(high), field)
     left, right = _at(what, lines, low, field), _at(what, lines, high, field)
-    real = np.abs(right - left) > choose(1e-5, 1e-2) * np.array(scale)
+    # A jump stays as it is in a wider bracket; what only climbs steeply, like a root at 0, changes with the width.
+    wide = 8 * (high - low)
+    change = np.abs(_at(what, lines, high + wide, field) - _at(what, lines, low - wide, field))
+    step = np.abs(right - left)
+    real = (step > choose(1e-5, 1e-2) * np.array(scale)) & ~(change > 1.5 * step)
     found = [
         Jump(line, _snap((a + b) / 2), s, t, 0.0)
         for line, a, b, s, t, keep in zip(lines, low, high, left, right, real, strict=True)
@@ -40,21 +44,36 @@ def jumps(what: Subject, curves: list[Curve], field: str = "slope") -> list[Jump
 
 def _brackets(curve: Curve, field: str) -> list[tuple[Line, float, float, float]]:
     """Neighbouring grid points between which the field changes by more than its derivative explains."""
-    f = getattr(curve, field)
-    rate = getattr(curve, _DERIVATIVE[field]) if field in _DERIVATIVE else np.zeros_like(f)
+    f, rate = _with_rate(curve, field)
     keep = np.isfinite(f) & np.isfinite(rate)
+    if keep.sum() < 3:
+        return []
     x, f, rate = curve.x[keep], f[keep], rate[keep]
-    jumped = np.abs(np.diff(f) - 0.5 * (rate[1:] + rate[:-1]) * np.diff(x))
-    scale = _local_size(f)
+    with np.errstate(over="ignore"):
+        jumped = np.abs(np.diff(f) - (rate[1:] / 2 + rate[:-1] / 2) * np.diff(x))
+    # What is a step in the value must stand out over decades: near a perfect fit rounding looks like one.
+    scale = _local_size(f, 3000 if field == "value" else 200)
     scale = np.maximum(scale[1:], scale[:-1])
     wide = np.flatnonzero(jumped > choose(1e-5, 1e-2) * scale)
     return [(curve.line, x[i], x[i + 1], scale[i]) for i in wide]
 
 
-def _local_size(f: np.ndarray, reach: int = 200) -> np.ndarray:
+def _with_rate(curve: Curve, field: str) -> tuple[np.ndarray, np.ndarray]:
+    """The field and its derivative in x; that of the curvature is taken from the steps next to each point, the lesser."""
+    if field in _DERIVATIVE:
+        return getattr(curve, field), getattr(curve, _DERIVATIVE[field])
+    f = getattr(curve, field)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.diff(f) / np.diff(curve.x)
+    before, after = np.concatenate([steps[:1], steps]), np.concatenate([steps, steps[-1:]])
+    return f, np.where(np.abs(before) < np.abs(after), before, after)
+
+
+def _local_size(f: np.ndarray, reach: int) -> np.ndarray:
     """The largest |f| within `reach` grid points: what counts as a jump depends on the surroundings."""
-    padded = np.pad(np.abs(f), reach)
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
+    padded = np.pad(np.abs(f), (0, -len(f) % 50)).reshape(-1, 50).max(axis=1)
+    blocks = np.lib.stride_tricks.sliding_window_view(np.pad(padded, reach // 50), 2 * (reach // 50) + 1).max(axis=1)
+    return np.repeat(blocks, 50)[: len(f)]
 
 
 def _at(what: Subject, lines: list[Line], x: np.ndarray, field: str) -> np.ndarray:
@@ -74,9 +93,10 @@ def _bisect(what: Subject, lines: list[Line], low: np.ndarray, high: np.ndarray,
             break
         f = _at(what, lines, middle, field)
         to_left = np.abs(f - f_low) >= np.abs(f_high - f)
-        # A NaN in the middle is itself where something happens: stop there, with both sides in sight.
-        stuck = np.isnan(f)
-        left, right = to_left & ~stuck, ~to_left & ~stuck
+        # A NaN in the middle is where something happens: keep it in sight, and close in from both sides.
+        hole = np.isnan(f)
+        low, high = np.where(hole, (low + middle) / 2, low), np.where(hole, (high + middle) / 2, high)
+        left, right = to_left & ~hole, ~to_left & ~hole
         high, f_high = np.where(left, middle, high), np.where(left, f, f_high)
         low, f_low = np.where(right, middle, low), np.where(right, f, f_low)
     return low, high

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ._lines import Curve, follow, hard, Line
-from ._subject import choose, Subject
+from ._subject import choose, precision, Subject
 
 
 class End(NamedTuple):
@@ -67,18 +67,20 @@ def _limit(end: End, curve: Curve) -> Limit:
     stop = len(usable) if usable.all() else int(np.argmin(usable))
     if stop < 3:
         return Limit(end, math.nan, math.nan, math.nan, math.nan, False, (math.nan, math.nan))
-    size = (distance if at_infinity else 1 / distance)[:stop]
-    value, slope = curve.value[:stop], curve.slope[:stop] * end.outward
-    curvature = curve.curvature[:stop]
-    power, bend = _power(size, slope), _power(size, curvature)
+    x, value, slope, curvature = (f[:stop] for f in curve[1:])
+    # Curvature that is only the rounding of the slope would look like a power law.
+    dust = 64 * np.finfo(precision()).eps * np.abs(slope)
+    curvature = np.where(np.abs(curvature) * distance[:stop] < dust, 0.0, curvature)
+    size = distance[:stop] if at_infinity else 1 / distance[:stop]
+    power = _power(size, slope)
     return Limit(
         end,
-        _integrated(value[-1], slope[-1], size[-1], power, at_infinity),
-        end.outward * _integrated(slope[-1], curvature[-1], size[-1], bend, at_infinity),
-        _settled(curvature[-1], bend),
+        _integrated(value[-1], end.outward * slope[-1], size[-1], power, at_infinity),
+        end.outward * _integrated(end.outward * slope[-1], curvature[-1], size[-1], _power(size, curvature), at_infinity),
+        _settled(curvature[-1], _power(size, curvature)),
         power,
-        stop < len(usable) and _steepens(size, value),
-        (float(curve.x[stop - 1]), float(curve.slope[stop - 1])),
+        at_infinity and stop < len(usable) and _steepens(size, value),
+        (float(x[-1]), float(slope[-1])),
     )
 
 

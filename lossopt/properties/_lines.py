@@ -111,7 +111,9 @@ def grid(line: Line) -> np.ndarray:
     if math.isinf(line.high):
         return np.unique(np.concatenate([-decades, np.linspace(-64, 64, 4097), decades]))
     edge = decades[decades < 0.4]
-    unit = np.concatenate([edge, np.linspace(0, 1, 4097)[1:-1], 1 - edge])
+    # Beside 1, steps below the rounding of 1 would look like jumps.
+    rounded = edge[edge > choose(1e-8, 1e-3)]
+    unit = np.concatenate([edge, np.linspace(0, 1, 4097)[1:-1], 1 - rounded])
     return np.unique(line.low + unit * (line.high - line.low))
 
 

@@ -6,7 +6,7 @@ from importlib import metadata
 
 
 def environment() -> dict[str, str]:
-    """Name -> version of Python and of the libraries that decide a number or a picture, the device and the precision."""
+    """Versions of Python and of the libraries that decide a number or a picture; the device, the precision."""
     import jax
 
     versions = {name: metadata.version(name) for name in ("jax", "jaxlib", "optax", "numpy", "matplotlib")}

@@ -1,0 +1,216 @@
+"""`check`: everything that can be measured of a loss, put together into a Report."""
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import losses
+from . import _differences, _elicits, _extremes, _kinks, _limits, _noise
+from ._lines import Curve, follow, grid, hard, Line, lines
+from ._report import findings, Report
+from ._subject import choose, precision, subject, Subject
+from ._warnings import warnings
+
+
+class Survey(NamedTuple):
+    """One loss, followed along its lines: what every measurement starts from."""
+
+    what: Subject
+    curves: list[Curve]
+    limits: list[_limits.Limit]
+    kinks: list[_kinks.Jump]
+    seed: int
+
+
+def check(
+    loss: losses.Loss,
+    *,
+    task: str | None = None,
+    prediction: str | None = None,
+    target: str | None = None,
+    classes: int = 3,
+    seed: int = 0,
+) -> Report:
+    """Measure a loss: any function `(prediction, target) -> number`, bound or not, registered or your own.
+
+    Slopes are compared with differences, kinks are found, constants are sup and inf over grids that are closed in
+    on, limits at infinity are extrapolated by the local power law, and constants are fitted to samples to see what the
+    loss elicits. Nothing is taken from a card, which is only compared with what was found.
+
+    Measured in float64 where JAX has it enabled, else in float32 with wider tolerances.
+
+    Args:
+        loss: the loss. Your own is called with scalars (for multiclass, a vector and an integer).
+        task: of a loss without a card: "regression" (the default), "binary" or "multiclass".
+        prediction, target: of a loss without a card, what its arguments hold, if not what is usual for the task
+            ("real", "real"; "logit", "binary"; "logits", "label"), as on a LossCard.
+        classes: number of classes of a multiclass loss.
+        seed: of the random starting points (multiclass only).
+
+    Raises:
+        ValueError: the loss does not give one floating number an example, or the task or the kinds are unknown.
+    """
+    what = subject(loss, task, prediction, target, classes)
+    survey = _survey(what, seed)
+    report = _measured(survey)
+    if not losses.has_card(loss):
+        return report
+    given = losses.hyperparameters(loss)
+    minimisers = _minimisers(what) if what.task == "regression" else []
+    return dataclasses.replace(report, findings=findings(losses.card(loss), report, minimisers, given))
+
+
+def _survey(what: Subject, seed: int) -> Survey:
+    paths = lines(what)
+    curves = [_distinct(curve) for curve in follow(what, [(line, grid(line)) for line in paths])]
+    return Survey(what, curves, _limits.limits(what, paths), _kinks.jumps(what, curves), seed)
+
+
+def _distinct(curve: Curve) -> Curve:
+    _, first = np.unique(curve.x, return_index=True)
+    return Curve(curve.line, *(f[first] for f in curve[1:]))
+
+
+def _measured(survey: Survey) -> Report:
+    what = survey.what
+    errors = _errors(survey)
+    extremes = _extremes_of(survey)
+    shared = {
+        "loss": what.name,
+        "task": what.task,
+        "precision": str(precision()),
+        "gradient_error": errors.slope.error,
+        "curvature_error": errors.curvature.error,
+        "kinks": _kinks.places(survey.kinks),
+        "subgradients": _kinks.chosen(survey.kinks),
+        "redescending": _limits.redescending(survey.limits, extremes["lipschitz"]),
+        "origin": _limits.origin(survey.limits),
+        "tails": _limits.tails(survey.limits),
+        "zero_at_perfect_fit": _zero_at_perfect_fit(survey),
+        **extremes,
+    }
+    special = _of_regression(survey) if what.task == "regression" else _of_classification(survey)
+    report = Report(**shared, **special)
+    return dataclasses.replace(report, warnings=warnings(what, report, survey.curves, survey.kinks, errors))
+
+
+def _errors(survey: Survey) -> _differences.Errors:
+    found = _differences.along(survey.what, survey.curves, _all_places(survey.kinks))
+    if not survey.what.of_vector:
+        return found
+    points, targets = _starts(survey)
+    return found._replace(slope=max(found.slope, _differences.across(survey.what, points, targets, survey.seed)))
+
+
+def _all_places(kinks: list[_kinks.Jump]) -> tuple[float, ...]:
+    return tuple({kink.x for kink in kinks})
+
+
+def _starts(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of predictions, each with the target of every line."""
+    points = _extremes.sample(survey.what, survey.seed)
+    targets = np.concatenate([np.repeat(curve.line.target[None], len(points), axis=0) for curve in survey.curves])
+    return np.tile(points, (len(survey.curves), 1)), targets
+
+
+def _extremes_of(survey: Survey) -> dict[str, Any]:
+    """Constants: the extremes inside, together with the limits at the ends and the jumps of the slope."""
+    limits, vector = survey.limits, survey.what.of_vector
+    inside = _extremes.across(survey.what, *_starts(survey), survey.seed) if vector else _extremes.along(survey.what, survey.curves)
+    rises = [kink.right - kink.left for kink in survey.kinks]
+    slopes = [abs(limit.slope) for limit in limits] + [abs(side) for kink in survey.kinks for side in (kink.left, kink.right)]
+    # Along a line a vector's slope is a component: only its growth without bound says something about the norm.
+    slopes = [slope for slope in slopes if math.isinf(slope)] if vector else slopes
+    bends = [limit.curvature for limit in limits if math.isinf(limit.curvature) or not vector]
+    steepest = _greatest(inside["slope"], slopes)
+    scale = steepest if math.isfinite(steepest) else 1.0
+    return {
+        "lipschitz": _plain(steepest, scale),
+        "smoothness": _plain(math.inf if any(rise > 0 for rise in rises) else _greatest(inside["curvature"], bends), scale),
+        "least_curvature": _plain(
+            -math.inf if any(rise < 0 for rise in rises) else -_greatest(inside["least_curvature"], [-b for b in bends]), scale
+        ),
+        "supremum": _plain(_greatest(inside["value"], [limit.value for limit in limits]), 1.0),
+        "infimum": _plain(-_greatest(inside["least_value"], [-limit.value for limit in limits]), 1.0),
+    }
+
+
+def _greatest(first: float, others: list[float]) -> float:
+    return max([first, *(other for other in others if not math.isnan(other))])
+
+
+def _plain(x: float, scale: float) -> float:
+    """A number that a person can read: no dust around 0, and no digits beyond the accuracy of the measurement."""
+    if abs(x) <= choose(1e-10, 1e-5) * scale:
+        return 0.0
+    return float(f"{x:.12g}")
+
+
+def _zero_at_perfect_fit(survey: Survey) -> bool:
+    """Exactly 0: at the target itself, or, where only an infinite logit states the target, from some margin on."""
+    fits = [(line, np.array([8.0 if math.isinf(line.fit) else line.fit])) for line in _hard_lines(survey)]
+    return all(curve.value[0] == 0 for curve in follow(survey.what, fits))
+
+
+def _hard_lines(survey: Survey) -> list[Line]:
+    return [curve.line for curve in survey.curves if hard(curve.line)]
+
+
+def _minimisers(what: Subject) -> list[float]:
+    return [_elicits.location(what, sample) for sample in _elicits.SAMPLES]
+
+
+def _of_regression(survey: Survey) -> dict[str, Any]:
+    usable = [curve for curve in survey.curves if np.isfinite(curve.value).mean() > 0.5] or survey.curves
+    shapes = [_noise.shape_of(survey.what, curve.line, _far_right(survey, curve)) for curve in usable]
+    symmetric, alike = all(_noise.symmetric(shape) for shape in shapes), _noise.alike(shapes)
+    return {
+        "symmetric": symmetric,
+        "elicits": _functional(_minimisers(survey.what), shapes[0]),
+        "proper": None,
+        "calibrated": None,
+        "noise_symmetric": None,
+        "efficiency": _efficiency(survey, usable[0]) if symmetric and alike else None,
+        "noise": _noise.of_residuals(shapes[0]) if alike else (),
+    }
+
+
+def _far_right(survey: Survey, curve: Curve) -> tuple[float, float]:
+    ends = (limit for limit in survey.limits if limit.end.line is curve.line and limit.end.kind == "infinity")
+    return next(limit.last for limit in ends if limit.end.outward > 0)
+
+
+def _functional(minimisers: list[float], shape: _noise.Shape) -> str | None:
+    """The name of what was elicited; a level is read from the loss at residuals 1 and -1, then put to the test."""
+    left, right = shape.left[_noise.ONE], shape.right[_noise.ONE]
+    level = float(left / (left + right)) if left + right > 0 else 0.5
+    names = _elicits.of_residuals(minimisers, min(max(level, 1e-6), 1 - 1e-6))
+    if not names:
+        return None
+    return names[0] if names[0] in ("mean", "median") else f"{names[0]} at level {level:.6g}"
+
+
+def _efficiency(survey: Survey, main: Curve) -> float | None:
+    near = np.abs(main.x) < 10
+    part = Curve(main.line, *(f[near] for f in main[1:]))
+    breaks = _kinks.places(survey.kinks) + _kinks.places(_kinks.jumps(survey.what, [part], "curvature"))
+    found = _noise.gaussian_efficiency(survey.what, main.line, breaks)
+    return None if found is None else _plain(found, 1.0)
+
+
+def _of_classification(survey: Survey) -> dict[str, Any]:
+    table, exchanged = _noise.over_targets(survey.what)
+    elicited = _elicits.of_multiclass(survey.what) if survey.what.of_vector else _elicits.of_binary(survey.what)
+    slack = choose(1e-9, 1e-4)
+    total = table.sum(axis=0)
+    return {
+        "symmetric": bool(np.allclose(table, exchanged, rtol=slack, atol=slack)),
+        "elicits": elicited.name,
+        "proper": elicited.proper,
+        "calibrated": elicited.calibrated,
+        "noise_symmetric": bool(np.ptp(total) <= slack * np.abs(total).max()),
+        "efficiency": None,
+        "noise": _noise.of_classes(survey.what, table),
+    }

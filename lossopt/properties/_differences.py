@@ -1,0 +1,127 @@
+"""Whether the derivatives that JAX returns are those of the function: against central differences.
+
+By the mean value theorem a difference quotient lies between the least and the greatest slope of its interval. What
+lies outside what was met at the two ends and the middle, beyond rounding and the bend in between, is an error; kinks and
+knots inside an interval need no exception. Rounding is measured too, as the scatter between neighbouring floats.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._lines import Curve, follow
+from ._subject import choose, jet, precision, Subject
+
+
+class Mismatch(NamedTuple):
+    """The greatest relative error of a derivative, and the coordinate (with the two values) where it was met."""
+
+    error: float = 0.0
+    x: float = 0.0
+    returned: float = 0.0
+    expected: float = 0.0
+
+
+class Errors(NamedTuple):
+    """The worst of the slope and of the curvature; `rounding` has the worst scatter of the loss, relative to it."""
+
+    slope: Mismatch
+    curvature: Mismatch
+    rounding: Mismatch
+
+
+_NEIGHBOURS = np.array([1, 2, 5, 11])
+
+
+def along(what: Subject, curves: list[Curve], kinks: tuple[float, ...]) -> Errors:
+    """The worst errors along lines."""
+    slope, curvature, rounding = [Mismatch()], [Mismatch()], [Mismatch()]
+    for curve in curves:
+        x, step = _centres(curve)
+        if not len(x):
+            continue
+        close = np.multiply.outer(np.finfo(precision()).eps * _NEIGHBOURS, np.abs(x))
+        low, middle, high, *near = follow(what, [(curve.line, x + d) for d in (-step, 0 * step, step, *close)])
+        noise = _scatter(middle, near, "value", "slope")
+        slope.append(_worst(*_triple("value", "slope", low, middle, high), noise))
+        bend_noise = _scatter(middle, near, "slope", "curvature")
+        bent = _triple("slope", "curvature", low, middle, high)
+        apart = _apart(low.x, high.x, kinks)
+        curvature.append(_worst(*(_masked(part, apart) for part in bent), bend_noise[apart]))
+        rounding.append(_roughest(middle, noise))
+    return Errors(max(slope), max(curvature), max(rounding))
+
+
+def across(what: Subject, predictions: np.ndarray, targets: np.ndarray, seed: int) -> Mismatch:
+    """The worst error of the slope of a loss of a vector, along a random direction at each point."""
+    random = np.random.default_rng(seed)
+    direction, room = random.normal(size=predictions.shape), np.ones((len(predictions), 1))
+    if what.prediction == "probabilities":
+        direction -= direction.mean(axis=1, keepdims=True)
+        room = predictions.min(axis=1, keepdims=True)
+    inside = room[:, 0] > choose(1e-4, 1e-2)
+    predictions, targets, step = predictions[inside], targets[inside], (room * direction)[inside]
+    step *= np.cbrt(np.finfo(precision()).eps)
+    places = [(predictions + sign * step).astype(precision()).astype(float) for sign in (-1, 0, 1)]
+    low, middle, high = (jet(what, place, targets) for place in places)
+    width = np.linalg.norm(places[2] - places[0], axis=1)
+    unit = (places[2] - places[0]) / width[:, None]
+    slopes = [np.einsum("nk,nk->n", part.slope, unit) for part in (low, middle, high)]
+    noise = np.finfo(precision()).eps * np.abs(middle.value)
+    return _worst(np.arange(len(step), dtype=float), width, [low.value, middle.value, high.value], slopes, noise)
+
+
+def _centres(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
+    """Up to 800 coordinates of moderate size, each with a step in proportion to its distance from the nearest end."""
+    line, small = curve.line, choose(1e-6, 1e-2)
+    room = np.minimum(np.abs(curve.x - (0.0 if np.isinf(line.low) else line.low)), np.abs(line.high - curve.x))
+    usable = np.flatnonzero((room > small) & (np.abs(curve.x) < 1 / small) & np.isfinite(curve.value))
+    usable = usable[:: max(1, len(usable) // 800)]
+    return curve.x[usable], np.cbrt(np.finfo(precision()).eps) * room[usable]
+
+
+def _triple(of: str, derivative: str, low: Curve, middle: Curve, high: Curve) -> tuple:
+    fs = [getattr(curve, of) for curve in (low, middle, high)]
+    return middle.x, high.x - low.x, fs, [getattr(curve, derivative) for curve in (low, middle, high)]
+
+
+def _masked(part: np.ndarray | list[np.ndarray], keep: np.ndarray) -> np.ndarray | list[np.ndarray]:
+    return [f[keep] for f in part] if isinstance(part, list) else part[keep]
+
+
+def _apart(low: np.ndarray, high: np.ndarray, kinks: tuple[float, ...]) -> np.ndarray:
+    inside = [(low <= kink) & (kink <= high) for kink in kinks]
+    return ~np.any(inside, axis=0) if inside else np.ones(low.shape, bool)
+
+
+def _scatter(middle: Curve, near: list[Curve], of: str, derivative: str) -> np.ndarray:
+    """How far f at neighbouring floats lies off its tangent: rounding, and nothing else. The worst of a few places."""
+    f, rate = getattr(middle, of), getattr(middle, derivative)
+    with np.errstate(invalid="ignore", over="ignore"):
+        off = np.max([np.abs(getattr(c, of) - f - rate * (c.x - middle.x)) for c in near], axis=0)
+    padded = np.pad(np.where(np.isfinite(off), off, 0.0), 8, mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, 17).max(axis=1)
+
+
+def _roughest(middle: Curve, noise: np.ndarray) -> Mismatch:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(middle.value != 0, noise / np.abs(middle.value), 0.0)
+    share = np.where(np.isfinite(share), share, 0.0)
+    worst = int(np.argmax(share))
+    return Mismatch(float(share[worst]), float(middle.x[worst]), float(middle.value[worst]), float(noise[worst]))
+
+
+def _worst(x: np.ndarray, width: np.ndarray, f: list[np.ndarray], slope: list[np.ndarray], noise: np.ndarray) -> Mismatch:
+    eps = np.finfo(precision()).eps
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        quotient = (f[2] - f[0]) / width
+        bend = 2 * np.abs(slope[0] - 2 * slope[1] + slope[2])
+        slack = bend + 4 * (noise + eps * np.abs(f[0]) + eps * np.abs(f[2])) / width + 64 * eps * np.abs(slope).max(axis=0)
+        excess = np.maximum(np.min(slope, axis=0) - quotient, quotient - np.max(slope, axis=0)) - slack
+        size = np.maximum(np.abs(slope).max(axis=0), np.abs(quotient))
+        error = np.where(excess > 0, excess / size, 0.0)
+    error = np.where(np.isfinite(error) & np.isfinite(quotient), error, 0.0)
+    if not len(error) or not error.max() > 0:
+        return Mismatch()
+    worst = int(np.argmax(error))
+    return Mismatch(float(error[worst]), float(x[worst]), float(slope[1][worst]), float(quotient[worst]))

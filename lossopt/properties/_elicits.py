@@ -1,0 +1,158 @@
+"""What the best constant prediction reports about the target's distribution: fit one, and compare.
+
+Regression: a constant is fitted to two skewed samples. Classification: the expected loss is minimised at several
+true probabilities. All minimisation is by search on values, so kinks, plateaus and second minima do no harm.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _extremes
+from ._subject import choose, jet, Subject
+
+
+class Elicited(NamedTuple):
+    """What was found: the functional (None where it is none of those known), and how it does as a classifier's loss."""
+
+    name: str | None
+    proper: bool | None = None
+    calibrated: bool | None = None
+
+
+# Prime sizes, so that no usual level falls between two points and every quantile is one point.
+_STEPS = [(np.arange(n) + 0.5) / n for n in (41, 23)]
+SAMPLES = [0.4 - 1.3 * np.log1p(-_STEPS[0]), 5.0 + 1.7 * np.log(_STEPS[1]) * _STEPS[1][::-1]]
+
+PROBABILITIES = np.array([0.02, 0.1, 0.3, 0.45, 0.499, 0.501, 0.55, 0.8, 0.97])
+
+
+def quantile(sample: np.ndarray, level: float) -> float:
+    """The least point with at least that share of the sample at or below it."""
+    return float(np.sort(sample)[int(np.ceil(level * len(sample))) - 1])
+
+
+def expectile(sample: np.ndarray, level: float) -> float:
+    """The point about which the squared distances, weighed by level above and 1 - level below, are least."""
+    centre = sample.mean()
+    for _ in range(100):
+        weights = np.where(sample > centre, level, 1 - level)
+        centre = weights @ sample / weights.sum()
+    return float(centre)
+
+
+FUNCTIONALS: dict[str, Callable[[np.ndarray, float], float]] = {
+    "mean": lambda sample, level: float(sample.mean()),
+    "median": lambda sample, level: float(np.median(sample)),
+    "quantile": quantile,
+    "expectile": expectile,
+}
+
+
+def of_residuals(minimisers: list[float], level: float) -> tuple[str, ...]:
+    """The names of all functionals that explain the minimisers on both samples."""
+    slack = choose(1e-5, 1e-2)
+    return tuple(
+        name
+        for name, functional in FUNCTIONALS.items()
+        if all(abs(functional(sample, level) - m) < slack for sample, m in zip(SAMPLES, minimisers, strict=True))
+    )
+
+
+def location(what: Subject, sample: np.ndarray) -> float:
+    """The constant of least total loss on a sample."""
+    reach = np.ptp(sample)
+    low, high = sample.min() - 0.2 * reach, sample.max() + 0.2 * reach
+    candidates = np.union1d(np.linspace(low, high, 193), sample)
+    for _ in range(8):
+        cost = _total(what, candidates, sample)
+        i = int(np.argmin(np.where(np.isfinite(cost), cost, np.inf)))
+        centre, low, high = candidates[i], candidates[max(i - 1, 0)], candidates[min(i + 1, len(candidates) - 1)]
+        candidates = np.union1d(np.linspace(low, high, 33), centre)
+    return float(centre)
+
+
+def _total(what: Subject, candidates: np.ndarray, sample: np.ndarray) -> np.ndarray:
+    predictions, targets = np.repeat(candidates, len(sample)), np.tile(sample, len(candidates))
+    return jet(what, predictions, targets).value.reshape(-1, len(sample)).sum(axis=1)
+
+
+LINKED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "log-odds": lambda p: np.log(p / (1 - p)),
+    "probability": lambda p: p,
+    "sign": lambda p: np.sign(2 * p - 1),
+    "twice the probability less one": lambda p: 2 * p - 1,
+}
+
+
+def of_binary(what: Subject) -> Elicited:
+    """What the minimiser of the expected loss of a binary loss is a function of."""
+    best, slack = _binary_minimisers(what), choose(1e-5, 1e-2)
+    is_probability = what.prediction == "probability"
+    probability = best if is_probability else 1 / (1 + np.exp(-best))
+    names = [name for name, link in LINKED.items() if np.allclose(best, link(PROBABILITIES), rtol=0, atol=slack)]
+    return Elicited(
+        names[0] if names else None,
+        bool(np.allclose(probability, PROBABILITIES, rtol=0, atol=slack)),
+        bool(np.all(np.sign(best - (0.5 if is_probability else 0.0)) == np.sign(PROBABILITIES - 0.5))),
+    )
+
+
+def _binary_minimisers(what: Subject) -> np.ndarray:
+    edge = choose(1e-9, 1e-4)
+    span = (edge, 1 - edge) if what.prediction == "probability" else (-30.0, 30.0)
+    candidates = np.tile(np.linspace(*span, 961), (len(PROBABILITIES), 1))
+    rows = np.arange(len(candidates))
+    for _ in range(8):
+        flat = candidates.ravel()
+        yes, no = (jet(what, flat, np.full(flat.shape, y)).value.reshape(candidates.shape) for y in (1.0, 0.0))
+        risk = PROBABILITIES[:, None] * yes + (1 - PROBABILITIES[:, None]) * no
+        i = np.argmin(np.where(np.isfinite(risk), risk, np.inf), axis=1)
+        best = candidates[rows, i]
+        low, high = candidates[rows, np.maximum(i - 1, 0)], candidates[rows, np.minimum(i + 1, candidates.shape[1] - 1)]
+        candidates = np.sort(np.concatenate([np.linspace(low, high, 32, axis=1), best[:, None]], axis=1), axis=1)
+    return best
+
+
+def of_multiclass(what: Subject) -> Elicited:
+    """The same for a vector of predictions; log-odds are compared up to a constant, which no softmax sees."""
+    truth = _distributions(what.classes)
+    best, slack = _vector_minimisers(what, truth), choose(1e-4, 2e-2)
+    is_probability = what.prediction == "probabilities"
+    exponentials = np.exp(best - best.max(axis=1, keepdims=True))
+    probability = best if is_probability else exponentials / exponentials.sum(axis=1, keepdims=True)
+    proper = bool(np.allclose(probability, truth, rtol=0, atol=slack))
+    name = ("probability" if is_probability else "log-odds") if proper else None
+    return Elicited(name, proper, bool(np.all(best.argmax(axis=1) == truth.argmax(axis=1))))
+
+
+def _distributions(classes: int) -> np.ndarray:
+    """True probabilities of the classes: falling, peaked and nearly even, each class once the likeliest."""
+    falling = np.arange(classes, 0, -1.0)
+    shapes = [falling, falling**3, 1 + 0.03 * (np.arange(classes) == 0)]
+    return np.array([np.roll(shape / shape.sum(), shift) for shape in shapes for shift in range(classes)])
+
+
+def _vector_minimisers(what: Subject, truth: np.ndarray) -> np.ndarray:
+    random, rows = np.random.default_rng(0), len(truth)
+    best = np.zeros_like(truth)
+    if what.prediction == "probabilities":
+        best = np.full_like(truth, 1 / what.classes)
+    axes, moved = np.eye(what.classes), 1.0
+    for _ in range(44):
+        steps = np.concatenate([0 * axes[:1], axes, -axes, random.normal(size=(24, what.classes))])
+        near = np.clip(best[:, None] + moved * steps, -30, 30)
+        if what.prediction == "probabilities":
+            near = _extremes.onto_simplex(near.reshape(-1, what.classes)).reshape(near.shape)
+        best = near[np.arange(rows), np.argmin(_risk(what, near, truth), axis=1)]
+        moved *= 0.7
+    return best
+
+
+def _risk(what: Subject, predictions: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    k, flat = what.classes, predictions.reshape(-1, predictions.shape[-1])
+    targets = [np.full(len(flat), y) if what.target == "label" else np.tile(np.eye(k)[y], (len(flat), 1)) for y in range(k)]
+    by_label = jet(what, np.tile(flat, (k, 1)), np.concatenate(targets)).value.reshape(k, *predictions.shape[:2])
+    risk = np.einsum("nk,knm->nm", truth, by_label)
+    return np.where(np.isfinite(risk), risk, np.inf)

@@ -1,0 +1,108 @@
+"""The greatest and least slope, curvature and value of a loss: the best points of a grid, then closed in on."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ._lines import Curve, follow
+from ._subject import jet, Jet, precision, Subject
+
+
+Field = Callable[..., np.ndarray]
+
+ALONG: dict[str, Field] = {
+    "slope": lambda curve: np.abs(curve.slope),
+    "curvature": lambda curve: without_dust(curve),
+    "least_curvature": lambda curve: -without_dust(curve),
+    "value": lambda curve: curve.value,
+    "least_value": lambda curve: -curve.value,
+}
+
+
+def without_dust(curve: Curve) -> np.ndarray:
+    """The curvature, 0 where it is no more than the rounding of the slope: beside a kink that would be divided by x."""
+    dust = 64 * np.finfo(precision()).eps * np.abs(curve.slope)
+    return np.where(np.abs(curve.curvature * curve.x) < dust, 0.0, curve.curvature)
+
+
+def along(what: Subject, curves: list[Curve]) -> dict[str, float]:
+    """The greatest of each field of ALONG over lines, from curves that were evaluated on a grid."""
+    windows = {name: _best(curves, field) for name, field in ALONG.items()}
+    for _ in range(6):
+        requests = [(line, np.linspace(low, high, 33)) for line, low, high, _ in windows.values()]
+        found = follow(what, requests)
+        for (name, field), curve in zip(ALONG.items(), found, strict=True):
+            closer = _best([curve], field)
+            if closer[3] >= windows[name][3]:
+                windows[name] = closer
+    return {name: window[3] for name, window in windows.items()}
+
+
+def _best(curves: list[Curve], field: Field) -> tuple:
+    """The line, the neighbouring coordinates, and the value where a field is greatest."""
+    found = []
+    for curve in curves:
+        f = _finite(field(curve))
+        i = int(np.argmax(f))
+        found.append((curve.line, curve.x[max(i - 1, 0)], curve.x[min(i + 1, len(f) - 1)], float(f[i])))
+    return max(found, key=lambda window: window[3])
+
+
+def _finite(f: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(f), f, -np.inf)
+
+
+ACROSS: dict[str, Field] = {
+    "slope": lambda jet: np.linalg.norm(jet.slope, axis=1),
+    "curvature": lambda jet: _spectrum(jet)[:, -1],
+    "least_curvature": lambda jet: -_spectrum(jet)[:, 0],
+    "value": lambda jet: jet.value,
+    "least_value": lambda jet: -jet.value,
+}
+
+
+def _spectrum(found: Jet) -> np.ndarray:
+    usable = np.isfinite(found.curvature).all(axis=(1, 2))
+    return np.where(usable[:, None], np.linalg.eigvalsh(np.where(usable[:, None, None], found.curvature, 0.0)), -np.inf)
+
+
+def across(what: Subject, predictions: np.ndarray, targets: np.ndarray, seed: int) -> dict[str, float]:
+    """The greatest of each field of ACROSS over vectors: from the points given, by steps at random that shrink."""
+    random = np.random.default_rng(seed)
+    found = jet(what, predictions, targets)
+    best = {name: _leaders(field(found), predictions, targets) for name, field in ACROSS.items()}
+    for size in 0.5 ** np.arange(18.0):
+        for name, field in ACROSS.items():
+            points, labels, _ = best[name]
+            points = np.concatenate([points, _nearby(what, random, points, size)])
+            labels = np.concatenate([labels, np.repeat(labels, len(points) // len(labels) - 1, axis=0)])
+            best[name] = _leaders(field(jet(what, points, labels)), points, labels)
+    return {name: float(values[0]) for name, (_, _, values) in best.items()}
+
+
+def _leaders(f: np.ndarray, predictions: np.ndarray, targets: np.ndarray, count: int = 8) -> tuple:
+    order = np.argsort(-_finite(f), kind="stable")[:count]
+    return predictions[order], targets[order], _finite(f)[order]
+
+
+def _nearby(what: Subject, random: np.random.Generator, points: np.ndarray, size: float, count: int = 20) -> np.ndarray:
+    near = np.repeat(points, count, axis=0)
+    near = near + size * random.normal(size=near.shape)
+    return onto_simplex(near) if what.prediction == "probabilities" else near
+
+
+def onto_simplex(points: np.ndarray) -> np.ndarray:
+    """The nearest thing to probabilities: never 0, summing to 1."""
+    positive = np.maximum(points, 1e-9)
+    return positive / positive.sum(axis=1, keepdims=True)
+
+
+def sample(what: Subject, seed: int) -> np.ndarray:
+    """Vectors to start from: at random, and structured (one or two entries ahead or behind, near and far)."""
+    random, k = np.random.default_rng(seed), what.classes
+    axes = np.eye(k)
+    ahead = np.concatenate([axes, -axes, *(axes - axis for axis in axes), *(axes + axis for axis in axes)])
+    points = np.concatenate([scale * part for scale in (1.0, 3.0, 30.0, 1e3) for part in (ahead, random.normal(size=(40, k)))])
+    if what.prediction != "probabilities":
+        return points
+    return onto_simplex(np.concatenate([np.abs(points), random.dirichlet(np.full(k, 0.3), 100)]))

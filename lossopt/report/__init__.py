@@ -1,0 +1,29 @@
+"""Results of experiments as files, tables and one page.
+
+An experiment is a module `experiments/<name>.py` with
+
+- a docstring: the question in its first paragraph; then the design, which may begin with "Design."; then a
+  paragraph that begins with "Claims", which the page leaves out because it shows the claims measured;
+- `run(*, seed: int, quick: bool, progress: report.Progress) -> report.Results`, which fills `rows`, `curves`,
+  `claims`, `captions` and `config` and nothing else; it wraps its long loops in `progress(items, "what is done")`;
+- `plot(results) -> dict[str, Figure]`, one figure for each caption, drawn from the results alone;
+- `main`, the command:
+
+      def main() -> None:
+          report.main(run, plot, doc=__doc__, name="convergence", order=NAMES)  # from . import NAMES
+
+      if __name__ == "__main__":
+          main()
+
+`main` adds the name, the question, the design, the figures, and `seed` and `quick` to the config; it saves everything
+under `results/<name>/`, prints the verdicts and brings the page `results/index.html` up to date. It ends the process
+with 0, with 1 if the experiment failed to run, 2 or 130; a claim that does not hold is reported and is no failure to
+run. A test calls `run(seed=0, quick=True, progress=report.silent)` and looks at the claims. `python -m experiments`
+runs the modules that `experiments.NAMES` lists, in that order.
+"""
+
+from ._claim import Claim as Claim
+from ._command import Experiment as Experiment, main as main, main_all as main_all
+from ._console import Progress as Progress, silent as silent
+from ._page import page as page, write_page as write_page
+from ._results import load as load, Results as Results, save as save, Saved as Saved

@@ -1,0 +1,16 @@
+"""What an algorithm hands back to `solve`."""
+
+from typing import NamedTuple
+
+from jaxtyping import Array, Float, Int
+
+from ..models import Params
+
+
+class Outcome(NamedTuple):
+    """Parameters, a bound (or estimate) of suboptimality, the iterations made and the code of the status."""
+
+    params: Params
+    gap: Float[Array, ""]
+    iterations: Int[Array, ""]
+    code: Int[Array, ""]

@@ -1,0 +1,40 @@
+"""A cost of two straight lines an example, as the interior point method and its certificate see it."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+class Lines(NamedTuple):
+    """The examples as two lines each: `up` is the slope where u = t - A c > 0, `down` the slope where u < 0."""
+
+    rows: Float[Array, "n m"]
+    target: Float[Array, " n"]
+    up: Float[Array, " n"]
+    down: Float[Array, " n"]
+
+
+class Problem(NamedTuple):
+    """The lines, weighted by share, centred at the coefficients `centre` and in units of `unit`."""
+
+    lines: Lines
+    penalty: Float[Array, "e m"]
+    centre: Float[Array, " m"]
+    unit: Float[Array, ""]
+    used: Bool[Array, " n"]
+
+    def total(self, c: Float[Array, " m"]) -> Float[Array, " m"]:
+        """The coefficients in the basis of the design."""
+        return self.centre + self.unit * c
+
+    def cost(self, c: Float[Array, " m"]) -> Float[Array, ""]:
+        """Σ s (up max(u, 0) + down max(-u, 0)) + |P c|²/2, in the problem's unit."""
+        rows, target, up, down = self.lines
+        u = target - rows @ c
+        penalised = self.penalty @ self.total(c)
+        return jnp.sum(jnp.where(u > 0, up, -down) * u) + jnp.sum(penalised**2) / (2 * self.unit)
+
+    def size(self, c: Float[Array, " m"]) -> Float[Array, ""]:
+        """What a gap is compared with: the cost, or a little of the unit where the cost vanishes."""
+        return jnp.maximum(self.cost(c), 1e-3)

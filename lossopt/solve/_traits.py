@@ -1,0 +1,77 @@
+"""What an algorithm must know about a loss before it is compiled, read from the loss's card.
+
+Hyperparameters may be traced, so a claim that depends on them is examined over their whole domain.
+"""
+
+import inspect
+import itertools
+from typing import Any, NamedTuple
+
+import jax
+
+from .. import losses
+
+
+# Numbers at which a claim over a domain is examined: its ends, and where the families change.
+_PROBES = (-float("inf"), -4.0, -1.0, 0.0, 0.01, 0.5, 0.99, 1.0, 1.5, 2.0, 4.0, float("inf"))
+
+
+class Traits(NamedTuple):
+    """Facts of a smooth loss on which its method depends. Hashable, so that equal ones compile once.
+
+    Attributes:
+        convex: for every hyperparameter that it may have; None where no card says.
+        residual: a function of prediction - target alone.
+        shift: a number added to all logits changes nothing.
+        vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever.
+    """
+
+    convex: bool | None
+    residual: bool
+    shift: bool
+    vanishing: bool
+
+
+def traits(loss: losses.Loss) -> Traits:
+    """The traits of a loss, from its card; of one without a card nothing is known."""
+    if not losses.has_card(loss):
+        return Traits(None, False, False, False)
+    card = losses.claims(loss)
+    unbounded = callable(card.supremum) or card.supremum == float("inf")
+    return Traits(
+        convex=_convex(loss),
+        residual=card.task == "regression" and (card.prediction, card.target) == ("real", "real"),
+        shift=card.prediction == "logits",
+        vanishing=card.task != "regression" and not card.zero_at_perfect_fit and unbounded,
+    )
+
+
+def smooth(loss: losses.Loss) -> bool:
+    """Whether the card claims a slope without jumps for a raw score."""
+    card = losses.claims(loss)
+    return card.kinks == () and card.prediction in ("real", "logit", "logits")
+
+
+def constant_curvature(loss: losses.Loss) -> float | None:
+    """The curvature of a loss whose least and largest are one number: that of a quadratic; else None."""
+    if not losses.has_card(loss):
+        return None
+    card = losses.claims(loss)
+    quadratic = not callable(card.smoothness) and card.smoothness == card.least_curvature
+    return card.smoothness if quadratic else None
+
+
+def _convex(loss: losses.Loss) -> bool:
+    least = losses.claims(loss).least_curvature
+    if not callable(least):
+        return least >= 0
+    values, wanted = losses.hyperparameters(loss), inspect.signature(least).parameters
+    domains = losses.claims(loss).hyperparameters
+    choices = [_probed(values[name], domains[name]) for name in wanted]
+    return all(least(**dict(zip(wanted, choice, strict=True))) >= 0 for choice in itertools.product(*choices))
+
+
+def _probed(value: Any, domain: losses.Interval) -> list[Any]:
+    if not isinstance(value, jax.core.Tracer):
+        return [value]
+    return [probe for probe in _PROBES if domain.contains(probe)]

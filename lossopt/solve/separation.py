@@ -1,0 +1,38 @@
+"""The certificate that a classification cost has no finite minimiser.
+
+A convex cost has none if it falls for ever along some direction v. Far along v the slope of example i is its recession
+slope ρ_i(a) = lim a·∇loss_i(t a), with a = rows_i v; where the loss vanishes on the right side (logistic, softmax),
+ρ_i ≥ 0, and the cost falls for ever exactly if ρ_i = 0 for all i and v is not penalised: v separates the classes,
+strictly (complete separation) or with some examples on the boundary (quasi-complete; Albert and Anderson 1984).
+
+Newton's steps supply v: on separable data they tend to such a direction geometrically, while the scores grow by about
+1 a step. One step that passes is proof, up to rounding of the relative size of the tolerance.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Shaped
+
+from .. import losses
+from ._design import Design
+
+
+# So far out that slopes have reached their limit, yet a square is still finite in float32.
+_FAR = 1e18
+
+
+def falls_for_ever(
+    loss: losses.Loss, design: Design, targets: Shaped[Array, "n *t"], direction: Float[Array, "m k"]
+) -> Bool[Array, ""]:
+    """Whether `direction`, in coefficients, proves that the cost has no finite minimiser."""
+    scores = design.rows @ direction
+    largest = jnp.max(jnp.abs(scores))
+    tolerance = jnp.finfo(scores.dtype).eps ** (2 / 3)
+    unit = scores / jnp.where(largest > 0, largest, 1.0)
+
+    def recession(score: Array, target: Array) -> Array:
+        return jax.jvp(lambda s: loss(s, target), (_FAR * score,), (score,))[1]
+
+    rising = jnp.max(jnp.where(design.share > 0, jax.vmap(recession)(unit, targets), 0.0))
+    penalised = jnp.max(jnp.abs(design.penalty @ direction), initial=0.0)
+    return (largest > 0) & (rising <= tolerance) & (penalised <= tolerance * largest)
