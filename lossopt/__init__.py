@@ -13,6 +13,8 @@ from .cost import (
     weighted_sum as weighted_sum,
 )
 from .losses import bind as bind, card as card, LossCard as LossCard
+from .properties import check as check, Report as Report
+from .solve import Solution as Solution, solve as solve
 from .status import Status as Status
 from .train import Fit as Fit, fit as fit, minimise as minimise
 

@@ -15,6 +15,7 @@ from ._card import (
     names as names,
     nearest as nearest,
     register as register,
+    Task as Task,
     TARGETS as TARGETS,
 )
 from .regression import (

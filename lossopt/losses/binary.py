@@ -56,13 +56,7 @@ def _plain(positive_weight: float, label_smoothing: float) -> bool:
         target="unit",
         formula=r"w\,y \log(1 + e^{-s}) + (1 - y)\log(1 + e^{s})",
         hyperparameters={"positive_weight": POSITIVE_FINITE, "label_smoothing": UNIT},
-        lipschitz=lambda positive_weight, label_smoothing: (
-            max(positive_weight, 1.0) * (1 - label_smoothing / 2) + min(positive_weight, 1.0) * label_smoothing / 2
-            if positive_weight == 1
-            else max(positive_weight, 1.0)
-            if label_smoothing == 0
-            else None
-        ),
+        lipschitz=lambda positive_weight, label_smoothing: max(positive_weight, 1.0) * (1 - label_smoothing / 2),
         smoothness=lambda positive_weight, label_smoothing: (
             (max(positive_weight, 1.0) * (1 - label_smoothing / 2) + min(positive_weight, 1.0) * label_smoothing / 2)
             / 4
@@ -73,7 +67,7 @@ def _plain(positive_weight: float, label_smoothing: float) -> bool:
             "log-odds" if _plain(positive_weight, label_smoothing) else None
         ),
         proper=_plain,
-        calibrated=lambda positive_weight: positive_weight == 1,
+        calibrated=lambda positive_weight, label_smoothing: positive_weight == 1 and label_smoothing < 1,
         noise=lambda positive_weight, label_smoothing: (
             "bernoulli" if _plain(positive_weight, label_smoothing) else None
         ),

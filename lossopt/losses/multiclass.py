@@ -119,8 +119,12 @@ def _unsmoothed(label_smoothing: float) -> bool:
     return label_smoothing == 0
 
 
+def _even(class_weights: ArrayLike | None) -> bool:
+    return class_weights is None or float(jnp.ptp(jnp.asarray(class_weights))) == 0
+
+
 def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
-    return label_smoothing == 0 and class_weights is None
+    return label_smoothing == 0 and _even(class_weights)
 
 
 @register(
@@ -134,11 +138,11 @@ def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
             math.sqrt(2) * _heaviest(class_weights) if _unsmoothed(label_smoothing) else None
         ),
         smoothness=lambda class_weights: _heaviest(class_weights) / 2,
-        symmetric=lambda class_weights: class_weights is None,
+        symmetric=_even,
         zero_at_perfect_fit=False,
         elicits=lambda label_smoothing, class_weights: "log-odds" if _plain(label_smoothing, class_weights) else None,
         proper=_plain,
-        calibrated=lambda class_weights: class_weights is None,
+        calibrated=lambda label_smoothing, class_weights: label_smoothing < 1 and _even(class_weights),
         noise=lambda label_smoothing, class_weights: "categorical" if _plain(label_smoothing, class_weights) else None,
         aliases={"optax.losses.softmax_cross_entropy_with_integer_labels": 1.0},
         reference="McFadden (1974)",

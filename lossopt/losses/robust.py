@@ -34,7 +34,8 @@ CAUCHY_95, TUKEY_95 = 2.3849471194, 4.6850649485
         origin=2,
         tails="logarithmic",
         efficiency=lambda c: 0.95 if c == CAUCHY_95 else None,
-        noise="student t",
+        # With c**2 - 1 degrees of freedom: for smaller c, exp(-loss) has no finite integral.
+        noise=lambda c: "student t" if c > 1 else None,
         reference="Black and Anandan (1996)",
     )
 )

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .. import losses
 from ._lines import Curve, draw_curves, name_curves
 from ._panels import panels, styled, wrapped
 from ._style import styles
@@ -22,7 +23,7 @@ ROWS = ("value", "slope", "curvature")
 
 @styled
 def loss_shapes(
-    losses: Mapping[str, Callable],
+    functions: Mapping[str, Callable],
     grid: Float[ArrayLike, " points"],
     *,
     groups: Mapping[str, Sequence[str]] | None = None,
@@ -35,17 +36,17 @@ def loss_shapes(
     largest one whole.
 
     Args:
-        losses: name -> function of a residual, or of a margin; `lambda r: huber(r, 0.0)` makes one of a loss.
+        functions: name -> function of a residual, or of a margin; `lambda r: huber(r, 0.0)` makes one of a loss.
         grid: where to draw them, increasing.
         groups: title -> the names drawn in one column; all in one column if None.
         xlabel: what the grid is.
         title: of the one column.
     """
-    columns = groups or {title: tuple(losses)}
+    columns = groups or {title: tuple(functions)}
     figure, axes = panels(3 * len(columns), columns=len(columns), size=(WIDTH, 2.9), sharex=True)
-    shapes = {name: _shape(loss, grid) for name, loss in losses.items()}
+    shapes = {name: _shape(loss, grid) for name, loss in functions.items()}
     limits = [_limits([shape[row] for shape in shapes.values()]) for row in range(3)]
-    looks = {name: look._replace(marker="") for name, look in styles(losses).items()}
+    looks = {name: look._replace(marker="") for name, look in styles(functions).items()}
     for i, (heading, names) in enumerate(columns.items()):
         for row, quantity in enumerate(ROWS):
             panel = axes[row * len(columns) + i]
@@ -54,8 +55,34 @@ def loss_shapes(
             panel.set(ylabel=quantity, title="" if row else heading, ylim=limits[row])
             panel.axhline(0.0, color="#888888", linewidth=0.8, zorder=0)
         axes[2 * len(columns) + i].set_xlabel(wrapped(xlabel, WIDTH))
-    _name_all(axes, columns, shapes, np.asarray(grid), {name: looks[name].color for name in losses})
+    _name_all(axes, columns, shapes, np.asarray(grid), {name: looks[name].color for name in functions})
     return figure
+
+
+def portrait(loss: losses.Loss) -> Figure:
+    """The shape of one registered loss, bound or not, along the one number that matters most.
+
+    That is the residual; the margin; the probability of the true class; or the lead of the true logit over two others
+    that are equal.
+    """
+    card = losses.card(loss)
+    along, grid, xlabel = _AXES[card.prediction]
+    target = jnp.asarray(_ONE_HOT[: 2 if card.prediction == "probabilities" else 3]) if card.target_ndim else None
+    true = {"real": 0.0, "label": 0}.get(card.target, 1.0) if target is None else target
+    return loss_shapes(
+        {card.name: lambda x: loss(along(x), true)}, grid, xlabel=xlabel, title=card.name.replace("_", " ")
+    )
+
+
+_ONE_HOT = (1.0, 0.0, 0.0)
+_WIDE, _INSIDE = np.linspace(-6.0, 6.0, 601), np.linspace(0.02, 0.98, 481)
+_AXES: Mapping[str, tuple[Callable, np.ndarray, str]] = {
+    "real": (lambda r: r, _WIDE, "residual: prediction − target (in the target's unit)"),
+    "logit": (lambda m: m, _WIDE, "margin: the logit, positive on the right side (logits)"),
+    "probability": (lambda p: p, _INSIDE, "probability of the true class (share)"),
+    "logits": (lambda m: jnp.stack([m, 0.0 * m, 0.0 * m]), _WIDE, "lead of the true logit over two others (logits)"),
+    "probabilities": (lambda p: jnp.stack([p, 1.0 - p]), _INSIDE, "probability of the true class (share)"),
+}
 
 
 def _name_all(

@@ -2,14 +2,14 @@
 
 By the mean value theorem a difference quotient lies between the least and the greatest slope of its interval. What
 lies outside what was met at the two ends and the middle, beyond rounding and the bend in between, is an error; kinks and
-knots inside an interval need no exception. Rounding is measured too, as the scatter between neighbouring floats.
+knots inside an interval need no exception. Rounding is measured too, as the scatter between close neighbours.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from ._lines import Curve, follow
+from ._lines import Curve, follow, typical
 from ._subject import choose, jet, precision, Subject
 
 
@@ -30,25 +30,27 @@ class Errors(NamedTuple):
     rounding: Mismatch
 
 
-_NEIGHBOURS = np.array([1, 2, 5, 11])
+# Far enough apart that a number of order 1 moves by its last bit, near enough that the loss is straight.
+_NEIGHBOURS = np.array([0.02, 0.07, 0.3, 1.0])
 
 
 def along(what: Subject, curves: list[Curve], kinks: tuple[float, ...]) -> Errors:
     """The worst errors along lines."""
     slope, curvature, rounding = [Mismatch()], [Mismatch()], [Mismatch()]
     for curve in curves:
-        x, step = _centres(curve)
+        x, room = _centres(curve)
         if not len(x):
             continue
-        close = np.multiply.outer(np.finfo(precision()).eps * _NEIGHBOURS, np.abs(x))
+        step = np.cbrt(np.finfo(precision()).eps) * room
+        close = np.multiply.outer(np.sqrt(np.finfo(precision()).eps) * _NEIGHBOURS, room)
         low, middle, high, *near = follow(what, [(curve.line, x + d) for d in (-step, 0 * step, step, *close)])
-        noise = _scatter(middle, near, "value", "slope")
-        slope.append(_worst(*_triple("value", "slope", low, middle, high), noise))
-        bend_noise = _scatter(middle, near, "slope", "curvature")
-        bent = _triple("slope", "curvature", low, middle, high)
+        scatter = _scatter(middle, near, "value", "slope")
+        rounding.append(_roughest(middle, scatter))
+        slope.append(_worst(*_triple("value", "slope", low, middle, high), scatter + _floor(curve, middle.x, "value", "slope")))
+        noise = _scatter(middle, near, "slope", "curvature") + _floor(curve, middle.x, "slope", "curvature")
         apart = _apart(low.x, high.x, kinks)
-        curvature.append(_worst(*(_masked(part, apart) for part in bent), bend_noise[apart]))
-        rounding.append(_roughest(middle, noise))
+        bent = _triple("slope", "curvature", low, middle, high)
+        curvature.append(_worst(*(_masked(part, apart) for part in bent), noise[apart]))
     return Errors(max(slope), max(curvature), max(rounding))
 
 
@@ -67,17 +69,17 @@ def across(what: Subject, predictions: np.ndarray, targets: np.ndarray, seed: in
     width = np.linalg.norm(places[2] - places[0], axis=1)
     unit = (places[2] - places[0]) / width[:, None]
     slopes = [np.einsum("nk,nk->n", part.slope, unit) for part in (low, middle, high)]
-    noise = np.finfo(precision()).eps * np.abs(middle.value)
+    noise = np.finfo(precision()).eps * (1 + np.abs(predictions).max(axis=1))
     return _worst(np.arange(len(step), dtype=float), width, [low.value, middle.value, high.value], slopes, noise)
 
 
 def _centres(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
-    """Up to 800 coordinates of moderate size, each with a step in proportion to its distance from the nearest end."""
+    """Up to 800 coordinates of moderate size, each with its distance from the nearest end (0, on an endless line)."""
     line, small = curve.line, choose(1e-6, 1e-2)
     room = np.minimum(np.abs(curve.x - (0.0 if np.isinf(line.low) else line.low)), np.abs(line.high - curve.x))
     usable = np.flatnonzero((room > small) & (np.abs(curve.x) < 1 / small) & np.isfinite(curve.value))
     usable = usable[:: max(1, len(usable) // 800)]
-    return curve.x[usable], np.cbrt(np.finfo(precision()).eps) * room[usable]
+    return curve.x[usable], room[usable]
 
 
 def _triple(of: str, derivative: str, low: Curve, middle: Curve, high: Curve) -> tuple:
@@ -95,20 +97,27 @@ def _apart(low: np.ndarray, high: np.ndarray, kinks: tuple[float, ...]) -> np.nd
 
 
 def _scatter(middle: Curve, near: list[Curve], of: str, derivative: str) -> np.ndarray:
-    """How far f at neighbouring floats lies off its tangent: rounding, and nothing else. The worst of a few places."""
+    """How far f at close neighbours lies off its tangent (its parabola, for a value): rounding, and nothing else."""
     f, rate = getattr(middle, of), getattr(middle, derivative)
     with np.errstate(invalid="ignore", over="ignore"):
-        off = np.max([np.abs(getattr(c, of) - f - rate * (c.x - middle.x)) for c in near], axis=0)
-    padded = np.pad(np.where(np.isfinite(off), off, 0.0), 8, mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, 17).max(axis=1)
+        bend = middle.curvature / 2 if of == "value" else np.zeros_like(f)
+        moves = [curve.x - middle.x for curve in near]
+        off = np.max([np.abs(getattr(c, of) - f - d * (rate + bend * d)) for c, d in zip(near, moves, strict=True)], axis=0)
+    return np.where(np.isfinite(off), off, 0.0)
 
 
-def _roughest(middle: Curve, noise: np.ndarray) -> Mismatch:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(middle.value != 0, noise / np.abs(middle.value), 0.0)
+def _floor(curve: Curve, x: np.ndarray, of: str, derivative: str) -> np.ndarray:
+    """The rounding to be expected of any formula: of numbers of order 1, and of x itself."""
+    sizes = typical(curve.x, getattr(curve, of)), typical(curve.x, getattr(curve, derivative))
+    return np.finfo(precision()).eps * (sizes[0] + np.abs(x) * sizes[1])
+
+
+def _roughest(middle: Curve, scatter: np.ndarray) -> Mismatch:
+    size = np.abs(middle.value)
+    share = np.where(size > choose(1e-200, 1e-25), scatter / np.maximum(size, choose(1e-200, 1e-25)), 0.0)
     share = np.where(np.isfinite(share), share, 0.0)
     worst = int(np.argmax(share))
-    return Mismatch(float(share[worst]), float(middle.x[worst]), float(middle.value[worst]), float(noise[worst]))
+    return Mismatch(float(share[worst]), float(middle.x[worst]), float(middle.value[worst]), float(scatter[worst]))
 
 
 def _worst(x: np.ndarray, width: np.ndarray, f: list[np.ndarray], slope: list[np.ndarray], noise: np.ndarray) -> Mismatch:

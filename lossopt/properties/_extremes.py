@@ -10,19 +10,21 @@ from ._subject import jet, Jet, precision, Subject
 
 Field = Callable[..., np.ndarray]
 
+def without_dust(curve: Curve) -> np.ndarray:
+    """The curvature, NaN where it is no more than the rounding of the slope (beside a kink that may be large)."""
+    dust = 64 * np.finfo(precision()).eps * np.abs(curve.slope)
+    with np.errstate(over="ignore"):
+        size = np.abs(curve.curvature * curve.x)
+    return np.where((size > 0) & (size < dust), np.nan, curve.curvature)
+
+
 ALONG: dict[str, Field] = {
     "slope": lambda curve: np.abs(curve.slope),
-    "curvature": lambda curve: without_dust(curve),
+    "curvature": without_dust,
     "least_curvature": lambda curve: -without_dust(curve),
     "value": lambda curve: curve.value,
     "least_value": lambda curve: -curve.value,
 }
-
-
-def without_dust(curve: Curve) -> np.ndarray:
-    """The curvature, 0 where it is no more than the rounding of the slope: beside a kink that would be divided by x."""
-    dust = 64 * np.finfo(precision()).eps * np.abs(curve.slope)
-    return np.where(np.abs(curve.curvature * curve.x) < dust, 0.0, curve.curvature)
 
 
 def along(what: Subject, curves: list[Curve]) -> dict[str, float]:
@@ -35,7 +37,7 @@ def along(what: Subject, curves: list[Curve]) -> dict[str, float]:
             closer = _best([curve], field)
             if closer[3] >= windows[name][3]:
                 windows[name] = closer
-    return {name: window[3] for name, window in windows.items()}
+    return {name: window[3] if window[3] > -np.inf else 0.0 for name, window in windows.items()}
 
 
 def _best(curves: list[Curve], field: Field) -> tuple:

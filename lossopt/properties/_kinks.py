@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._lines import Curve, follow, hard, Line
+from ._lines import Curve, follow, hard, Line, resolution, typical
 from ._subject import choose, Subject
 
 
@@ -29,11 +29,12 @@ def jumps(what: Subject, curves: list[Curve], field: str = "slope") -> list[Jump
     lines, low, high, scale = ([row[i] for row in brackets] for i in range(4))
     low, high = _bisect(what, lines, np.array(low), np.array(high), field)
     left, right = _at(what, lines, low, field), _at(what, lines, high, field)
-    # A jump stays as it is in a wider bracket; what only climbs steeply, like a root at 0, changes with the width.
-    wide = 8 * (high - low)
+    # A jump stays as it is in a wider bracket (or doubles, where the middle is met first); what only climbs steeply,
+    # like a root at 0, goes on with the width.
+    wide = 1000 * np.maximum(high - low, [resolution(line, x) for line, x in zip(lines, high, strict=True)])
     change = np.abs(_at(what, lines, high + wide, field) - _at(what, lines, low - wide, field))
     step = np.abs(right - left)
-    real = (step > choose(1e-5, 1e-2) * np.array(scale)) & ~(change > 1.5 * step)
+    real = (step > choose(1e-5, 1e-2) * np.array(scale)) & ~(change > 3 * step)
     found = [
         Jump(line, _snap((a + b) / 2), s, t, 0.0)
         for line, a, b, s, t, keep in zip(lines, low, high, left, right, real, strict=True)
@@ -52,7 +53,7 @@ def _brackets(curve: Curve, field: str) -> list[tuple[Line, float, float, float]
     with np.errstate(over="ignore"):
         jumped = np.abs(np.diff(f) - (rate[1:] / 2 + rate[:-1] / 2) * np.diff(x))
     # What is a step in the value must stand out over decades: near a perfect fit rounding looks like one.
-    scale = _local_size(f, 3000 if field == "value" else 200)
+    scale = np.maximum(_local_size(f, 3000 if field == "value" else 200), choose(1e-8, 1e-3) * typical(x, f))
     scale = np.maximum(scale[1:], scale[:-1])
     wide = np.flatnonzero(jumped > choose(1e-5, 1e-2) * scale)
     return [(curve.line, x[i], x[i + 1], scale[i]) for i in wide]
@@ -104,7 +105,7 @@ def _bisect(what: Subject, lines: list[Line], low: np.ndarray, high: np.ndarray,
 
 def _snap(x: float) -> float:
     """The short decimal within the accuracy of the bisection, 0 included."""
-    short = float(f"{x:.9g}") if abs(x) > choose(1e-12, 1e-6) else 0.0
+    short = float(f"{x:.{choose(9, 4):.0f}g}") if abs(x) > choose(1e-12, 1e-6) else 0.0
     return short if abs(short - x) <= choose(1e-12, 1e-6) * max(1.0, abs(x)) else float(x)
 
 

@@ -70,14 +70,15 @@ def _limit(end: End, curve: Curve) -> Limit:
     x, value, slope, curvature = (f[:stop] for f in curve[1:])
     # Curvature that is only the rounding of the slope would look like a power law.
     dust = 64 * np.finfo(precision()).eps * np.abs(slope)
-    curvature = np.where(np.abs(curvature) * distance[:stop] < dust, 0.0, curvature)
+    dusty = (curvature != 0) & (np.abs(curvature) * distance[:stop] < dust)
+    curvature = np.where(dusty, 0.0, curvature)
     size = distance[:stop] if at_infinity else 1 / distance[:stop]
     power = _power(size, slope)
     return Limit(
         end,
         _integrated(value[-1], end.outward * slope[-1], size[-1], power, at_infinity),
         end.outward * _integrated(end.outward * slope[-1], curvature[-1], size[-1], _power(size, curvature), at_infinity),
-        _settled(curvature[-1], _power(size, curvature)),
+        math.nan if dusty[-1] else _settled(curvature[-1], _power(size, curvature)),
         power,
         at_infinity and stop < len(usable) and _steepens(size, value),
         (float(x[-1]), float(slope[-1])),

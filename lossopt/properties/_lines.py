@@ -104,6 +104,12 @@ def hard(line: Line) -> bool:
     return not math.isnan(line.fit)
 
 
+def typical(x: np.ndarray, f: np.ndarray) -> float:
+    """The size of f at coordinates of order 1, which is that of the numbers it was computed from: its unit of rounding."""
+    middle = f[(np.abs(x) > 0.05) & (np.abs(x) < 0.95) & np.isfinite(f)]
+    return float(np.max(np.abs(middle), initial=0.0))
+
+
 def grid(line: Line) -> np.ndarray:
     """Coordinates that are dense near 0 (or near both edges), even over the middle, and reach far out."""
     small = choose(1e-12, 1e-6)
@@ -115,6 +121,11 @@ def grid(line: Line) -> np.ndarray:
     rounded = edge[edge > choose(1e-8, 1e-3)]
     unit = np.concatenate([edge, np.linspace(0, 1, 4097)[1:-1], 1 - rounded])
     return np.unique(line.low + unit * (line.high - line.low))
+
+
+def resolution(line: Line, x: float) -> float:
+    """The distance between neighbouring coordinates at x, as the rounding of the prediction allows."""
+    return float(np.max(np.spacing(np.abs(_place(line, np.array([x]))))))
 
 
 def follow(what: Subject, requests: Iterable[tuple[Line, np.ndarray]]) -> list[Curve]:

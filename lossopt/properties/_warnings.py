@@ -42,11 +42,16 @@ def _coordinate(curve: Curve) -> str:
 
 
 def _wrong_slope(errors: Errors) -> Iterator[str]:
-    slope, rounding = errors.slope, errors.rounding
+    slope, bend, rounding = errors
     if slope.error > choose(1e-5, 1e-2):
         yield (
             f"The gradient is {slope.returned:.6g} at {slope.x:.6g}, but differences of the loss give {slope.expected:.6g}: "
             "a custom derivative rule or a stop_gradient is wrong."
+        )
+    elif bend.error > choose(1e-5, 1e-2):
+        yield (
+            f"The second derivative is {bend.returned:.6g} at {bend.x:.6g}, but differences of the gradient give "
+            f"{bend.expected:.6g}: do not use it where curvature matters (Newton's method, a Hessian)."
         )
     if rounding.error > choose(1e-4, 1e-2):
         yield (

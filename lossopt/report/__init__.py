@@ -22,8 +22,16 @@ run. A test calls `run(seed=0, quick=True, progress=report.silent)` and looks at
 runs the modules that `experiments.NAMES` lists, in that order.
 """
 
+from ._cards import card_facts as card_facts, card_rows as card_rows, description as description
 from ._claim import Claim as Claim
 from ._command import Experiment as Experiment, main as main, main_all as main_all
-from ._console import Progress as Progress, silent as silent
+from ._comparison import comparison as comparison, print_comparison as print_comparison
+from ._console import (
+    print_table as print_table,
+    Progress as Progress,
+    showing as showing,
+    silent as silent,
+    stderr as stderr,
+)
 from ._page import page as page, write_page as write_page
-from ._results import load as load, Results as Results, save as save, Saved as Saved
+from ._results import load as load, plain as plain, Results as Results, save as save, Saved as Saved

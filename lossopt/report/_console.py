@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from ._claim import Claim
-from ._results import Results
+from ._results import Results, Row, shown
 
 
 T = TypeVar("T")
@@ -95,6 +95,16 @@ def print_summary(console: Any, done: Sequence[Results], broken: Sequence[str], 
         table.add_row(results.name, _coloured(results.claims), _plain(folder))
     for name in broken:
         table.add_row(name, "[bold red]did not run[/]", "")
+    console.print(table)
+
+
+def print_table(console: Any, title: str, rows: Sequence[Row]) -> None:
+    """Rows as a table, a column for each name in the first of them."""
+    if not rows:
+        return
+    table = _table(title, tuple(name.replace("_", " ") for name in rows[0]))
+    for row in rows:
+        table.add_row(*(_plain(shown(value)) for value in row.values()))
     console.print(table)
 
 

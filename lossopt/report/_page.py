@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ._results import load, Row, Saved, saved
+from ._results import load, Row, Saved, saved, shown
 
 
 LONGEST_TABLE = 400  # rows of a table that the page repeats; the file has them all
@@ -43,15 +43,6 @@ def words(name: str) -> str:
     """A name as a heading: "outlier_sensitivity" -> "Outlier sensitivity"."""
     text = name.replace("_", " ")
     return text[:1].upper() + text[1:]
-
-
-def shown(value: Any) -> str:
-    """A cell of a table for people: six significant digits, an empty cell for None."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.6g}".replace("-", "−") if isinstance(value, float) else str(value)
 
 
 def first_sentence(text: str) -> str:

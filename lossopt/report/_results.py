@@ -161,6 +161,15 @@ def plain(value: Any) -> Any:
     raise ValueError(f"{value!r} cannot be saved: give a number, text, an array, a list or a mapping.")
 
 
+def shown(value: Any) -> str:
+    """A cell of a table for people: six significant digits, an empty cell for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}".replace("-", "−") if isinstance(value, float) else str(value)
+
+
 def _to_json(path: Path, value: Any) -> None:
     text = json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")

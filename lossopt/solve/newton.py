@@ -14,7 +14,8 @@ happens: nothing nested, which vmap would run to the longest.
 
 A step succeeds if the cost falls by a fraction of what the slope promises; at the end, where the cost is all rounding,
 if the slope along the step has turned up by no more than a quadratic's would (Hager and Zhang 2005, equation 4.1).
-A loss that is not convex keeps λ = 1 until its gradient is small: the basin is the one that reweighting from the start reaches.
+A loss of the residual that is not convex keeps λ = 1 until its gradient is small: the basin is the one that reweighting
+from the start reaches.
 """
 
 import functools
@@ -182,7 +183,7 @@ def _succeeds(state: _State, trial: _Point) -> Array:
 
 def _next_blend(blend: Array, success: Array, point: _Point, traits: Traits) -> Array:
     lower = jnp.where(blend > _LEAST, blend / _FACTOR, 0.0)
-    if not traits.convex:
+    if not traits.convex and traits.residual:
         lower = jnp.where(point.error < _NEAR, lower, jnp.clip(lower, 1.0, None))
     return jnp.where(success, lower, jnp.maximum(blend * _FACTOR, _LEAST))
 
@@ -206,6 +207,8 @@ def _outcome(design: Design, ended: _State, traits: Traits) -> Outcome:
     decrement = -jnp.sum(point.gradient * ended.step) / 2
     known = ~bent & ~ended.escaping & jnp.isfinite(decrement)
     gap = jnp.where(known, jnp.maximum(decrement, 0.0), jnp.inf)
+    # The step that proves separation also separates.
+    coefficients = point.coefficients + jnp.where(ended.escaping, ended.step, 0.0)
     return Outcome(
-        design.decode(point.coefficients), gap, ended.iterations, jnp.where(jnp.isfinite(point.cost), code, Status.DIVERGED)
+        design.decode(coefficients), gap, ended.iterations, jnp.where(jnp.isfinite(point.cost), code, Status.DIVERGED)
     )

@@ -17,8 +17,9 @@ from .. import losses
 from ._design import Design
 
 
-# So far out that slopes have reached their limit, yet a square is still finite in float32.
-_FAR = 1e18
+# So far out that slopes have reached their limit, yet a square is still finite in float32. A power of two, for the
+# product with it must be exact: fused into the loss's own subtraction of the largest logit it would leave rounding.
+_FAR = 2.0**60
 
 
 def falls_for_ever(

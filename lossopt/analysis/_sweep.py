@@ -1,0 +1,45 @@
+"""Many runs of one function, and what they say together: a value with its uncertainty."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree, Shaped
+
+
+class Band(NamedTuple):
+    """A value with its uncertainty."""
+
+    centre: Float[Array, "*rest"]
+    low: Float[Array, "*rest"]
+    high: Float[Array, "*rest"]
+
+
+def sweep(fn: Callable[..., PyTree], *axes: Shaped[Array, "..."], batch_size: int = 16) -> PyTree:
+    """`fn` at every combination of the values on the axes: leaf[i, j, ...] is of `fn(axes[0][i], axes[1][j])`.
+
+    The calls run in batches small enough for the cache, which for iterative fits is faster than one large vmap: a
+    batch stops when its own members are done.
+    """
+    shape = tuple(len(axis) for axis in axes)
+    indices = jnp.unravel_index(jnp.arange(math.prod(shape)), shape)
+    results = jax.lax.map(
+        lambda index: fn(*(axis[i] for axis, i in zip(axes, index, strict=True))), indices, batch_size=batch_size
+    )
+    return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), results)
+
+
+def spread_band(values: Float[Array, "seeds *rest"], *, level: float = 0.9) -> Band:
+    """The median over the first axis, and the quantiles between which a share `level` of the values lies."""
+    tail = (1 - level) / 2
+    low, centre, high = jnp.quantile(values, jnp.asarray([tail, 0.5, 1 - tail], values.dtype), axis=0)
+    return Band(centre, low, high)
+
+
+def mean_band(values: Float[Array, "seeds *rest"]) -> Band:
+    """The mean over the first axis, and its 95 % interval by the normal approximation: from about 30 seeds on."""
+    centre = jnp.mean(values, axis=0)
+    half = 1.96 * jnp.std(values, axis=0, ddof=1) / math.sqrt(values.shape[0])
+    return Band(centre, centre - half, centre + half)

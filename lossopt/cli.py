@@ -1,0 +1,266 @@
+"""The command `lossopt`: what losses there are, what one does, and which suits a table of data.
+
+Everything but tyro is imported when a command runs, so that `--help` answers at once. JSON goes to stdout, what people
+read to stderr. Exit codes: 0; 1 if the command failed, or a loss is not what its card says; 2 for wrong usage; 130.
+"""
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """The flags that every command has."""
+
+    json: bool = False
+    """the answer as JSON on stdout"""
+    quiet: Annotated[bool, tyro.conf.arg(aliases=["-q"])] = False
+    """nothing on stderr but errors"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses(Common):
+    """List the losses and what their cards say."""
+
+    task: Literal["regression", "binary", "multiclass"] | None = None
+    """those for one kind of target only"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Show(Common):
+    """Describe one loss: formula, constants at the given hyperparameters, reference."""
+
+    loss: tyro.conf.Positional[str]
+    """a name, with hyperparameters if they are not the defaults: huber:delta=1.345"""
+    plot: Path | None = None
+    """draw value, slope and curvature to this .png or .svg file"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Common):
+    """Measure a loss, registered or your own, and compare it with its card if it has one."""
+
+    loss: tyro.conf.Positional[str]
+    """a name (huber:delta=2), or a function in a file of yours (my_losses.py:my_loss)"""
+    task: Literal["regression", "binary", "multiclass"] | None = None
+    """of a function of yours: what its targets are"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(Common):
+    """Fit several losses to one table and compare coefficients, errors on held-out rows, and outliers."""
+
+    table: tyro.conf.Positional[str]
+    """a .csv file with a header, or the name of a table that ships with lossopt (stackloss)"""
+    target: str | None = None
+    """of a .csv file: the column to predict"""
+    features: tuple[str, ...] = ()
+    """of a .csv file: the columns to predict it from; all others if left out"""
+    losses: tuple[str, ...] = ()
+    """what to compare, as for `show` and `check`; a usual choice if left out"""
+    l2: float = 0.0
+    """penalty on the weights of the standardised features"""
+    folds: int = 5
+    """into how many parts the rows are divided, each held out once"""
+    unit: float | None = None
+    """what 1 means in a loss's threshold, in the target's unit; by default the standard deviation of the noise"""
+    seed: int = 0
+    """of the division into folds"""
+    out: Path | None = None
+    """a folder for the table, the curves and the plots"""
+
+
+class UsageError(Exception):
+    """The command line asks for something that is not there."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    about = "What does the choice of a loss function do to a model?"
+    kinds = Losses | Show | Check | Compare
+    config = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)
+    command: Any = tyro.cli(kinds, prog="lossopt", description=about, args=argv, config=config)  # type: ignore[call-overload]
+    try:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        return _COMMANDS[type(command)](command)
+    except KeyboardInterrupt:
+        print("lossopt: interrupted.", file=sys.stderr)
+        return 130
+    except UsageError as error:
+        print(f"lossopt: {error}", file=sys.stderr)
+        return 2
+    except Exception as error:  # a person at a terminal is told what is wrong, not where in the code
+        print(f"lossopt: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        return 1
+
+
+def list_losses(command: Losses) -> int:
+    """`lossopt losses`."""
+    from . import losses, report
+
+    rows = report.card_rows(command.task)
+    _answer(command, [report.card_facts(losses.get(row["loss"])) for row in rows])
+    shown = ("loss", "task", "convex", "differentiable", "one outlier's pull", "asks for", "hyperparameters")
+    brief = [{name: row[name] for name in shown} for row in rows]
+    report.print_table(report.stderr(quiet=command.quiet), f"{len(rows)} losses", brief)
+    return 0
+
+
+def show(command: Show) -> int:
+    """`lossopt show`."""
+    from . import plots, report
+
+    _, loss = _loss(command.loss)
+    facts = _usage(report.card_facts, loss)
+    if command.plot:
+        _usage(plots.save, plots.portrait(loss), command.plot)
+    _answer(command, facts)
+    console = report.stderr(quiet=command.quiet)
+    console.print(report.description(loss), markup=False)
+    rows = [
+        {"claim": name, "value": value if isinstance(value, float) else _text(value)}
+        for name, value in facts.items()
+        if value is not None
+    ]
+    report.print_table(console, f"The card of {facts['name']}", rows)
+    return 0
+
+
+def check(command: Check) -> int:
+    """`lossopt check`."""
+    from . import losses, properties, report
+
+    _, loss = _loss(command.loss)
+    task = None if losses.has_card(loss) else command.task
+    with report.showing(report.stderr(quiet=command.quiet), f"measuring {command.loss}"):
+        found = properties.check(loss, task=task)
+    _answer(command, dataclasses.asdict(found) | {"agrees": found.agrees})
+    report.stderr(quiet=command.quiet).print(str(found), markup=False, soft_wrap=True)
+    return 0 if found.agrees else 1
+
+
+def compare(command: Compare) -> int:
+    """`lossopt compare`."""
+    import jax
+
+    from . import analysis, models, report
+
+    data, about = _table(command)
+    model = {"regression": models.linear, "binary": models.logistic}.get(about.task) or models.softmax(
+        len(about.classes)
+    )
+    chosen = dict(_loss(text) for text in command.losses or USUAL[about.task])
+    labels = _usage(analysis.folds, jax.random.key(command.seed), about.rows, command.folds)
+    console = report.stderr(quiet=command.quiet)
+    with report.showing(console, about.name) as progress:
+        unit = command.unit or analysis.unit_of(data, model)
+        options: dict[str, Any] = {"model": model, "l2": command.l2, "labels": labels, "unit": unit}
+        found = {
+            name: analysis.assess(chosen[name], data, **options) for name in progress(list(chosen), "fitting losses")
+        }
+    results = report.comparison(found, data, about, unit=unit, config={"seed": command.seed, "folds": command.folds})
+    files = report.save(results, command.out) if command.out else {}
+    _answer(
+        command, {"config": results.config, "losses": results.rows, "files": [str(path) for path in files.values()]}
+    )
+    report.print_comparison(console, results, files)
+    return 0
+
+
+USUAL = {
+    "regression": ("squared_error", "absolute_error", "huber:delta=1.345", "tukey"),
+    "binary": ("logistic", "squared_hinge", "hinge"),
+    "multiclass": ("softmax_cross_entropy",),
+}
+_COMMANDS: dict[type, Callable[[Any], int]] = {Losses: list_losses, Show: show, Check: check, Compare: compare}
+
+
+def _answer(command: Common, value: Any) -> None:
+    if command.json:
+        from . import report
+
+        print(json.dumps(report.plain(value), ensure_ascii=False, indent=1))
+
+
+def _usage(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    """Call a function whose complaints are about what was typed."""
+    try:
+        return function(*args, **kwargs)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise UsageError(" ".join(str(error).split())) from error
+
+
+def _table(command: Compare) -> tuple[Any, Any]:
+    from . import data
+
+    if not command.table.endswith(".csv"):
+        if command.target or command.features:
+            raise UsageError(
+                f"{command.table} has its own target and features: --target and --features are for .csv files."
+            )
+        return _usage(data.load, command.table), _usage(data.describe, command.table)
+    if command.target is None:
+        raise UsageError(f"Which column of {command.table} is to be predicted? Name it with --target.")
+    return _usage(data.read_csv, command.table, target=command.target, features=command.features or None)
+
+
+def _loss(text: str) -> tuple[str, Callable]:
+    """`huber:delta=2`, or `file.py:function`, as a name to show and a loss."""
+    from . import losses
+
+    parts = re.fullmatch(r"(?:(?P<file>.+\.py):)?(?P<name>\w+)(?::(?P<settings>.+))?", text)
+    if parts is None:
+        raise UsageError(f"{text!r} is no loss: write huber, huber:delta=2 or my_losses.py:my_loss.")
+    name, file = parts["name"], parts["file"]
+    loss = _usage(losses.get, name) if file is None else _from_file(Path(file), name)
+    if not parts["settings"]:
+        return name, loss
+    return f"{name}, {parts['settings']}", _usage(losses.bind, loss, **_settings(parts["settings"]))
+
+
+def _settings(text: str) -> dict[str, float]:
+    pairs = re.findall(r"(\w+)=([^,=]+)(?:,|$)", text)
+    try:
+        settings = {name: float(value) for name, value in pairs}
+    except ValueError:
+        settings = {}
+    if ",".join(f"{name}={value}" for name, value in pairs) != text or not settings:
+        raise UsageError(
+            f"{text!r} sets no hyperparameters: write name=number, as in huber:delta=2 or quantile:level=0.9."
+        )
+    return settings
+
+
+def _from_file(path: Path, name: str) -> Callable:
+    import importlib.util
+
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    try:
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
+    except Exception as error:
+        raise UsageError(f"{path} cannot be run: {type(error).__name__}: {error}.") from error
+    if not callable(getattr(module, name, None)):
+        from . import losses
+
+        raise UsageError(f"{path} has no function {name!r}{losses.nearest(name, dir(module))}.")
+    return getattr(module, name)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict | tuple | list):
+        items = [f"{k}: {v}" for k, v in value.items()] if isinstance(value, dict) else map(str, value)
+        return ", ".join(items) or "none"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
