@@ -6,6 +6,7 @@ read to stderr. Exit codes: 0; 1 if the command failed, or a loss is not what it
 
 import dataclasses
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -96,6 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("lossopt: interrupted.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read stdout has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except UsageError as error:
         print(f"lossopt: {error}", file=sys.stderr)
         return 2
@@ -110,7 +114,8 @@ def list_losses(command: Losses) -> int:
 
     rows = report.card_rows(command.task)
     _answer(command, [report.card_facts(losses.get(row["loss"])) for row in rows])
-    shown = ("loss", "task", "convex", "differentiable", "one outlier's pull", "asks for", "hyperparameters")
+    shown = ["loss", "task", "convex", "smooth", "outlier's pull", "asks for", "hyperparameters"]
+    shown.remove("task" if command.task else "hyperparameters")
     brief = [{name: row[name] for name in shown} for row in rows]
     report.print_table(report.stderr(quiet=command.quiet), f"{len(rows)} losses", brief)
     return 0
@@ -126,7 +131,7 @@ def show(command: Show) -> int:
         _usage(plots.save, plots.portrait(loss), command.plot)
     _answer(command, facts)
     console = report.stderr(quiet=command.quiet)
-    console.print(report.description(loss), markup=False)
+    console.print(report.description(loss), markup=False, soft_wrap=True)
     rows = [
         {"claim": name, "value": value if isinstance(value, float) else _text(value)}
         for name, value in facts.items()
@@ -170,9 +175,8 @@ def compare(command: Compare) -> int:
         }
     results = report.comparison(found, data, about, unit=unit, config={"seed": command.seed, "folds": command.folds})
     files = report.save(results, command.out) if command.out else {}
-    _answer(
-        command, {"config": results.config, "losses": results.rows, "files": [str(path) for path in files.values()]}
-    )
+    rows = [{**row, "outliers": row["outliers"] and [int(i) for i in row["outliers"].split()]} for row in results.rows]
+    _answer(command, {"config": results.config, "losses": rows, "files": [str(path) for path in files.values()]})
     report.print_comparison(console, results, files)
     return 0
 
@@ -189,14 +193,16 @@ def _answer(command: Common, value: Any) -> None:
     if command.json:
         from . import report
 
-        print(json.dumps(report.plain(value), ensure_ascii=False, indent=1))
+        print(json.dumps(report.plain(value), ensure_ascii=False, indent=1), flush=True)
 
 
 def _usage(function: Callable, *args: Any, **kwargs: Any) -> Any:
     """Call a function whose complaints are about what was typed."""
     try:
         return function(*args, **kwargs)
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}.") from error
+    except (ValueError, TypeError, ImportError) as error:
         raise UsageError(" ".join(str(error).split())) from error
 
 
@@ -255,7 +261,7 @@ def _from_file(path: Path, name: str) -> Callable:
     if not callable(getattr(module, name, None)):
         from . import losses
 
-        raise UsageError(f"{path} has no function {name!r}{losses.nearest(name, dir(module))}.")
+        raise UsageError(f"{path} has no function {name!r}.{losses.nearest(name, dir(module))}")
     return getattr(module, name)
 
 

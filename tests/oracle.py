@@ -11,91 +11,84 @@ from typing import Any
 from mpmath import mp, mpf
 
 
-ORDER = 3
-
-
 class Taylor:
-    """f(x + h) = c0 + c1 h + c2 h**2 + c3 h**3 + ..., with + - * / and powers."""
+    """f(x + h) = a + b h + c h**2 + d h**3 + ..., with + - * and /."""
 
-    def __init__(self, coefficients: Sequence):
-        self.c = [mpf(c) for c in coefficients]
+    __slots__ = ("c",)
 
-    @classmethod
-    def of(cls, value: Any) -> "Taylor":
-        """A constant, or what is a Taylor already."""
-        return value if isinstance(value, Taylor) else cls([value] + [0] * ORDER)
+    def __init__(self, a: Any, b: Any = 0, c: Any = 0, d: Any = 0):
+        self.c = (a, b, c, d)
 
     @classmethod
     def variable(cls, x: mpf) -> "Taylor":
         """x itself."""
-        return cls([x, 1] + [0] * (ORDER - 1))
+        return cls(x, mpf(1))
 
     def derivatives(self) -> list[mpf]:
-        """f, f', f'', f'''."""
-        return [c * math.factorial(n) for n, c in enumerate(self.c)]
+        """f and its first three derivatives."""
+        return [mpf(coefficient) * factor for coefficient, factor in zip(self.c, (1, 1, 2, 6), strict=True)]
 
     def __add__(self, other):
-        return Taylor([a + b for a, b in zip(self.c, Taylor.of(other).c, strict=True)])
+        a, b, c, d = self.c
+        if not isinstance(other, Taylor):
+            return Taylor(a + other, b, c, d)
+        e, f, g, h = other.c
+        return Taylor(a + e, b + f, c + g, d + h)
 
     def __mul__(self, other):
-        d = Taylor.of(other).c
-        return Taylor([mp.fsum(self.c[i] * d[n - i] for i in range(n + 1)) for n in range(ORDER + 1)])
+        a, b, c, d = self.c
+        if not isinstance(other, Taylor):
+            return Taylor(a * other, b * other, c * other, d * other)
+        e, f, g, h = other.c
+        return Taylor(a * e, a * f + b * e, a * g + b * f + c * e, a * h + b * g + c * f + d * e)
 
     def __neg__(self):
-        return self * -1
+        return Taylor(*(-coefficient for coefficient in self.c))
 
     def __sub__(self, other):
-        return self + -Taylor.of(other)
+        return self + -other
 
     def __rsub__(self, other):
         return -self + other
 
     def __truediv__(self, other):
-        return self * Taylor.of(other).inverse()
+        return self * (1 / other)
 
     def __rtruediv__(self, other):
-        return self.inverse() * other
+        y = self.c[0]
+        return self.after(1 / y, -1 / y**2, 2 / y**3, -6 / y**4) * other
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def inverse(self):
-        """1 / f, coefficient by coefficient from f * (1/f) = 1."""
-        found = [1 / self.c[0]]
-        for n in range(1, ORDER + 1):
-            found.append(-mp.fsum(self.c[i] * found[n - i] for i in range(1, n + 1)) / self.c[0])
-        return Taylor(found)
-
-    def after(self, outer: Sequence):
-        """g(f), given g and its derivatives at f's value."""
-        step = Taylor([0, *self.c[1:]])
-        total, power = Taylor.of(outer[0]), Taylor.of(1)
-        for n in range(1, ORDER + 1):
-            power = power * step
-            total = total + power * (outer[n] / math.factorial(n))
-        return total
+    def after(self, g: mpf, g1: mpf, g2: mpf, g3: mpf) -> "Taylor":
+        """g(f), given g and its derivatives at the value of f."""
+        _, b, c, d = self.c
+        return Taylor(g, g1 * b, g1 * c + g2 * b * b / 2, g1 * d + g2 * b * c + g3 * b * b * b / 6)
 
 
 def exp(f: Taylor) -> Taylor:
-    return f.after([mp.exp(f.c[0])] * (ORDER + 1))
+    y = mp.exp(f.c[0])
+    return f.after(y, y, y, y)
 
 
 def expm1(f: Taylor) -> Taylor:
-    return f.after([mp.expm1(f.c[0])] + [mp.exp(f.c[0])] * ORDER)
+    y = mp.exp(f.c[0])
+    return f.after(mp.expm1(f.c[0]), y, y, y)
 
 
 def log1p(f: Taylor) -> Taylor:
     y = 1 + f.c[0]
-    return f.after([mp.log1p(f.c[0]), 1 / y, -1 / y**2, 2 / y**3])
+    return f.after(mp.log1p(f.c[0]), 1 / y, -1 / y**2, 2 / y**3)
 
 
 def log(f: Taylor) -> Taylor:
     y = f.c[0]
-    return f.after([mp.log(y), 1 / y, -1 / y**2, 2 / y**3])
+    return f.after(mp.log(y), 1 / y, -1 / y**2, 2 / y**3)
 
 
 def sqrt(f: Taylor) -> Taylor:
     y = mp.sqrt(f.c[0])
-    return f.after([y, 1 / (2 * y), -1 / (4 * y**3), 3 / (8 * y**5)])
+    return f.after(y, 1 / (2 * y), -1 / (4 * y**3), 3 / (8 * y**5))
 
 
 def softplus(f: Taylor) -> Taylor:
@@ -103,8 +96,8 @@ def softplus(f: Taylor) -> Taylor:
 
 
 def digits(x: float) -> int:
-    """Enough digits that 1 + x**2 still knows x."""
-    return 60 if x == 0 or not math.isfinite(x) else 60 + int(2.2 * abs(math.log10(abs(x))))
+    """Enough digits that 1 + x**2 still knows its smaller part."""
+    return 60 if x == 0 else 60 + int(2.2 * abs(math.log10(abs(x))))
 
 
 # Regression: functions of r; the branch is chosen by the value of r, and continued smoothly through it.
@@ -122,12 +115,12 @@ def _log_cosh(r: Taylor, scale: mpf) -> Taylor:
 
 
 def _pinball(r: Taylor, level: mpf) -> Taylor:
-    return Taylor.of(0) * r if r.c[0] == 0 else r * (1 - level) if r.c[0] > 0 else -level * r
+    return Taylor(mpf(0)) if r.c[0] == 0 else r * (1 - level) if r.c[0] > 0 else -level * r
 
 
 def _tukey(r: Taylor, c: mpf) -> Taylor:
     if abs(r.c[0]) >= c:
-        return Taylor.of(c**2 / 6)
+        return Taylor(c**2 / 6)
     gap = 1 - (r / c) * (r / c)
     return c**2 / 6 * (1 - gap * gap * gap)
 
@@ -147,7 +140,7 @@ def _barron(r: Taylor, alpha: mpf, c: mpf) -> Taylor:
 REGRESSION: dict[str, Callable[..., Taylor]] = {
     "squared_error": lambda r: r * r,
     "half_squared_error": lambda r: r * r / 2,
-    "absolute_error": lambda r: Taylor.of(0) * r if r.c[0] == 0 else r if r.c[0] > 0 else -r,
+    "absolute_error": lambda r: Taylor(mpf(0)) if r.c[0] == 0 else r if r.c[0] > 0 else -r,
     "huber": _huber,
     "pseudo_huber": lambda r, delta: delta**2 * (sqrt(1 + (r / delta) * (r / delta)) - 1),
     "log_cosh": _log_cosh,
@@ -163,9 +156,10 @@ REGRESSION: dict[str, Callable[..., Taylor]] = {
 
 
 def _cross_entropy(p: Taylor, y: mpf) -> Taylor:
-    yes = -y * log(p) if y != 0 else Taylor.of(0)
-    no = -(1 - y) * log1p(-p) if y != 1 else Taylor.of(0)
-    return yes + no
+    # -log p and all its derivatives are infinite at p = 0, with these signs; -log(1 - p) likewise at p = 1.
+    yes = -log(p) if p.c[0] != 0 else Taylor(mp.inf, -mp.inf, mp.inf, -mp.inf)
+    no = -log1p(-p) if p.c[0] != 1 else Taylor(*[mp.inf] * 4)
+    return (y * yes if y != 0 else Taylor(mpf(0))) + ((1 - y) * no if y != 1 else 0)
 
 
 def _logistic(s: Taylor, y: mpf, positive_weight: mpf, label_smoothing: mpf) -> Taylor:
@@ -175,7 +169,7 @@ def _logistic(s: Taylor, y: mpf, positive_weight: mpf, label_smoothing: mpf) -> 
 
 def _hinge(s: Taylor, y: mpf) -> Taylor:
     m = (2 * y - 1) * s
-    return Taylor.of(0) if m.c[0] >= 1 else 1 - m
+    return Taylor(mpf(0)) if m.c[0] >= 1 else 1 - m
 
 
 def _focal(s: Taylor, y: mpf, gamma: mpf, alpha: mpf | None) -> Taylor:

@@ -17,4 +17,5 @@ from ._assess import (
     unit_of as unit_of,
 )
 from ._influence import influence as influence, sensitivity_curve as sensitivity_curve
+from ._start import robust_start as robust_start
 from ._sweep import Band as Band, mean_band as mean_band, spread_band as spread_band, sweep as sweep

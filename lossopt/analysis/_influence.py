@@ -26,7 +26,7 @@ def sensitivity_curve(
     Multiplied by n + 1, so that it tends to the influence function as n grows.
 
     Args:
-        statistic: data -> whatever is fitted: coefficients, a prediction.
+        statistic: data -> whatever is fitted: coefficients, a prediction. The data that it is given have weights.
         data: without weights.
         features: of the row added.
         targets: of the row added, one after the other.
@@ -34,14 +34,16 @@ def sensitivity_curve(
     Source: Tukey (1977), Exploratory Data Analysis; Hampel et al. (1986), Robust Statistics, section 2.1e.
     """
     rows = data.targets.shape[0]
-    base = statistic(data)
+    wider = jnp.concatenate([data.features, features[None]])
 
-    def with_row(target: Array) -> PyTree:
-        wider = jnp.concatenate([data.features, features[None]])
-        after = statistic(Dataset(wider, jnp.concatenate([data.targets, target[None]])))
-        return jax.tree.map(lambda new, old: (rows + 1) * (new - old), after, base)
+    def with_row(target: Array, weight: Array) -> PyTree:
+        weights = jnp.append(jnp.ones(rows, wider.dtype), weight)
+        return statistic(Dataset(wider, jnp.append(data.targets, target), weights))
 
-    return sweep(with_row, targets)
+    # The fit without the row is that with the row at weight 0, so that one compilation serves both.
+    fits = sweep(lambda i: with_row(jnp.append(targets, targets[0])[i], jnp.where(i < targets.size, 1.0, 0.0)),
+                 jnp.arange(targets.size + 1))
+    return jax.tree.map(lambda leaf: (rows + 1) * (leaf[:-1] - leaf[-1:]), fits)
 
 
 def influence(

@@ -24,11 +24,16 @@ def sweep(fn: Callable[..., PyTree], *axes: Shaped[Array, "..."], batch_size: in
     batch stops when its own members are done.
     """
     shape = tuple(len(axis) for axis in axes)
-    indices = jnp.unravel_index(jnp.arange(math.prod(shape)), shape)
+    calls = math.prod(shape)
+    batch_size = min(batch_size, calls)
+    # A last, smaller batch would be compiled apart: the first calls are repeated to fill it, and dropped.
+    filled = jnp.arange(-(-calls // batch_size) * batch_size) % calls
     results = jax.lax.map(
-        lambda index: fn(*(axis[i] for axis, i in zip(axes, index, strict=True))), indices, batch_size=batch_size
+        lambda index: fn(*(axis[i] for axis, i in zip(axes, index, strict=True))),
+        jnp.unravel_index(filled, shape),
+        batch_size=batch_size,
     )
-    return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), results)
+    return jax.tree.map(lambda leaf: leaf[:calls].reshape(*shape, *leaf.shape[1:]), results)
 
 
 def spread_band(values: Float[Array, "seeds *rest"], *, level: float = 0.9) -> Band:

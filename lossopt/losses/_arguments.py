@@ -99,3 +99,8 @@ def times(weight: Array, value: Array) -> Array:
     """weight * value, and 0 where the weight is 0 even if the value is infinite."""
     zero = weight == 0
     return jnp.where(zero, 0.0, weight * jnp.where(zero, 0.0, value))
+
+
+def sided(x: Array, below: ArrayLike, above: ArrayLike) -> Array:
+    """`below` where x < 0, `above` where x > 0, 0 at 0; NaN at NaN, so that the slope x * sided(x) is NaN too."""
+    return jnp.where(x > 0, above, jnp.where(x < 0, below, jnp.where(x == 0, 0.0, jnp.nan)))

@@ -4,26 +4,42 @@ The derivative of each is again a function in this file, so the chain stays accu
 the losses need; `differentiated_by` is the only place where a derivative is written by hand.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.custom_derivatives import SymbolicZero
 
 
 def differentiated_by(derivative: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Decorator: `derivative(x)` is the derivative of the decorated function of one scalar."""
+    """Decorator: `derivative(x, ...)` is the derivative in x of the decorated function of a scalar x.
+
+    In its other arguments the function is differentiated as written, and only where that is asked for: a tangent of 0
+    must not meet a derivative that is infinite.
+    """
 
     def wrap(fn: Callable[..., Array]) -> Callable[..., Array]:
         wrapped = jax.custom_jvp(fn)
-        wrapped.defjvp(lambda x, dx: (wrapped(*x), derivative(*x) * dx[0]))
+
+        def rule(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+            x, *rest = primals
+            dx, *others = tangents
+            tangent = jnp.zeros_like(x) if isinstance(dx, SymbolicZero) else derivative(*primals) * dx
+            asked = [i for i, d in enumerate(others) if not isinstance(d, SymbolicZero)]
+            for i in asked:
+                tangent += jax.jvp(lambda at, i=i: fn(x, *rest[:i], at, *rest[i + 1 :]), (rest[i],), (others[i],))[1]
+            return wrapped(*primals), tangent
+
+        wrapped.defjvp(rule, symbolic_zeros=True)
         return wrapped
 
     return wrap
 
 
-def _beyond(x: Array) -> Array:
-    # Where 1 + x**2 rounds to x**2, long before x**2 overflows.
+def beyond(x: Array) -> Array:
+    """Where 1 + x**2 rounds to x**2, long before x**2 overflows."""
     return jnp.abs(x) > 1 / jnp.finfo(x.dtype).eps
 
 
@@ -67,7 +83,7 @@ def log_cosh(x: Array) -> Array:
 
 def hypotenuse(x: Array) -> Array:
     """sqrt(1 + x**2), without overflow."""
-    far = _beyond(x)
+    far = beyond(x)
     return jnp.where(far, jnp.abs(x), jnp.sqrt(1 + jnp.where(far, 0.0, x) ** 2))
 
 
@@ -88,13 +104,13 @@ def unit_slope(x: Array) -> Array:
 @differentiated_by(unit_slope)
 def charbonnier(x: Array) -> Array:
     """sqrt(1 + x**2) - 1, as x (x / (1 + sqrt(1 + x**2))), which neither cancels nor overflows."""
-    far = _beyond(x)
+    far = beyond(x)
     near = jnp.where(far, 0.0, x)
     return jnp.where(far, jnp.abs(x), near * (near / (1 + hypotenuse(near))))
 
 
 def _log1p_square_curvature(x: Array) -> Array:
-    far = _beyond(x)
+    far = beyond(x)
     near = jnp.where(far, 0.0, x)
     return jnp.where(far, -2 / x / x, 2 * (1 - near) * (1 + near) / (1 + near * near) ** 2)
 
@@ -102,7 +118,7 @@ def _log1p_square_curvature(x: Array) -> Array:
 @differentiated_by(_log1p_square_curvature)
 def log1p_square_slope(x: Array) -> Array:
     """2 x / (1 + x**2)."""
-    far = _beyond(x)
+    far = beyond(x)
     near = jnp.where(far, 0.0, x)
     return jnp.where(far, 2 / x, 2 * near / (1 + near * near))
 
@@ -110,9 +126,28 @@ def log1p_square_slope(x: Array) -> Array:
 @differentiated_by(log1p_square_slope)
 def log1p_square(x: Array) -> Array:
     """log(1 + x**2), as 2 log|x| where x**2 could overflow."""
-    far = _beyond(x)
+    far = beyond(x)
     near = jnp.where(far, 0.0, x)
     return jnp.where(far, 2 * jnp.log(jnp.where(far, jnp.abs(x), 1.0)), jnp.log1p(near * near))
+
+
+# The derivative of expm1(x)/x is the series of (n + 1) x**n / (n + 2)!; its closed form cancels near 0.
+_SERIES = [(n + 1) / math.factorial(n + 2) for n in range(16)]
+
+
+def _relative_expm1_slope(x: Array) -> Array:
+    near = jnp.abs(x) < 0.5
+    far = jnp.where(near, 1.0, x)
+    series = jnp.polyval(jnp.asarray(_SERIES[::-1], x.dtype), jnp.where(near, x, 0.0))
+    return jnp.where(near, series, (jnp.exp(far) - jnp.expm1(far) / far) / far)
+
+
+@differentiated_by(_relative_expm1_slope)
+def relative_expm1(x: Array) -> Array:
+    """expm1(x) / x, 1 at 0."""
+    zero = x == 0
+    safe = jnp.where(zero, 1.0, x)
+    return jnp.where(zero, 1.0, jnp.expm1(safe) / safe)
 
 
 def _distance_to_one(x: Array) -> Array:

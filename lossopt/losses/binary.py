@@ -8,9 +8,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ._arguments import like, margin, Scalar, times, unit
+from ._arguments import like, margin, Scalar, sided, times, unit
 from ._card import LossCard, NON_NEGATIVE, POSITIVE_FINITE, register, UNIT
-from ._elementary import softplus
+from ._elementary import differentiated_by, sigmoid, softplus
 
 
 @register(
@@ -40,9 +40,10 @@ def binary_cross_entropy(prediction: Scalar, target: Scalar) -> Float[Array, ""]
     Source: Good (1952), Journal of the Royal Statistical Society B 14, section 8.
     """
     p, y = unit(prediction, target)
+    # A factor, and not a choice, so that the slope is NaN as well.
+    p = p * jnp.where((p < 0) | (p > 1), jnp.nan, 1.0)
     yes, no = jnp.where(y == 0, 1.0, p), jnp.where(y == 1, 0.0, p)
-    outside = (p < 0) | (p > 1)
-    return jnp.where(outside, jnp.nan, -times(y, jnp.log(yes)) - times(1 - y, jnp.log1p(-no)))
+    return -times(y, jnp.log(yes)) - times(1 - y, jnp.log1p(-no))
 
 
 def _plain(positive_weight: float, label_smoothing: float) -> bool:
@@ -124,7 +125,7 @@ def hinge(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
     Source: Cortes and Vapnik (1995), Machine Learning 20.
     """
     m = margin(prediction, target)
-    return jnp.where(m >= 1, 0.0, 1 - m)
+    return times(-sided(m - 1, -1.0, 0.0), 1 - m)
 
 
 @register(
@@ -224,9 +225,28 @@ def focal(
     """
     s, y = unit(prediction, target)
     gamma = like(gamma, s)
-    up, down = softplus(s), softplus(-s)
-    positive = times(jnp.exp(-times(gamma, up)), down)
-    negative = times(jnp.exp(-times(gamma, down)), up)
     weight = 1.0 if alpha is None else like(alpha, s)
     other = 1.0 if alpha is None else 1 - weight
-    return times(weight * y, positive) + times(other * (1 - y), negative)
+    return times(weight * y, _focal_margin(s, gamma)) + times(other * (1 - y), _focal_margin(-s, gamma))
+
+
+def _fading(m: Array, gamma: Array) -> Array:
+    """(1 - p)**gamma for p = sigmoid(m)."""
+    return jnp.exp(-times(gamma, softplus(m)))
+
+
+def _focal_curvature(m: Array, gamma: Array) -> Array:
+    p, q = sigmoid(m), sigmoid(-m)
+    cost = times(p, softplus(-m))
+    return _fading(m, gamma) * (gamma * cost * (gamma * p - q) + (2 * gamma + 1) * p * q)
+
+
+@differentiated_by(_focal_curvature)
+def _focal_slope(m: Array, gamma: Array) -> Array:
+    return -_fading(m, gamma) * (gamma * times(sigmoid(m), softplus(-m)) + sigmoid(-m))
+
+
+@differentiated_by(_focal_slope)
+def _focal_margin(m: Array, gamma: Array) -> Array:
+    """(1 - p)**gamma (-log p) for p = sigmoid(m)."""
+    return _fading(m, gamma) * softplus(-m)

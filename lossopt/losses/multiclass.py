@@ -111,8 +111,8 @@ def categorical_cross_entropy(prediction: Vector, target: Vector) -> Float[Array
     Source: Good (1952), Journal of the Royal Statistical Society B 14, section 8.
     """
     p, y = simplex(prediction, target)
-    outside = jnp.any((p < 0) | (p > 1))
-    return jnp.where(outside, jnp.nan, jnp.sum(-times(y, jnp.log(jnp.where(y == 0, 1.0, p)))))
+    p = p * jnp.where(jnp.any((p < 0) | (p > 1)), jnp.nan, 1.0)
+    return jnp.sum(-times(y, jnp.log(jnp.where(y == 0, 1.0, p))))
 
 
 def _unsmoothed(label_smoothing: float) -> bool:
@@ -143,7 +143,9 @@ def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
         elicits=lambda label_smoothing, class_weights: "log-odds" if _plain(label_smoothing, class_weights) else None,
         proper=_plain,
         calibrated=lambda label_smoothing, class_weights: label_smoothing < 1 and _even(class_weights),
-        noise=lambda label_smoothing, class_weights: "categorical" if _plain(label_smoothing, class_weights) else None,
+        noise=lambda label_smoothing, class_weights: (
+            "categorical" if _plain(label_smoothing, class_weights) and _heaviest(class_weights) == 1 else None
+        ),
         aliases={"optax.losses.softmax_cross_entropy_with_integer_labels": 1.0},
         reference="McFadden (1974)",
     )

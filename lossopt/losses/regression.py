@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ._arguments import like, residual, Scalar
+from ._arguments import like, residual, Scalar, sided
 from ._card import LossCard, POSITIVE, POSITIVE_FINITE, register, UNIT_OPEN
 from ._elementary import charbonnier, log_cosh as _log_cosh
 
@@ -100,7 +100,7 @@ def absolute_error(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
     Source: Laplace (1774), Mémoire sur la probabilité des causes.
     """
     r = residual(prediction, target)
-    return jnp.where(r < 0, -r, jnp.where(r == 0, 0.0, r))
+    return r * sided(r, -1.0, 1.0)
 
 
 def _huber_efficiency(delta: float) -> float:
@@ -249,7 +249,7 @@ def quantile(prediction: Scalar, target: Scalar, *, level: ArrayLike = 0.5) -> F
     """
     r = residual(prediction, target)
     level = like(level, r)
-    return r * jnp.where(r > 0, 1 - level, jnp.where(r < 0, -level, 0.0))
+    return r * sided(r, -level, 1 - level)
 
 
 @register(

@@ -5,16 +5,16 @@ default c gives 95 % efficiency at Gaussian noise of unit standard deviation.
 """
 
 import math
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import like, residual, Scalar
+from ._arguments import like, residual, Scalar, times
 from ._card import ANY, LossCard, POSITIVE_FINITE, register
-from ._elementary import biweight, log1p_square
+from ._elementary import beyond, biweight, differentiated_by, log1p_square, relative_expm1, unit_slope
 
 
 CAUCHY_95, TUKEY_95 = 2.3849471194, 4.6850649485
@@ -148,9 +148,9 @@ def general_robust(
     alpha = 0, 2 and ±inf; it is `u**2 / 2` at the origin, so jonbarron's `robust_loss` has the same factor.
     Convex where alpha >= 1.
 
-    With `B = b log1p(u**2 / b)`, which is 0 at b = 0 and u**2 at b = inf, the slope in u is `u exp(±B/2)`
-    (+ above alpha = 2, - below) without a limit to take; the value follows from B as in `_barron`. The
-    derivative with respect to alpha is infinite at alpha = 2 in theory, and 0 is returned there.
+    With `v = u / sqrt(b)`, value, slope and curvature are powers of `1 + v**2`; below v = 1 these are exponentials of
+    log1p, beyond it true powers, as the exponential of a large logarithm loses digits. At b = 0 and b = inf the
+    limits are taken. The derivative with respect to alpha is infinite at alpha = 2 in theory, and 0 is returned there.
 
     Args:
         prediction, target: real numbers in the unit of the target; the loss has no unit.
@@ -163,67 +163,70 @@ def general_robust(
     return _barron(r / like(c, r), like(alpha, r))
 
 
-def _log_term(u: Array, alpha: Array) -> Array:
-    """B = b log1p(u**2 / b), from 0 at b = 0 to u**2 at b = inf, where b = |alpha - 2|."""
+class _Shape(NamedTuple):
+    """u and alpha prepared: b and alpha are harmless numbers where the limit b = 0 or b = inf is to be taken."""
+
+    v: Array
+    b: Array
+    alpha: Array
+    regular: Array
+    flat: Array
+    sign: Array
+
+
+def _prepared(u: Array, alpha: Array) -> _Shape:
     b = jnp.abs(alpha - 2)
-    regular = (b > 0) & jnp.isfinite(b)
+    # Beyond 1/eps**2, b log1p(u**2 / b) is u**2 wherever its exponential is a number.
+    regular = (b > 0) & (b < 1 / jnp.finfo(u.dtype).eps ** 2)
     safe = jnp.where(regular, b, 1.0)
-    root = jnp.sqrt(safe)
-    return jnp.where(regular, safe * log1p_square(u / root), jnp.where(b == 0, 0.0, u * u))
+    sign = jnp.where(alpha > 2, 1.0, -1.0).astype(u.dtype)
+    return _Shape(u / jnp.sqrt(safe), safe, jnp.where(regular, alpha, 1.0), regular, b == 0, sign)
+
+
+def _power(v: Array, exponent: Array) -> Array:
+    """(1 + v**2) ** exponent."""
+    size, near, far = jnp.abs(v), jnp.abs(v) < 1, beyond(v)
+    by_log = jnp.exp(exponent * jnp.log1p(jnp.where(near, v, 0.0) ** 2))
+    base = jnp.where(near, 1.0, jnp.where(far, size, 1 + jnp.where(far, 0.0, v) ** 2))
+    return jnp.where(near, by_log, jnp.power(base, jnp.where(far, 2 * exponent, exponent)))
+
+
+def _bell(u: Array, sign: Array) -> Array:
+    return jnp.exp(sign * (u * u) / 2)
 
 
 def _barron_curvature(u: Array, alpha: Array) -> Array:
-    # exp(±B/2) (b + (alpha - 1) u**2) / (b + u**2), divided through by b + u**2 and by b as suits.
-    b, sign = jnp.abs(alpha - 2), jnp.where(alpha > 2, 1.0, -1.0).astype(u.dtype)
-    finite = jnp.isfinite(b)
-    safe = jnp.where(finite & (b > 0), b, 1.0)
-    v = jnp.where(finite, u / jnp.sqrt(safe), 0.0)
-    far = jnp.abs(v) > 1 / jnp.finfo(u.dtype).eps
-    near = jnp.where(far, 0.0, v)
-    ratio = jnp.where(far, alpha - 1, (1 + jnp.where(finite, alpha - 1, 0.0) * near * near) / (1 + near * near))
-    ratio = jnp.where(finite, ratio, 1 + sign * u * u)
-    factor = jnp.exp(sign * _log_term(u, alpha) / 2)
-    return jnp.where(b == 0, 1.0, jnp.where(factor == 0, 0.0, factor * jnp.where(factor == 0, 0.0, ratio)))
+    """(1 + v**2) ** (alpha/2 - 2) (1 + (alpha - 1) v**2)."""
+    at = _prepared(u, alpha)
+    far = beyond(at.v)
+    near = jnp.where(far, 0.0, at.v)
+    inverse = jnp.where(far, 1 / jnp.where(far, at.v, 1.0), 0.0)
+    ratio = jnp.where(far, at.alpha - 1 + inverse**2, (1 + (at.alpha - 1) * near**2) / (1 + near**2))
+    bell = _bell(u, at.sign)
+    limit = jnp.where(bell == 0, 0.0, bell * (1 + at.sign * jnp.where(bell == 0, 0.0, u) ** 2))
+    return jnp.where(at.regular, _power(at.v, at.alpha / 2 - 1) * ratio, jnp.where(at.flat, 1.0, limit))
 
 
-@jax.custom_jvp
+@differentiated_by(_barron_curvature)
 def _barron_slope(u: Array, alpha: Array) -> Array:
-    sign = jnp.where(alpha > 2, 1.0, -1.0).astype(u.dtype)
-    factor = jnp.exp(sign * _log_term(u, alpha) / 2)
-    return jnp.where(factor == 0, 0.0, jnp.where(factor == 0, 0.0, u) * factor)
+    """u (1 + v**2) ** (alpha/2 - 1), in factors of which none underflows before the slope does."""
+    at = _prepared(u, alpha)
+    slope = jnp.sqrt(at.b) * unit_slope(at.v) * _power(at.v, (at.alpha - 1) / 2)
+    bell = _bell(u, at.sign)
+    limit = jnp.where(bell == 0, 0.0, u) * bell
+    return jnp.where(at.regular, slope, jnp.where(at.flat, u, limit))
 
 
-@_barron_slope.defjvp
-def _(primals, tangents):
-    (u, alpha), (du, dalpha) = primals, tangents
-    _, by_alpha = jax.jvp(lambda a: _barron_slope.__wrapped__(u, a), (alpha,), (dalpha,))
-    return _barron_slope(u, alpha), _barron_curvature(u, alpha) * du + by_alpha
-
-
-def _relative_expm1(x: Array) -> Array:
-    """expm1(x) / x, 1 at 0."""
-    zero = jnp.abs(x) < jnp.finfo(x.dtype).eps
-    safe = jnp.where(zero, 1.0, x)
-    return jnp.where(zero, 1 + x / 2, jnp.expm1(safe) / safe)
-
-
-@jax.custom_jvp
+@differentiated_by(_barron_slope)
 def _barron(u: Array, alpha: Array) -> Array:
-    """The loss from B: `B/2 expm1(x)/x` with `x = alpha B / (2 b)`, or near alpha = 2, where b = 0,
-    `(u**2 exp(±B/2) ± b expm1(±B/2)) / alpha`, the same number without the division."""
-    sign = jnp.where(alpha > 2, 1.0, -1.0).astype(u.dtype)
-    big_b, b = _log_term(u, alpha), jnp.abs(alpha - 2)
-    near_two = b < 1
-    slope = jnp.where(jnp.isinf(alpha), sign, alpha / jnp.where(near_two | jnp.isinf(b), 1.0, b))
-    apart = big_b / 2 * _relative_expm1(jnp.where(near_two, 0.0, slope * big_b / 2))
-    divisor = jnp.where(near_two, alpha, 1.0)
-    shift = jnp.where(near_two, b, 0.0) * jnp.expm1(jnp.where(near_two, sign * big_b / 2, 0.0))
-    near = (u * _barron_slope(u, alpha) + shift) / divisor
-    return jnp.where(near_two, near, apart)
-
-
-@_barron.defjvp
-def _(primals, tangents):
-    (u, alpha), (du, dalpha) = primals, tangents
-    _, by_alpha = jax.jvp(lambda a: _barron.__wrapped__(u, a), (alpha,), (dalpha,))
-    return _barron(u, alpha), _barron_slope(u, alpha) * du + by_alpha
+    """b/alpha ((1 + v**2) ** (alpha/2) - 1); where that power is near 1, b/2 log1p(v**2) expm1(x)/x."""
+    at = _prepared(u, alpha)
+    logarithm = log1p_square(at.v)
+    x = times(at.alpha / 2, logarithm)
+    near = jnp.abs(x) < 1
+    close = at.b / 2 * logarithm * relative_expm1(jnp.where(near, x, 0.0))
+    # Its root squared, as b times the power would overflow too soon.
+    root = jnp.sqrt(at.b) * _power(at.v, at.alpha / 4)
+    apart = (root * root - at.b) / jnp.where(near, 1.0, at.alpha)
+    limit = jnp.where(at.flat, u * (u / 2), at.sign * jnp.expm1(at.sign * (u * u) / 2))
+    return jnp.where(at.regular, jnp.where(near, close, apart), limit)

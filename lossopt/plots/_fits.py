@@ -37,8 +37,8 @@ def fits(scatters: Mapping[str, Scatter], *, columns: int = 2, size: tuple[float
         axes.set(title=title, xlabel=wrapped(scatter.xlabel, width), ylabel=wrapped(scatter.ylabel, height))
         _draw_points(axes, scatter)
         draw_curves(axes, _lines(scatter), {name: look._replace(marker="") for name, look in looks.items()})
-    for axes, scatter in zip(grid, scatters.values(), strict=True):
-        name_curves(axes, _lines(scatter), {name: looks[name].color for name in scatter.lines})
+    named = {axes: _lines(scatter) for axes, scatter in zip(grid, scatters.values(), strict=True)}
+    name_curves(named, {name: look.color for name, look in looks.items()})
     return figure
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from ._panels import styled
 
@@ -14,33 +15,46 @@ LINE_HEIGHT = 1.35  # of the font size: the room that one label takes
 
 
 @styled
-def label_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], colors: Mapping[str, str]) -> None:
-    """Write each name to the right of the panel, beside the point where its line ends, joined to it by a thin line.
+def label_ends(ends: Mapping[Axes, Mapping[str, tuple[float, float]]], colors: Mapping[str, str]) -> None:
+    """Write each name to the right of its panel, beside the point where its line ends, joined to it by a thin line.
 
-    Call it when the panel's limits are final.
+    Call it once for a figure, when the limits of its panels are final.
 
     Args:
-        ends: name -> (x, y) in the panel's data coordinates.
+        ends: panel -> name -> (x, y) in the panel's data coordinates.
         colors: name -> colour of the label and of the thin line.
     """
-    names = list(ends)
-    if not names:
-        return
-    texts = [
-        axes.text(1.04, 0.5, readable(name), color=colors[name], transform=axes.transAxes, va="center", ha="left")
-        for name in names
-    ]
-    # The labels take their room first: only then is the height of the panel known.
-    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
-    points = axes.transAxes.inverted().transform(axes.transData.transform([ends[name] for name in names]))
+    texts = {
+        axes: [
+            axes.text(1.04, 0.5, readable(name), color=colors[name], transform=axes.transAxes, va="center")
+            for name in named
+        ]
+        for axes, named in ends.items()
+        if named
+    }
+    for axes in texts:
+        # The labels take their room first: only then are the heights of the panels known.
+        axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+        break
+    for axes, labels in texts.items():
+        _place(axes, labels, list(ends[axes].values()))
+
+
+def _place(axes: Axes, labels: list[Text], ends: list[tuple[float, float]]) -> None:
+    points = axes.transAxes.inverted().transform(axes.transData.transform(ends))
     height = axes.get_window_extent().height / axes.figure.dpi * 72
-    places = spread(points[:, 1], LINE_HEIGHT * texts[0].get_fontsize() / height)
-    for name, text, (x, y), place in zip(names, texts, points, places, strict=True):
-        text.set_y(place)
+    places = spread(points[:, 1], LINE_HEIGHT * float(labels[0].get_fontsize()) / height)
+    for label, (x, y), place in zip(labels, points, places, strict=True):
+        label.set_y(place)
         thread = Line2D(
-            [x, 1.0, 1.03], [y, y, place], color=colors[name], linewidth=0.8, alpha=0.7, clip_on=False,
+            [x, 1.0, 1.03],
+            [y, y, place],
+            color=label.get_color(),
+            linewidth=0.8,
+            alpha=0.7,
+            clip_on=False,
             transform=axes.transAxes,
-        )  # fmt: skip
+        )
         thread.set_in_layout(False)
         axes.add_artist(thread)
 
@@ -56,13 +70,11 @@ def spread(wanted: Sequence[float] | Float[np.ndarray, " n"], gap: float) -> Flo
     Subtracting `gap` times the rank turns "at least a gap apart" into "not decreasing", so this is isotonic
     regression, solved by pooling neighbours that are out of order. If they do not all fit, they are centred.
     """
-    wanted = np.clip(np.asarray(wanted, float), 0.0, 1.0)
-    order = np.argsort(wanted, kind="stable")
-    ranks = np.arange(wanted.size)
-    room = max(1.0 - gap * (wanted.size - 1), 0.0)
-    start = min(0.0, (1.0 - gap * (wanted.size - 1)) / 2)
-    places = np.empty_like(wanted)
-    places[order] = np.clip(_isotonic(wanted[order] - gap * ranks), start, start + room) + gap * ranks
+    places = np.clip(np.asarray(wanted, float), 0.0, 1.0)
+    order, offsets = np.argsort(places, kind="stable"), gap * np.arange(places.size)
+    room = 1.0 - gap * (places.size - 1)
+    low, high = (0.0, room) if room >= 0 else (room / 2, room / 2)
+    places[order] = np.clip(_isotonic(places[order] - offsets), low, high) + offsets
     return places
 
 

@@ -82,7 +82,11 @@ def curve(
             axes.set_ylim(*ylim)
     for axes in grid[:: columns if sharey else 1]:
         axes.set_ylabel(wrapped(ylabel, height))
-    _name_all(grid, groups, beside, looks)
+    named = {
+        axes: {**group, **beside.get(heading, {})} for axes, (heading, group) in zip(grid, groups.items(), strict=True)
+    }
+    expected = dict.fromkeys((name for group in beside.values() for name in group), OKABE_ITO["grey"])
+    name_curves(named, expected | {name: look.color for name, look in looks.items()})
     return figure
 
 
@@ -94,24 +98,34 @@ def draw_curves(axes: Axes, curves: Curves, looks: Mapping[str, Style] | None = 
         line = _clean(Curve(*values), axes)
         if line.low is not None:
             axes.fill_between(line.x, line.low, line.high, color=looks[name].color, alpha=0.18, linewidth=0)
-        axes.plot(
-            line.x, line.y, marker=looks[name].marker, markevery=max(1, len(line.x) // MARKS), label=name,
-            **looks[name].line,
-        )  # fmt: skip
+        look = looks[name]
+        axes.plot(line.x, line.y, marker=look.marker, markevery=_marks(line.x, axes), label=name, **look.line)
     axes.margins(x=0.02)
 
 
-def name_curves(axes: Axes, curves: Curves, colors: Mapping[str, str]) -> None:
-    """Name each line where it ends, or where it leaves the picture."""
+def name_curves(panels: Mapping[Axes, Curves], colors: Mapping[str, str]) -> None:
+    """Name each line of each panel where it ends, or where it leaves the picture."""
+    ends = {
+        axes: {name: _end(axes, Curve(*values)) for name, values in curves.items()} for axes, curves in panels.items()
+    }
+    label_ends({axes: {name: end for name, end in named.items() if end} for axes, named in ends.items()}, colors)
+
+
+def _end(axes: Axes, curve: Curve) -> tuple[float, float] | None:
+    line = _clean(curve, axes)
     low, high = sorted(axes.get_ylim())
-    ends = {}
-    for name, values in curves.items():
-        line = _clean(Curve(*values), axes)
-        inside = np.flatnonzero((line.y >= low) & (line.y <= high))
-        if len(line.x):
-            last = inside[-1] if inside.size else -1
-            ends[name] = (float(line.x[last]), float(line.y[last]))
-    label_ends(axes, ends, colors)
+    inside = np.flatnonzero((line.y >= low) & (line.y <= high))
+    last = inside[-1] if inside.size else -1
+    return (float(line.x[last]), float(line.y[last])) if len(line.x) else None
+
+
+def _marks(x: np.ndarray, axes: Axes) -> list[int]:
+    """Where a line has its markers: evenly spread over the panel, whatever the scale of its axis."""
+    place = np.log(x) if axes.get_xscale() == "log" else x
+    if not np.all(np.diff(place) > 0):  # a line that runs back and forth
+        return list(range(0, len(x), max(1, len(x) // MARKS)))
+    wanted = np.linspace(place[0], place[-1], MARKS + 1) if len(x) else np.empty(0)
+    return np.unique(np.minimum(np.searchsorted(place, wanted), len(x) - 1)).tolist()
 
 
 def _by_panel(curves: Curves, title: str) -> Mapping[str, Curves]:
@@ -123,15 +137,6 @@ def _draw_reference(axes: Axes, curves: Curves) -> None:
     for values in curves.values():
         line = _clean(Curve(*values), axes)
         axes.plot(line.x, line.y, color=OKABE_ITO["grey"], linestyle=(0, (4, 2)), linewidth=1.4)
-
-
-def _name_all(
-    grid: list[Axes], groups: Mapping[str, Curves], beside: Mapping[str, Curves], looks: Mapping[str, Style]
-) -> None:
-    for axes, (heading, group) in zip(grid, groups.items(), strict=True):
-        expected = beside.get(heading, {})
-        colors = {name: looks[name].color for name in group} | dict.fromkeys(expected, OKABE_ITO["grey"])
-        name_curves(axes, {**group, **expected}, colors)
 
 
 def _clean(line: Curve, axes: Axes) -> Curve:

@@ -22,7 +22,7 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
-        with matplotlib.rc_context(dict(RC)):
+        with matplotlib.rc_context(RC):
             return draw(*args, **kwargs)
 
     return drawn

@@ -23,6 +23,6 @@ def save(figure: Figure, path: str | PathLike[str]) -> Path:
     path = Path(path)
     if path.suffix not in _METADATA:
         raise ValueError(f"{path.name}: figures are saved as .svg or .png; change the suffix.")
-    with matplotlib.rc_context(dict(RC)):
+    with matplotlib.rc_context(RC):
         figure.savefig(path, metadata=_METADATA[path.suffix])
     return path

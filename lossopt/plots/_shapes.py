@@ -1,14 +1,12 @@
 """The portrait of a loss: its value, its slope and its curvature, one above the other."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import losses
@@ -43,19 +41,19 @@ def loss_shapes(
         title: of the one column.
     """
     columns = groups or {title: tuple(functions)}
-    figure, axes = panels(3 * len(columns), columns=len(columns), size=(WIDTH, 2.9), sharex=True)
+    figure, grid_of_axes = panels(3 * len(columns), columns=len(columns), size=(WIDTH, 2.9), sharex=True)
     shapes = {name: _shape(loss, grid) for name, loss in functions.items()}
     limits = [_limits([shape[row] for shape in shapes.values()]) for row in range(3)]
     looks = {name: look._replace(marker="") for name, look in styles(functions).items()}
-    for i, (heading, names) in enumerate(columns.items()):
-        for row, quantity in enumerate(ROWS):
-            panel = axes[row * len(columns) + i]
-            lines = {name: Curve(np.asarray(grid), shapes[name][row]) for name in names}
-            draw_curves(panel, lines, looks)
-            panel.set(ylabel=quantity, title="" if row else heading, ylim=limits[row])
-            panel.axhline(0.0, color="#888888", linewidth=0.8, zorder=0)
-        axes[2 * len(columns) + i].set_xlabel(wrapped(xlabel, WIDTH))
-    _name_all(axes, columns, shapes, np.asarray(grid), {name: looks[name].color for name in functions})
+    drawn = {}
+    for place, axes in enumerate(grid_of_axes):
+        row, (heading, names) = place // len(columns), list(columns.items())[place % len(columns)]
+        drawn[axes] = {name: Curve(np.asarray(grid), shapes[name][row]) for name in names}
+        draw_curves(axes, drawn[axes], looks)
+        axes.axhline(0.0, color="#888888", linewidth=0.8, zorder=0)
+        axes.set(ylabel=ROWS[row], ylim=limits[row], title="" if row else heading)
+        axes.set_xlabel(wrapped(xlabel, WIDTH) if row == 2 else "")
+    name_curves(drawn, {name: look.color for name, look in looks.items()})
     return figure
 
 
@@ -83,18 +81,6 @@ _AXES: Mapping[str, tuple[Callable, np.ndarray, str]] = {
     "logits": (lambda m: jnp.stack([m, 0.0 * m, 0.0 * m]), _WIDE, "lead of the true logit over two others (logits)"),
     "probabilities": (lambda p: jnp.stack([p, 1.0 - p]), _INSIDE, "probability of the true class (share)"),
 }
-
-
-def _name_all(
-    axes: Sequence[Axes],
-    columns: Mapping[str, Sequence[str]],
-    shapes: Mapping[str, tuple[Any, ...]],
-    grid: Any,
-    colors: Mapping[str, str],
-) -> None:
-    for i, panel in enumerate(axes):
-        names = list(columns.values())[i % len(columns)]
-        name_curves(panel, {name: Curve(grid, shapes[name][i // len(columns)]) for name in names}, colors)
 
 
 def _shape(loss: Callable, grid: ArrayLike) -> tuple[np.ndarray, ...]:

@@ -27,7 +27,7 @@ DASHES: Mapping[str, Any] = {
 }
 MARKERS = "osD^vPX*"
 
-RC: Mapping[str, Any] = {
+RC: Any = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so a figure is the same on every machine
     "font.size": 12,
     "axes.titlesize": 13,

@@ -92,8 +92,9 @@ def _draw_paths(axes: Axes, each: Valley, looks: Mapping[str, Style]) -> None:
 def _handles(valleys: Mapping[str, Valley], looks: Mapping[str, Style]) -> list[Line2D]:
     handles = [Line2D([], [], label=readable(name), **look.line) for name, look in looks.items()]
     if looks:
-        start = {"marker": "o", "color": "black", "markerfacecolor": "white"}
-        handles.append(Line2D([], [], linestyle="none", label="start", **start))
+        handles.append(
+            Line2D([], [], linestyle="none", marker="o", color="black", markerfacecolor="white", label="start")
+        )
     if any(len(each.minima) for each in valleys.values()):
         handles.append(Line2D([], [], linestyle="none", marker="*", markersize=15, color="black", label="minimum"))
     return handles

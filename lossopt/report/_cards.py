@@ -20,10 +20,10 @@ def _row(loss: losses.Loss) -> Row:
         "loss": card.name,
         "task": card.task,
         "convex": card.convex,
-        "differentiable": card.differentiable,
+        "smooth": card.differentiable,
         "steepest slope": card.lipschitz,
         "largest curvature": card.smoothness,
-        "one outlier's pull": _pull(card),
+        "outlier's pull": _pull(card),
         "asks for": card.elicits,
         "hyperparameters": ", ".join(f"{name}={_short(v)}" for name, v in losses.hyperparameters(loss).items()),
         "reference": card.reference,
@@ -33,7 +33,7 @@ def _row(loss: losses.Loss) -> Row:
 def _pull(card: losses.LossCard) -> str:
     if card.redescending:
         return "fades"
-    return "bounded" if math.isfinite(card.lipschitz) else "unbounded"
+    return "unbounded" if card.lipschitz == math.inf else "bounded"
 
 
 def card_facts(loss: losses.Loss) -> dict[str, Any]:

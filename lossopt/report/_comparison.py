@@ -47,11 +47,16 @@ def _row(name: str, each: Any, about: Any) -> Row:
     return {
         "loss": name,
         "fit": "exact" if each.exact else "by steps",
-        "status": str(each.status),
+        "status": _status(each.status),
         **{key: float(value) for key, value in each.errors._asdict().items()},
         **_coefficients(each.params, about),
         "outliers": far if far is None else " ".join(map(str, far)),
     }
+
+
+def _status(status: Any) -> str:
+    # Of many fits the name counts the outcomes; where all agree, the outcome says it all.
+    return str(status) if len(set(np.asarray(status.code).tolist())) > 1 else str(status._replace(code=status.code[0]))
 
 
 def _coefficients(params: Any, about: Any) -> dict[str, float]:
@@ -102,12 +107,12 @@ def _draw_fits(found: Mapping[str, Any], data: Any, about: Any) -> Figure:
 
 def print_comparison(console: Any, results: Results, files: Mapping[str, Path]) -> None:
     """Errors, coefficients and outliers as tables, and where the files are."""
-    errors = [key for key in results.rows[0] if not key.startswith("b(") and key != "outliers"]
+    coefficients = [key for key in results.rows[0] if key.startswith("b(")]
+    others = [key for key in results.rows[0] if key not in (*coefficients, "outliers")]
     heading = f"{results.config['table']}: errors on rows held out ({results.config['folds']} folds)"
-    print_table(console, heading, [{key: row[key] for key in errors} for row in results.rows])
-    print_table(
-        console, "Coefficients", _turned(results.rows, [key for key in results.rows[0] if key.startswith("b(")])
-    )
+    print_table(console, heading, [{key: row[key] for key in others} for row in results.rows])
+    console.print(f"Smallest: {_smallest(results.rows, others[3:])}.", markup=False, soft_wrap=True)
+    print_table(console, "Coefficients", _turned(results.rows, coefficients))
     if results.rows[0]["outliers"] is not None:
         unit = results.config["unit"]
         console.print(
@@ -117,6 +122,11 @@ def print_comparison(console: Any, results: Results, files: Mapping[str, Path]) 
         print_table(console, "Outliers (rows counted from 0)", far)
     for path in files.values():
         console.print(str(path), markup=False, soft_wrap=True)
+
+
+def _smallest(rows: Sequence[Row], measures: Sequence[str]) -> str:
+    best = {measure: min(rows, key=lambda row, measure=measure: row[measure])["loss"] for measure in measures}  # type: ignore[misc]
+    return "; ".join(f"{measure.replace('_', ' ')} error by {name}" for measure, name in best.items())
 
 
 def _turned(rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:

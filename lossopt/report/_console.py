@@ -103,6 +103,7 @@ def print_table(console: Any, title: str, rows: Sequence[Row]) -> None:
     if not rows:
         return
     table = _table(title, tuple(name.replace("_", " ") for name in rows[0]))
+    table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(*(_plain(shown(value)) for value in row.values()))
     console.print(table)

@@ -17,5 +17,5 @@ def environment() -> dict[str, str]:
         **versions,
         "machine": f"{platform.system()} {platform.machine()}",
         "device": jax.devices()[0].device_kind,
-        "precision": "float64" if jax.config.jax_enable_x64 else "float32",
+        "precision": str(jax.dtypes.canonicalize_dtype(float)),
     }

@@ -136,7 +136,8 @@ def _write(results: Results, folder: Path) -> None:
     _to_json(folder / "env.json", environment())
     _to_json(folder / "claims.json", [dataclasses.asdict(claim) | {"holds": claim.holds} for claim in results.claims])
     _write_table(folder / "results.csv", results.rows)
-    np.savez(folder / "curves.npz", **{name: np.asarray(curve) for name, curve in results.curves.items()})
+    curves: dict[str, Any] = {name: np.asarray(curve) for name, curve in results.curves.items()}
+    np.savez(folder / "curves.npz", **curves)
     for name, figure in results.figures.items():
         for suffix in ("svg", "png"):
             plots.save(figure, folder / f"{name}.{suffix}")

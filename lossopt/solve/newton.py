@@ -56,6 +56,7 @@ class _State(NamedTuple):
     point: _Point
     step: Float[Array, "m k"]
     blend: Float[Array, ""]
+    stretch: Float[Array, ""]
     iterations: Int[Array, ""]
     settled: Array
     finished: Array
@@ -73,41 +74,52 @@ def solve(
 ) -> Outcome:
     """Minimise Σ s loss + l2/2 |w|² from `start`; `loss` takes a vector of scores, of length 1 for a scalar loss."""
     evaluate = functools.partial(_evaluate, loss, design, targets, traits, tolerance)
+    graduated = traits.residual and traits.convex
 
     def iterate(state: _State) -> _State:
-        trial = evaluate(state.point.coefficients + state.step)
+        trial = evaluate(state.point.coefficients + state.step, state.stretch)
         success = _succeeds(state, trial)
         point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, state.point)
         blend = _next_blend(state.blend, success, point, traits)
         step = _step(design, point, blend, traits)
+        stretch = state.stretch
+        if graduated:
+            shrink = (stretch > 1) & success & (point.error < _READY)& (state.point.cost<jnp.inf)
+            stretch = jnp.where(shrink, jnp.maximum(stretch / _LEVEL, 1.0), stretch)
+            step = jnp.where(shrink, 0.0, step)
+            point = point._replace(cost=jnp.where(shrink, jnp.inf, point.cost))
         escaping = falls_for_ever(loss, design, targets, step) if traits.vanishing else jnp.array(False)
-        settled = _settled(design, point, step, traits, tolerance)
+        settled = _settled(design, point, step, traits, tolerance) & (stretch == 1)
         # One step more after the tolerance is met takes a quadratically convergent method to the floor of rounding.
         finished = (settled & state.settled) | escaping | (blend >= _MOST)
-        return _State(point, step, blend, state.iterations + 1, settled, finished, escaping)
+        return _State(point, step, blend, stretch, state.iterations + 1, settled, finished, escaping)
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
 
-    ended = jax.lax.while_loop(unfinished, iterate, _initial(jax.eval_shape(evaluate, start), start, traits))
+    ended = jax.lax.while_loop(unfinished, iterate, _initial(jax.eval_shape(evaluate, start, 1.0), start, traits, _first(loss, design, targets, start) if graduated else jnp.ones((), start.dtype)))
     return _outcome(design, ended, traits)
 
 
-def _initial(shapes: _Point, start: Array, traits: Traits) -> _State:
+def _initial(shapes: _Point, start: Array, traits: Traits, stretch) -> _State:
     # A cost of infinity and a step of zero make the first iteration evaluate the start and accept it, so that the
     # evaluation is compiled once.
     blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     blank = blank._replace(coefficients=start, cost=jnp.full_like(blank.cost, jnp.inf))
     blend = jnp.full_like(blank.cost, 0.0 if traits.convex else 1.0)
     no = jnp.array(False)
-    return _State(blank, jnp.zeros_like(start), blend, jnp.zeros((), int), no, no, no)
+    return _State(blank, jnp.zeros_like(start), blend, stretch, jnp.zeros((), int), no, no, no)
 
 
 def _evaluate(
-    loss: losses.Loss, design: Design, targets: Array, traits: Traits, tolerance: Array, coefficients: Array
+    loss: losses.Loss, design: Design, targets: Array, traits: Traits, tolerance: Array, coefficients: Array, stretch: Array
 ) -> _Point:
     scores = design.rows @ coefficients
-    values, slopes, curvature = jax.vmap(_derivatives(loss))(scores, targets)
+    if traits.residual:
+        stretched = lambda score, target: stretch * stretch * loss((score - target[None]) / stretch, jnp.zeros_like(target))
+    else:
+        stretched = loss
+    values, slopes, curvature = jax.vmap(_derivatives(stretched))(scores, targets)
     share, eps = design.share[:, None], jnp.finfo(scores.dtype).eps
     penalised = design.penalty @ coefficients
     gradient = design.rows.T @ (share * slopes) + design.penalty.T @ penalised
@@ -125,6 +137,21 @@ def _evaluate(
         curvature=curvature,
         majorant=majorant,
     )
+
+
+_LEVEL, _READY, _T0 = 8.0, 0.3, 8.
+
+def _first(loss, design, targets, start):
+    residual = (design.rows @ start)[:, 0] - targets
+    largest = jnp.max(jnp.where(design.share > 0, jnp.abs(residual), 0.0))
+    levels = _LEVEL ** jnp.arange(24).astype(largest.dtype)
+    def weight(level):
+        at = largest / level
+        slope = jax.grad(lambda r: loss(r[None], jnp.zeros_like(r)))
+        return jnp.minimum(slope(at) / at, slope(-at) / -at)
+    weights = jax.vmap(weight)(levels)
+    enough = weights >= weights[-1] / _T0
+    return jnp.where(largest > 0, levels[jnp.argmax(enough)], 1.0)
 
 
 def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Array, Array]]:

@@ -1,0 +1,170 @@
+"""The extreme grid, the losses on it in one compiled call a loss and dtype, and the one place that says what error is allowed."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from mpmath import mpf
+import numpy as np
+import oracle
+from cases import Case
+
+from lossopt import losses
+
+
+# Relative error of value, slope and curvature. A unit in the last place is 1.2e-7 and 2.2e-16.
+RTOL = {np.float32: 1e-6, np.float64: 5e-14}
+
+# Units in the last place of the *inputs* (the residual or logit, and a soft target) whose effect is forgiven: no
+# algorithm can undo the rounding of r / c or of 1 - y. It shows only next to a zero of the quantity itself.
+CONDITIONING = 2
+
+# In units of the smallest normal number: what may be flushed to 0 on the way to a result.
+UNDERFLOW = 256
+
+SCALES = ("delta", "scale", "c")
+
+
+class Orders(NamedTuple):
+    """Value, slope by reverse and forward mode, curvature forward over reverse and reverse over forward."""
+
+    value: np.ndarray
+    reverse: np.ndarray
+    forward: np.ndarray
+    curvature: np.ndarray
+    other_curvature: np.ndarray
+
+
+@jax.jit
+def _everything(loss: Any, predictions: jax.Array, targets: jax.Array) -> tuple[jax.Array, ...]:
+    def one(p: jax.Array, t: jax.Array) -> tuple[jax.Array, ...]:
+        value, reverse = jax.value_and_grad(loss)(p, t)
+        curvature = jax.jacfwd(jax.grad(loss))(p, t)
+        other, forward = jax.value_and_grad(lambda p: jnp.sum(jax.jacfwd(loss)(p, t)))(p), jax.jacfwd(loss)(p, t)
+        return value, reverse, forward, curvature, other[1]
+
+    return jax.vmap(one)(predictions, targets)
+
+
+def everything(loss: Any, predictions: np.ndarray, targets: np.ndarray) -> Orders:
+    """All orders, as float64 arrays (exact copies)."""
+    return Orders(*(np.asarray(x).astype(float) for x in _everything(loss, predictions, targets)))
+
+
+def settings(case: Case, dtype: Any) -> dict[str, Any]:
+    """All hyperparameters of a case as the loss sees them: rounded to the dtype of the data."""
+    given = losses.hyperparameters(case.loss)
+    return {name: value if value is None else np.asarray(value, dtype).astype(float).tolist() for name, value in given.items()}
+
+
+def scale(case: Case, dtype: Any) -> float:
+    """How far from 1 the unit is in which the residual is measured: what is tiny in that unit underflows."""
+    units = [settings(case, dtype).get(name, 1.0) for name in SCALES]
+    return max(max(unit, 1 / unit) for unit in units if np.isfinite(unit))
+
+
+def magnitudes(case: Case, dtype: Any) -> np.ndarray:
+    """From the smallest normal number to near the largest, with the knots of the loss and their neighbours."""
+    info = np.finfo(dtype)
+    far = [1e4, 1e6, 1e9, 1e15, float(info.max) ** 0.45, float(info.max) ** 0.49, float(info.max) ** 0.9]
+    near = [0.0, 0.03, 0.3, 0.7, 1.5, 2.0, 3.0, 5.0, 10.0, 17.0, 30.0, 50.0, 88.0, 89.0, 100.0, 300.0, 700.0, 745.0, 1e3]
+    tiny = [float(info.tiny), 1e-30, 1e-15, 1e-9, 3e-5, 1e-3]
+    knots = [dtype(1.0), *(dtype(value) for name, value in settings(case, dtype).items() if name in SCALES)]
+    beside = [np.nextafter(knot, dtype(end)) for knot in knots for end in (0.0, np.inf) if np.isfinite(knot)]
+    found = np.unique(np.array([*tiny, *near, *far, *knots, *beside, *(knot / 2 for knot in knots)]).astype(dtype))
+    return found[np.isfinite(found)]
+
+
+def points(case: Case, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions and targets of one number each. Where a target is not 0 the residual is rounded, and moderate."""
+    card, sizes = case.card, magnitudes(case, dtype)
+    if card.prediction == "probability":
+        edge = np.array([0.0, float(np.finfo(dtype).tiny), 1e-30, 1e-9, 1e-3, 0.1, 0.3, 0.5], dtype)
+        sizes = np.unique(np.concatenate([edge, 1 - edge[4:], [1 - np.finfo(dtype).eps], [1.0]]).astype(dtype))
+    elif card.task == "binary":
+        sizes = np.concatenate([-sizes[::-1], sizes])
+    else:
+        sizes = np.concatenate([-sizes[sizes < 20][::-1], sizes])
+    if card.target == "real":
+        moved = np.array([-3.0, 0.1, 1.5, 1.6, 2.5, 40.0], dtype)
+        return np.concatenate([sizes, moved]), np.concatenate([0 * sizes, np.full_like(moved, 1.5)])
+    soft = sizes[::5] if card.target == "unit" else sizes[:0]
+    parts = [(sizes, 0.0), (sizes, 1.0), (soft, 0.3)]
+    return np.concatenate([p for p, _ in parts]), np.concatenate([np.full_like(p, y) for p, y in parts])
+
+
+class Error(NamedTuple):
+    """One number beside the truth; `excess` is the relative error beyond what is allowed for conditioning."""
+
+    excess: float
+    order: str
+    prediction: Any
+    target: Any
+    found: float
+    expected: float
+
+
+def errors(case: Case, dtype: Any) -> Iterator[Error]:
+    """Every order of a loss of one number at every point of the grid, beside the truth."""
+    predictions, targets = points(case, dtype)
+    found, given, card = everything(case.loss, predictions, targets), settings(case, dtype), case.card
+    floor = UNDERFLOW * float(np.finfo(dtype).tiny) * scale(case, dtype) ** 2
+    for i, (p, y) in enumerate(zip(predictions.tolist(), targets.tolist(), strict=True)):
+        truth = oracle.truth(case.name, p, y, given)
+        ends = _ends(case.name, p, y, given) if card.target == "unit" else []
+        x = abs(p - y) if card.target == "real" else abs(p)
+        for name, order in zip(Orders._fields, (0, 1, 1, 2, 2), strict=True):
+            slack = x * abs(truth[order + 1]) + sum(abs(end[order]) for end in ends)
+            number = getattr(found, name)[i]
+            yield Error(excess(number, truth[order], slack, floor, dtype), name, p, y, number, float(truth[order]))
+
+
+def _ends(name: str, p: float, y: float, given: dict[str, Any]) -> list[list[mpf]]:
+    """For a soft target (or one made soft): the losses of both classes, in which the rounding of the target counts."""
+    if y in (0, 1) and not given.get("label_smoothing"):
+        return []
+    hard = given | ({"label_smoothing": 0.0} if "label_smoothing" in given else {})
+    return [oracle.truth(name, p, end, hard) for end in (0.0, 1.0)]
+
+
+def excess(found: float, truth: mpf, slack: mpf, floor: float, dtype: Any) -> float:
+    """The relative error beyond the conditioning of the inputs and what underflows; inf for NaN or a wrong infinity."""
+    info = np.finfo(dtype)
+    if abs(truth) > info.max:
+        return 0.0 if found == np.copysign(np.inf, float(truth)) else np.inf
+    if not np.isfinite(found):
+        return np.inf
+    beyond = abs(mpf(found) - truth) - CONDITIONING * float(info.eps) * slack - floor
+    return 0.0 if beyond <= 0 else float(beyond / abs(truth)) if truth != 0 else np.inf
+
+
+def vector_points(card: losses.LossCard, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions and targets of three classes: saturated, near ties, far out, masked by -inf; every label."""
+    logits = [
+        *([0, 0, 0], [1, 0, -1], [17, 0, -1], [-17, 0, 3], [1e5 + 8, 1e5, 0], [88, 89, 90], [1e-9, 0, 0], [3e-5, 0, -3e-5]),
+        *([700, 0, -700], [1e4, -1e4, 0], [40, 40, 0], [-np.inf, 0, 1], [0, -np.inf, -np.inf], [5, 4, -np.inf], [0.1, 0.2, 0.3]),
+    ]
+    shares = [[0.2, 0.3, 0.5], [1, 0, 0], [0, 0.5, 0.5], [1e-30, 1e-9, 1], [0.999, 0.001, 0], [1 / 3, 1 / 3, 1 / 3]]
+    predictions = np.array(shares if card.prediction == "probabilities" else logits, dtype)
+    targets = np.eye(3) if card.target == "simplex" else np.arange(3)
+    if card.target == "simplex":
+        targets = np.concatenate([targets, [[0.2, 0.3, 0.5], [0, 0.5, 0.5]]]).astype(dtype)
+    return np.repeat(predictions, len(targets), axis=0), np.tile(targets, (len(predictions), *(1,) * (targets.ndim - 1)))
+
+
+def vector_errors(case: Case, dtype: Any) -> Iterator[Error]:
+    """The same for a loss of a vector: the value, every entry of the gradient, every entry of the Hessian."""
+    predictions, targets = vector_points(case.card, dtype)
+    found, given = _everything(case.loss, predictions, targets), settings(case, dtype)
+    floor = UNDERFLOW * float(np.finfo(dtype).tiny)
+    truth_of = oracle.shares_truth if case.card.prediction == "probabilities" else oracle.softmax_truth
+    for i, (p, y) in enumerate(zip(predictions.tolist(), targets.tolist(), strict=True)):
+        truths = truth_of(p, y, given)
+        for name, order in zip(Orders._fields, (0, 1, 1, 2, 2), strict=True):
+            numbers = np.asarray(getattr(Orders(*found), name)[i]).astype(float).ravel()
+            if name == "other_curvature":
+                # Summed over the rows by `everything`: the columns of a Hessian of logits sum to 0, so only finiteness shows.
+                continue
+            for number, (truth, slack) in zip(numbers, truths[order], strict=True):
+                yield Error(excess(number, truth, slack, floor, dtype), name, p, y, number, float(truth))

@@ -1,0 +1,247 @@
+"""Pictures that can be read: no text over other text or off the page, one look a name, the same bytes twice."""
+
+import functools
+import itertools
+import sys
+
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+from matplotlib.text import Text
+
+from lossopt import bind, losses, plots
+from lossopt.plots import _labels, _lines, _shapes, _style
+
+
+NAMES = ("squared_error", "absolute_error", "huber", "log_cosh", "cauchy", "tukey")
+STEPS = np.arange(60)
+
+
+def falling(rate: float, start: float = 1.0) -> plots.Curve:
+    y = start * rate**STEPS
+    return plots.Curve(STEPS, y, y / 2, y * 2)
+
+
+CURVES = {name: falling(0.9 - 0.001 * i) for i, name in enumerate(NAMES)}
+GRID = np.linspace(-4, 4, 81)
+X, Y = np.meshgrid(GRID, GRID)
+BOWL = plots.Valley(
+    GRID, GRID, X**2 + 3 * Y**2, {"adam": np.array([[3, 3], [1, 1], [0, 0]]), "l-bfgs": [[3, 3], [0, 0]]}, [[0, 0]]
+)
+POINTS = plots.Scatter(
+    np.arange(20.0), np.arange(20.0) ** 1.1, {n: (1 + 0.02 * i, 0.1) for i, n in enumerate(NAMES)}, (3, 4)
+)
+SHAPES = {name: functools.partial(losses.get(name), target=0.0) for name in NAMES}
+
+FIGURES = {
+    "convergence": lambda: plots.convergence(CURVES, title="Squared error", reference={"1 − 1/κ": falling(0.95)}),
+    "convergence in panels": lambda: plots.convergence(
+        {"Squared error, κ = 100": CURVES, "Absolute error": CURVES, "Huber, δ = 1": CURVES}, ylim=(1e-3, 3)
+    ),
+    "many names": lambda: plots.curve(
+        {f"huber, delta={i}": falling(0.9) for i in range(12)}, xlabel="steps", ylabel="cost (unit)", yscale="log"
+    ),
+    "linear": lambda: plots.curve(
+        {"tukey": falling(0.9), "huber": falling(1.05)}, xlabel="share of bad rows", ylabel="error (unit)", ylim=(0, 2)
+    ),
+    "long labels": lambda: plots.curve(
+        CURVES, xlabel="x " * 40, ylabel="the error of the coefficients " * 3 + "(in the target's unit)"
+    ),
+    "shapes": lambda: plots.loss_shapes(SHAPES, GRID, groups={"Convex": NAMES[:4], "Redescending": NAMES[4:]}),
+    "portrait": lambda: plots.portrait(losses.logistic),
+    "fits": lambda: plots.fits({"stars": POINTS, "phones": POINTS}),
+    "valley": lambda: plots.valley(
+        {"squared error": BOWL, "tukey": BOWL}, xlabel="slope (unit per unit)", ylabel="intercept (unit)"
+    ),
+}
+
+
+@functools.cache
+def drawn(name: str):
+    figure = FIGURES[name]()
+    figure.draw_without_rendering()
+    return figure
+
+
+@pytest.fixture(params=FIGURES)
+def figure(request):
+    return drawn(request.param)
+
+
+def texts(figure) -> list[Text]:
+    """All text that is drawn: matplotlib also keeps the labels of ticks that lie outside the limits."""
+    outside = set()
+    for axis in itertools.chain.from_iterable((axes.xaxis, axes.yaxis) for axes in figure.axes):
+        low, high = sorted(axis.get_view_interval())
+        ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+        outside |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
+    found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [text for text in found if text not in outside]
+
+
+def test_no_text_lies_on_other_text(figure):
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    for (a, box), (b, other) in itertools.combinations(boxes, 2):
+        width = min(box.x1, other.x1) - max(box.x0, other.x0)
+        height = min(box.y1, other.y1) - max(box.y0, other.y0)
+        # Boxes hold the room of descenders and accents; a touch of two of these is not an overlap of ink.
+        assert width <= 1 or height <= 2, f"{a!r} lies on {b!r} by {width:.1f} x {height:.1f} pixels"
+
+
+def test_no_text_leaves_the_figure(figure):
+    page = figure.bbox
+    for text in texts(figure):
+        box = text.get_window_extent()
+        inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= page.x1 + 1 and box.y1 <= page.y1 + 1
+        assert inside, f"{text.get_text()!r} at {box} is not inside {page}"
+
+
+def test_text_is_large_enough_to_project(figure):
+    # The exponents of a logarithmic axis are set at 0.7 of their base by mathtext itself.
+    assert min(text.get_fontsize() for text in texts(figure)) >= 11
+
+
+def test_every_panel_shows_something_and_says_what(figure):
+    for axes in figure.axes:
+        (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+        points = [np.asarray(line.get_xydata(), float) for line in axes.lines if line.get_transform() != axes.transAxes]
+        seen = [((p >= (left, low)) & (p <= (right, high))).all(axis=1).any() for p in points if len(p)]
+        assert any(seen)
+        first_row_label = axes.get_ylabel() or axes.get_subplotspec().colspan.start > 0
+        assert first_row_label
+
+
+@pytest.mark.parametrize("name", ["convergence in panels", "shapes", "fits"])
+def test_every_line_is_named_once_a_panel(name):
+    for axes in drawn(name).axes:
+        lines = [line.get_label() for line in axes.lines if line.get_label() in NAMES]
+        assert [text.get_text() for text in axes.texts] == [line.replace("_", " ") for line in lines]
+
+
+def test_a_name_is_drawn_alike_whatever_the_company():
+    alone = plots.styles(["huber"])["huber"]
+    assert alone == plots.styles(["somebody", *reversed(NAMES)])["huber"] == plots.style("huber, delta=3")
+    first = plots.convergence({"huber": falling(0.9)}).axes[0].lines[0]
+    second = drawn("shapes").axes[0].lines[2]
+    assert (first.get_label(), second.get_label()) == ("huber", "huber")
+    assert first.get_color() == second.get_color() == alone.color
+
+
+def test_those_seen_together_differ_and_not_in_colour_alone():
+    looks = plots.styles([*losses.names(), *(f"huber, delta={i}" for i in range(6)), "somebody", "anybody"])
+    assert len(set(looks.values())) == len(looks)
+    main = plots.styles(NAMES).values()
+    assert len({look.color for look in main}) == len(NAMES)
+    assert len({str(look.linestyle) for look in main}) == len(_style.DASHES)
+
+
+def test_settings_of_one_loss_share_its_colour():
+    looks = plots.styles(["huber", "huber, delta=2", "huber (delta=3)"])
+    assert len({look.color for look in looks.values()}) == 1
+    assert _style.base_name("huberised") == "huberised"
+    assert _style.base_name("Pseudo huber: delta=1") == "pseudo_huber"
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_the_same_figure_gives_the_same_bytes_and_no_date(tmp_path, suffix):
+    files = [plots.save(FIGURES["valley"](), tmp_path / f"{i}.{suffix}").read_bytes() for i in range(2)]
+    assert files[0] == files[1]
+    assert b"dc:date" not in files[0]
+    assert b"Matplotlib v" not in files[0]
+
+
+def test_other_formats_are_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match="change the suffix"):
+        plots.save(FIGURES["linear"](), tmp_path / "figure.jpg")
+    assert list(tmp_path.iterdir()) == []
+
+
+def settings() -> dict:
+    # Looking at the backend chooses one.
+    return {key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}
+
+
+def test_drawing_changes_no_global_state_and_needs_no_pyplot(monkeypatch):
+    before = settings()
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    for name in ("linear", "portrait", "fits", "valley"):
+        FIGURES[name]()
+    monkeypatch.undo()
+    assert settings() == before
+
+
+def test_slope_and_curvature_are_the_derivatives():
+    value, slope, curvature = _shapes._shape(
+        lambda r: losses.huber(r, 0.0, delta=1.5), np.array([-3.0, -1.0, 0.5, 2.0])
+    )
+    np.testing.assert_allclose(value, [3.375, 0.5, 0.125, 1.875])
+    np.testing.assert_allclose(slope, [-1.5, -1.0, 0.5, 1.5])
+    np.testing.assert_allclose(curvature, [0.0, 1.0, 1.0, 0.0])
+
+
+KINDS = {losses.card(losses.get(name)).prediction: name for name in losses.names()}
+
+
+def test_there_is_an_axis_for_every_kind_of_prediction():
+    assert set(KINDS) <= set(_shapes._AXES)
+
+
+@pytest.mark.parametrize("name", KINDS.values())
+def test_a_portrait_shows_the_loss_in_every_panel(name):
+    for panel in plots.portrait(losses.get(name)).axes:
+        line = next(line for line in panel.lines if line.get_label() == name)
+        y, (low, high) = np.asarray(line.get_ydata(), float), panel.get_ylim()
+        assert np.isfinite(y).all()
+        assert ((y >= low) & (y <= high)).mean() > 0.25
+
+
+def test_a_portrait_is_of_the_bound_loss():
+    loss = bind(losses.huber, delta=0.5)
+    slope = plots.portrait(loss).axes[1].lines[0].get_ydata()
+    assert np.max(slope) == 0.5
+
+
+def test_what_is_not_finite_or_has_no_logarithm_is_left_out():
+    line = plots.Curve([0, 1, 2, 3, 4], [1.0, np.nan, 0.0, np.inf, 0.1], [0.5] * 4 + [-1.0], [2.0] * 5)
+    axes = plots.convergence({"huber": line}).axes[0]
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0, 1.0], [4, 0.1]])
+    linear = plots.curve({"huber": line}, xlabel="x", ylabel="y").axes[0]
+    np.testing.assert_array_equal(linear.lines[0].get_xdata(), [0, 2, 4])
+    assert len(plots.convergence({"huber": (jnp.arange(3), jnp.zeros(3))}).axes[0].texts) == 0
+
+
+def test_markers_are_spread_evenly_over_the_axis_whatever_its_scale():
+    axes = plots.curve({"huber": falling(0.9)}, xlabel="x", ylabel="y", xscale="log").axes[0]
+    x = np.arange(1.0, 40_001.0)
+    gaps = np.diff(np.log(x[_lines._marks(x, axes)]))
+    assert len(gaps) == _lines.MARKS
+    assert gaps.max() < 1.1 * np.log(x[-1]) / _lines.MARKS
+
+
+@given(st.lists(st.floats(-1, 2), min_size=1, max_size=12), st.floats(0.01, 0.08))
+def test_labels_keep_their_distance_and_their_order(wanted, gap):
+    places = _labels.spread(wanted, gap)
+    order = np.argsort(np.clip(wanted, 0, 1), kind="stable")
+    assert np.all(np.diff(places[order]) >= gap - 1e-12)
+    assert places.min() >= -1e-12
+    assert places.max() <= 1 + 1e-12
+
+
+def test_labels_with_room_stay_where_they_are_and_others_share_the_move():
+    np.testing.assert_allclose(_labels.spread([0.9, 0.1, 0.5], 0.1), [0.9, 0.1, 0.5])
+    np.testing.assert_allclose(_labels.spread([0.5, 0.5], 0.1), [0.45, 0.55])
+    np.testing.assert_allclose(_labels.spread([1.0, 1.0], 0.1), [0.9, 1.0])
+    np.testing.assert_allclose(_labels.spread([0.5, 0.5, 0.5], 0.75), [-0.25, 0.5, 1.25])
+
+
+def test_contours_enclose_equal_areas_whatever_the_scale():
+    steep = plots.valley({"a": BOWL._replace(surface=np.exp(BOWL.surface))}, xlabel="x (unit)", ylabel="y (unit)")
+    same = plots.valley({"a": BOWL}, xlabel="x (unit)", ylabel="y (unit)")
+    shares = [
+        np.searchsorted(np.sort(np.ravel(s)), d.axes[0].collections[0].levels)
+        for s, d in ((np.exp(BOWL.surface), steep), (BOWL.surface, same))
+    ]
+    np.testing.assert_allclose(shares[0], shares[1], atol=60)
+    plots.valley({"flat": BOWL._replace(surface=np.zeros_like(X))}, xlabel="x", ylabel="y")
