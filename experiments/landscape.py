@@ -84,8 +84,10 @@ def basins(loss: losses.Loss, d: data.Dataset, model: models.Model, heights: np.
     for i, j in zip(*np.nonzero(lowest), strict=True):
         init = models.Params(jnp.array([grid[0][j + 1]]), jnp.array(grid[1][i + 1]))
         solution = lo.solve(loss, d, model=model, init=init)
-        place = (float(solution.params.weights[0]), float(solution.params.bias))
-        found[tuple(np.round(place, 3))] = (float(solution.cost), *place)
+        place = np.array([solution.params.weights[0], solution.params.bias])
+        # Where every curvature has gone the ground is flat along a line, and that is no basin.
+        if condition(loss, d, model, place)[1] > 1e-6 or loss is losses.absolute_error:
+            found[tuple(np.round(place, 3))] = (float(solution.cost), *place)
     return np.array(sorted(found.values()))[:, 1:] if found else np.zeros((0, 2))
 
 

@@ -175,10 +175,14 @@ def compare(command: Compare) -> int:
         }
     results = report.comparison(found, data, about, unit=unit, config={"seed": command.seed, "folds": command.folds})
     files = report.save(results, command.out) if command.out else {}
-    rows = [{**row, "outliers": row["outliers"] and [int(i) for i in row["outliers"].split()]} for row in results.rows]
+    rows = [{**row, "outliers": _listed(row["outliers"])} for row in results.rows]
     _answer(command, {"config": results.config, "losses": rows, "files": [str(path) for path in files.values()]})
     report.print_comparison(console, results, files)
     return 0
+
+
+def _listed(rows: str | None) -> list[int] | None:
+    return None if rows is None else [int(row) for row in rows.split()]
 
 
 USUAL = {

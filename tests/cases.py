@@ -3,6 +3,8 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lossopt import losses
 
 
@@ -16,7 +18,8 @@ class Case(NamedTuple):
     def loss(self) -> losses.Loss:
         """The loss with everything bound, defaults too, so that all cases of one loss share a compilation."""
         fn = losses.get(self.name)
-        return losses.bind(fn, **(losses.hyperparameters(fn) | self.hyperparameters))
+        given = {name: np.array(value) if isinstance(value, tuple) else value for name, value in self.hyperparameters.items()}
+        return losses.bind(fn, **(losses.hyperparameters(fn) | given))
 
     @property
     def card(self) -> losses.LossCard:

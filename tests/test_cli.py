@@ -78,7 +78,8 @@ def script(tmp_path):
         "from lossopt import losses\n\n"
         "def mine(prediction, target, *, power=1.5):\n    return abs(prediction - target) ** power\n\n"
         "def two(prediction, target):\n    return prediction * __import__('jax').numpy.ones(2)\n\n"
-        "@losses.register(losses.LossCard(task='regression', prediction='real', target='real', formula='r', lipschitz=2.0))\n"
+        "card = losses.LossCard(task='regression', prediction='real', target='real', formula='r', lipschitz=2.0)\n\n"
+        "@losses.register(card)\n"
         "def wrong(prediction, target):\n    return losses.absolute_error(prediction, target)\n"
     )
     yield path

@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from matplotlib.colors import rgb_to_hsv, to_rgb
 from matplotlib.text import Text
 
 from lossopt import bind, losses, plots
@@ -137,11 +138,27 @@ def test_those_seen_together_differ_and_not_in_colour_alone():
     assert len({str(look.linestyle) for look in main}) == len(_style.DASHES)
 
 
-def test_settings_of_one_loss_share_its_colour():
+def test_settings_of_one_loss_are_tones_of_its_colour():
     looks = plots.styles(["huber", "huber, delta=2", "huber (delta=3)"])
-    assert len({look.color for look in looks.values()}) == 1
+    first, *others = [rgb_to_hsv(to_rgb(look.color)) for look in looks.values()]
+    for hsv in others:
+        assert hsv[0] == pytest.approx(first[0], abs=0.01)
+        assert abs(hsv[1:] - first[1:]).max() > 0.2
+    black, grey = plots.styles(["tukey", "tukey, robust start"]).values()
+    assert black.color != grey.color
     assert _style.base_name("huberised") == "huberised"
     assert _style.base_name("Pseudo huber: delta=1") == "pseudo_huber"
+
+
+def test_a_reference_without_a_name_gets_no_label_and_titles_are_words():
+    figure = plots.curve(
+        {"squared_error": {"huber": CURVES["huber"]}, "b": CURVES},
+        xlabel="x",
+        ylabel="y",
+        reference={"squared_error": {"": CURVES["tukey"]}},
+    )
+    assert [text.get_text() for text in figure.axes[0].texts] == ["huber"]
+    assert figure.axes[0].get_title(loc="left") == "squared error"
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])

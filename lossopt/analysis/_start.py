@@ -1,5 +1,7 @@
 """Where a redescending loss should start: a fit that half of the rows can be wrong about and not move."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
@@ -8,6 +10,7 @@ from .. import models
 from ..data import Dataset
 
 
+@functools.partial(jax.jit, static_argnames=("model", "subsets"))
 def robust_start(
     key: PRNGKeyArray, data: Dataset, *, model: models.Model = models.linear, subsets: int = 500
 ) -> models.Params:

@@ -99,8 +99,8 @@ class LossCard:
     target: Target
     hyperparameters: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
     kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = ()
-    lipschitz: Number | Callable[..., float | None] = math.inf
-    smoothness: Number | Callable[..., float | None] = math.inf
+    lipschitz: Number | Callable[..., float | None] | None = math.inf
+    smoothness: Number | Callable[..., float | None] | None = math.inf
     least_curvature: Number = 0.0
     supremum: Number = math.inf
     redescending: bool | Callable[..., bool] = False

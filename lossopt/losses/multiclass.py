@@ -63,18 +63,14 @@ def _slope(logits: Array, y: Array, mass: Array) -> Array:
 
 @_slope.defjvp
 def _(primals, tangents):
-    return _slope(*primals), jax.jvp(_slope_of_quotients, primals, tangents)[1]
-
-
-def _slope_of_quotients(logits: Array, y: Array, mass: Array) -> Array:
-    """The same number as a quotient of sums, which JAX differentiates without cancellation."""
-    top = jax.lax.stop_gradient(jnp.max(logits))
-    largest = logits == top
-    weights = jnp.exp(logits - top)
-    whole, others = jnp.sum(weights), jnp.sum(jnp.where(largest, 0.0, weights))
-    lone = largest & (jnp.sum(largest.astype(logits.dtype)) == 1)
-    p = weights / whole
-    return p * (mass - y) - y * jnp.where(lone, others / whole, 1 - p)
+    # mass p_i (d_i - sum_j p_j d_j) - dy_i + p_i dmass. With d counted from its entry at the likeliest class, whose own
+    # term is then exactly 0, neither 1 - p there nor the sum over the others cancels.
+    (logits, y, mass), (d, dy, dmass) = primals, tangents
+    weights = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits)))
+    p = weights / jnp.sum(weights)
+    likeliest = jnp.arange(logits.size) == jnp.argmax(logits)
+    away = d - jnp.sum(jnp.where(likeliest, d, 0.0))
+    return _slope(logits, y, mass), mass * p * (away - jnp.sum(p * away)) + p * dmass - dy
 
 
 def _heaviest(class_weights: ArrayLike | None) -> float:
@@ -111,7 +107,8 @@ def categorical_cross_entropy(prediction: Vector, target: Vector) -> Float[Array
     Source: Good (1952), Journal of the Royal Statistical Society B 14, section 8.
     """
     p, y = simplex(prediction, target)
-    p = p * jnp.where(jnp.any((p < 0) | (p > 1)), jnp.nan, 1.0)
+    # A factor of the whole vector, so that every entry of the slope is NaN as well.
+    p = p * jnp.where(jnp.all((p >= 0) & (p <= 1) & (y >= 0)), 1.0, jnp.nan)
     return jnp.sum(-times(y, jnp.log(jnp.where(y == 0, 1.0, p))))
 
 
@@ -175,7 +172,7 @@ def softmax_cross_entropy(
         smoothing = like(label_smoothing, logits)
         soft = y * (1 - smoothing) + smoothing / logits.size
     loss = legal * _cross_entropy(logits, soft, jnp.ones((), logits.dtype))
-    return loss if class_weights is None else times(jnp.sum(times(y, like(class_weights, logits))), loss)
+    return loss if class_weights is None else times(legal * jnp.sum(times(y, like(class_weights, logits))), loss)
 
 
 @register(

@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import like, residual, Scalar, times
+from ._arguments import like, residual, Scalar
 from ._card import ANY, LossCard, POSITIVE_FINITE, register
 from ._elementary import beyond, biweight, differentiated_by, log1p_square, relative_expm1, unit_slope
 
@@ -222,8 +222,9 @@ def _barron(u: Array, alpha: Array) -> Array:
     """b/alpha ((1 + v**2) ** (alpha/2) - 1); where that power is near 1, b/2 log1p(v**2) expm1(x)/x."""
     at = _prepared(u, alpha)
     logarithm = log1p_square(at.v)
-    x = times(at.alpha / 2, logarithm)
-    near = jnp.abs(x) < 1
+    # At u = inf only: elsewhere the derivative in alpha = 0 needs the logarithm.
+    x = at.alpha / 2 * jnp.where(jnp.isinf(logarithm) & (at.alpha == 0), 0.0, logarithm)
+    near = ~(jnp.abs(x) >= 1)  # NaN is near: a power of 0 would make it 1.
     close = at.b / 2 * logarithm * relative_expm1(jnp.where(near, x, 0.0))
     # Its root squared, as b times the power would overflow too soon.
     root = jnp.sqrt(at.b) * _power(at.v, at.alpha / 4)

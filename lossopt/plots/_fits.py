@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ._labels import readable
 from ._lines import Curve, draw_curves, name_curves
 from ._panels import panels, styled, wrapped
 from ._style import styles
@@ -34,7 +35,7 @@ def fits(scatters: Mapping[str, Scatter], *, columns: int = 2, size: tuple[float
     figure, grid = panels(len(scatters), columns=columns, size=(width, height))
     looks = styles(dict.fromkeys(name for scatter in scatters.values() for name in scatter.lines))
     for axes, (title, scatter) in zip(grid, scatters.items(), strict=True):
-        axes.set(title=title, xlabel=wrapped(scatter.xlabel, width), ylabel=wrapped(scatter.ylabel, height))
+        axes.set(title=readable(title), xlabel=wrapped(scatter.xlabel, width), ylabel=wrapped(scatter.ylabel, height))
         _draw_points(axes, scatter)
         draw_curves(axes, _lines(scatter), {name: look._replace(marker="") for name, look in looks.items()})
     named = {axes: _lines(scatter) for axes, scatter in zip(grid, scatters.values(), strict=True)}

@@ -7,12 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ._labels import label_ends
+from ._labels import label_ends, readable
 from ._panels import panels, styled, wrapped
-from ._style import OKABE_ITO, Style, styles
+from ._style import Style, styles
 
 
 Scale = Literal["linear", "log", "symlog"]
+EXPECTED = "#555555"  # the colour of what theory expects
 MARKS = 8  # markers on a line: enough to tell it by, few enough to see it
 
 
@@ -52,7 +53,7 @@ def curve(
     xscale: Scale = "linear",
     yscale: Scale = "linear",
     ylim: tuple[float, float] | None = None,
-    columns: int = 3,
+    columns: int | None = None,
     size: tuple[float, float] | None = None,
     sharey: bool = True,
 ) -> Figure:
@@ -65,17 +66,19 @@ def curve(
         reference: what theory expects, name -> curve, drawn thin and dashed; or by panel, as `curves`.
         xscale, yscale: "linear", "log" or "symlog".
         ylim: the ends of the vertical axis.
-        columns, size, sharey: of the grid of panels; size in inches.
+        columns, size, sharey: of the grid of panels; size in inches. Two columns, or three where the last row is fuller.
     """
     groups = _by_panel(curves, title)
     beside = _by_panel(reference or {}, title) if reference else {}
     alone = len(groups) == 1
-    width, height = size or ((8.0, 4.8) if alone else (5.2, 3.8))
+    columns = columns or (3 if len(groups) == 3 or len(groups) > 4 else 2)
+    # The wider a figure is, the smaller is its text on a page.
+    width, height = size or ((8.0, 4.8) if alone else (5.2, 3.8) if columns < 3 else (4.7, 3.6))
     figure, grid = panels(len(groups), columns=columns, size=(width, height), sharey=sharey and not alone)
     # One table of styles for the figure, so that a name is drawn alike in all its panels.
     looks = styles(dict.fromkeys(name for group in groups.values() for name in group))
     for axes, (heading, group) in zip(grid, groups.items(), strict=True):
-        axes.set(title=heading, xlabel=wrapped(xlabel, width), xscale=xscale, yscale=yscale)
+        axes.set(title=readable(heading), xlabel=wrapped(xlabel, width), xscale=xscale, yscale=yscale)
         _draw_reference(axes, beside.get(heading, {}))
         draw_curves(axes, group, looks)
         if ylim is not None:
@@ -85,7 +88,7 @@ def curve(
     named = {
         axes: {**group, **beside.get(heading, {})} for axes, (heading, group) in zip(grid, groups.items(), strict=True)
     }
-    expected = dict.fromkeys((name for group in beside.values() for name in group), OKABE_ITO["grey"])
+    expected = dict.fromkeys((name for group in beside.values() for name in group), EXPECTED)
     name_curves(named, expected | {name: look.color for name, look in looks.items()})
     return figure
 
@@ -108,7 +111,9 @@ def name_curves(panels: Mapping[Axes, Curves], colors: Mapping[str, str]) -> Non
     ends = {
         axes: {name: _end(axes, Curve(*values)) for name, values in curves.items()} for axes, curves in panels.items()
     }
-    label_ends({axes: {name: end for name, end in named.items() if end} for axes, named in ends.items()}, colors)
+    # A line without a name, as that of a theory told in the caption, gets none.
+    kept = {axes: {name: end for name, end in named.items() if end and name} for axes, named in ends.items()}
+    label_ends(kept, colors)
 
 
 def _end(axes: Axes, curve: Curve) -> tuple[float, float] | None:
@@ -122,9 +127,11 @@ def _end(axes: Axes, curve: Curve) -> tuple[float, float] | None:
 def _marks(x: np.ndarray, axes: Axes) -> list[int]:
     """Where a line has its markers: evenly spread over the panel, whatever the scale of its axis."""
     place = np.log(x) if axes.get_xscale() == "log" else x
+    if len(x) <= 2 * MARKS:
+        return list(range(len(x)))
     if not np.all(np.diff(place) > 0):  # a line that runs back and forth
         return list(range(0, len(x), max(1, len(x) // MARKS)))
-    wanted = np.linspace(place[0], place[-1], MARKS + 1) if len(x) else np.empty(0)
+    wanted = np.linspace(place[0], place[-1], MARKS + 1)
     return np.unique(np.minimum(np.searchsorted(place, wanted), len(x) - 1)).tolist()
 
 
@@ -136,7 +143,8 @@ def _by_panel(curves: Curves, title: str) -> Mapping[str, Curves]:
 def _draw_reference(axes: Axes, curves: Curves) -> None:
     for values in curves.values():
         line = _clean(Curve(*values), axes)
-        axes.plot(line.x, line.y, color=OKABE_ITO["grey"], linestyle=(0, (4, 2)), linewidth=1.4)
+        # Above the others, or it would be lost where it agrees with them.
+        axes.plot(line.x, line.y, color=EXPECTED, linestyle=(0, (4, 2)), linewidth=1.4, zorder=3)
 
 
 def _clean(line: Curve, axes: Axes) -> Curve:

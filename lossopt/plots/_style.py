@@ -1,9 +1,12 @@
 """One look: Okabe–Ito colours, and for each name a colour, a dash and a marker that it has in every figure."""
 
 import itertools
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+from matplotlib.colors import to_hex, to_rgb
 
 
 OKABE_ITO: Mapping[str, str] = {
@@ -26,6 +29,7 @@ DASHES: Mapping[str, Any] = {
     "long": (0, (11, 3)),
 }
 MARKERS = "osD^vPX*"
+TONES = (-0.45, 0.4, -0.25, 0.2)  # shares of black (below 0) or white mixed into a colour
 
 RC: Any = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so a figure is the same on every machine
@@ -107,7 +111,7 @@ def style(name: str) -> Style:
 def styles(names: Iterable[str]) -> dict[str, Style]:
     """How each of these names is drawn in one figure: as `style` has it, but no two alike.
 
-    Several settings of one loss ("huber, delta=1", "huber, delta=2") share its colour and differ in dash and marker.
+    Several settings of one loss ("huber, delta=1", "huber, delta=2") have tones of its colour, and other dashes.
     """
     names = list(names)
     chosen: dict[str, Style] = {}
@@ -119,23 +123,26 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
 
 
 def base_name(name: str) -> str:
-    """The known name that `name` starts with, or `name` itself: "huber, delta=2" is "huber"."""
-    plain = name.lower().replace("_", " ")
-    for key in FIXED:
-        known = key.replace("_", " ")
-        if plain == known or (plain.startswith(known) and plain[len(known)] in ",:("):
-            return key
-    return name
+    """The known name before a comma, a colon or a parenthesis, or `name` itself: "huber, delta=2" is "huber"."""
+    plain = re.split("[,:(]", name.lower())[0].strip()
+    return next((known for known in FIXED if plain.replace("_", " ") == known.replace("_", " ")), name)
 
 
 def _candidates(name: str) -> Iterable[Style]:
     first = style(name)
     yield first
     turn = list(DASHES.values()).index(first.linestyle)
-    for step in range(1, len(DASHES)):
+    for step, tone in enumerate(TONES, 1):
         dash = list(DASHES.values())[(turn + step) % len(DASHES)]
-        yield Style(first.color, dash, MARKERS[(MARKERS.index(first.marker) + step) % len(MARKERS)])
+        yield Style(_toned(first.color, tone), dash, MARKERS[(MARKERS.index(first.marker) + step) % len(MARKERS)])
     yield from (_hashed(name, salt) for salt in itertools.count(1))
+
+
+def _toned(color: str, tone: float) -> str:
+    """A colour mixed with white (tone > 0) or black; black itself, which gets no darker, always with white."""
+    rgb = to_rgb(color)
+    end = 1.0 if tone > 0 or sum(rgb) == 0 else 0.0
+    return to_hex([channel + abs(tone) * (end - channel) for channel in rgb])
 
 
 def _hashed(name: str, salt: int) -> Style:

@@ -59,7 +59,11 @@ def valley(
     figure, grid = panels(len(valleys), columns=columns, size=size)
     looks = styles(dict.fromkeys(name for each in valleys.values() for name in each.paths))
     for i, (axes, (title, each)) in enumerate(zip(grid, valleys.items(), strict=True)):
-        axes.set(title=title, xlabel=wrapped(xlabel, size[0]), ylabel="" if i % columns else wrapped(ylabel, size[1]))
+        axes.set(
+            title=readable(title),
+            xlabel=wrapped(xlabel, size[0]),
+            ylabel="" if i % columns else wrapped(ylabel, size[1]),
+        )
         axes.grid(visible=False)
         _draw_surface(axes, each)
         _draw_paths(axes, each, looks)

@@ -41,7 +41,7 @@ def showing(console: Any, heading: str) -> Iterator[Progress]:
             bars.add_task(heading, total=None)
             yield _tracked(bars)
     else:
-        console.print(f"{heading} ...", markup=False)
+        console.print(f"{heading} ...", markup=False, soft_wrap=True)
         yield _announced(console, heading)
 
 
@@ -72,7 +72,7 @@ def _tracked(bars: Any) -> Progress:
 
 def _announced(console: Any, heading: str) -> Progress:
     def progress(items: Iterable[T], doing: str) -> Iterable[T]:
-        console.print(f"{heading}: {doing} ...", markup=False)
+        console.print(f"{heading}: {doing} ...", markup=False, soft_wrap=True)
         return items
 
     return progress

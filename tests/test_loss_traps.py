@@ -1,0 +1,141 @@
+"""Traps into which well-known libraries fall, each by name; float32 throughout, as in training."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lossopt as lo
+from lossopt import losses
+
+
+def single(*values):
+    return tuple(jnp.asarray(value, jnp.float32) for value in values)
+
+
+def orders(loss, prediction, target):
+    """Value, slope and curvature at one float32 example."""
+    prediction, target = single(prediction, target)
+    slope = jax.grad(loss)
+    return float(loss(prediction, target)), float(slope(prediction, target)), float(jax.grad(slope)(prediction, target))
+
+
+def test_log_cosh_of_a_small_residual_is_half_its_square():
+    value, slope, curvature = orders(losses.log_cosh, 3e-5, 0.0)
+    assert value == pytest.approx(4.5e-10, rel=1e-6)
+    assert slope == pytest.approx(3e-5, rel=1e-6)
+    assert curvature == pytest.approx(1.0, rel=1e-6)
+
+
+def test_log_cosh_of_a_large_residual_does_not_overflow():
+    assert orders(losses.log_cosh, 1e4, 0.0) == (pytest.approx(1e4 - np.log(2)), 1.0, 0.0)
+
+
+def test_cross_entropy_of_a_confident_right_prediction_is_not_0():
+    logits = jnp.array([17.0, 0.0], jnp.float32)
+    assert losses.softmax_cross_entropy(logits, 0) == pytest.approx(4.1399376e-8, rel=1e-6)
+    slope = jax.grad(losses.softmax_cross_entropy)(logits, 0)
+    np.testing.assert_allclose(slope, [-4.1399374e-8, 4.1399374e-8], rtol=1e-6)
+
+
+def test_cross_entropy_of_large_logits_sees_their_difference():
+    logits = jnp.array([1e5 + 8, 1e5], jnp.float32)
+    assert losses.softmax_cross_entropy(logits, 0) == pytest.approx(3.3540637e-4, rel=1e-6)
+    assert losses.softmax_cross_entropy(logits, 1) == pytest.approx(8.0003354, rel=1e-6)
+
+
+def test_a_masked_class_takes_no_part():
+    masked, plain = jnp.array([1.0, -jnp.inf, 2.0], jnp.float32), jnp.array([1.0, 2.0], jnp.float32)
+    for label, other in ((0, 0), (2, 1)):
+        assert losses.softmax_cross_entropy(masked, label) == losses.softmax_cross_entropy(plain, other)
+        slope = jax.grad(losses.softmax_cross_entropy)(masked, label)
+        assert slope[1] == 0
+        np.testing.assert_allclose(slope[jnp.array([0, 2])], jax.grad(losses.softmax_cross_entropy)(plain, other), rtol=1e-6)
+        assert np.isfinite(jax.hessian(losses.softmax_cross_entropy)(masked, label)).all()
+
+
+def test_a_masked_label_costs_infinity():
+    assert losses.softmax_cross_entropy(jnp.array([-jnp.inf, 0.0], jnp.float32), 0) == jnp.inf
+    soft = jnp.array([0.5, 0.5], jnp.float32)
+    assert losses.softmax_cross_entropy_soft(jnp.array([-jnp.inf, 0.0], jnp.float32), soft) == jnp.inf
+
+
+@pytest.mark.parametrize("score", [100.0, 1e4, 1e30])
+def test_soft_margin_does_not_overflow(score):
+    assert orders(losses.logistic, score, 0.0) == (pytest.approx(score), 1.0, 0.0)
+    assert orders(losses.logistic, -score, 1.0) == (pytest.approx(score), -1.0, 0.0)
+
+
+def test_logistic_of_a_confident_right_prediction_keeps_its_digits():
+    value, slope, curvature = orders(losses.logistic, 50.0, 1.0)
+    assert (value, -slope, curvature) == (pytest.approx(np.exp(-50), rel=1e-5),) * 3
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 0.5, 1.0, 2.0, 5.0])
+@pytest.mark.parametrize("score", [0.0, 17.0, 100.0, 1e4, 3e38])
+def test_focal_has_finite_derivatives_at_any_logit(gamma, score):
+    for target in (0.0, 1.0):
+        for sign in (-1, 1):
+            value, slope, curvature = orders(lo.bind(losses.focal, gamma=gamma), sign * score, target)
+            assert np.isfinite([value, slope, curvature]).all()
+            assert value >= 0
+            assert slope * (2 * target - 1) <= 0
+
+
+@pytest.mark.parametrize("centre", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("r", [1e-3, 0.7, 3.0, 8.0])
+def test_general_robust_is_continuous_in_alpha(centre, r):
+    middle = orders(lo.bind(losses.general_robust, alpha=centre), r, 0.0)
+    for beside in (-2e-7, 2e-7):
+        near = orders(lo.bind(losses.general_robust, alpha=centre + beside), r, 0.0)
+        np.testing.assert_allclose(near, middle, rtol=3e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("r", [1e-3, 0.7, 3.0, 8.0])
+def test_general_robust_tends_to_its_limits(r):
+    for sign in (1.0, -1.0):
+        if sign > 0 and r > 3:
+            continue
+        limit = orders(lo.bind(losses.general_robust, alpha=sign * np.inf), r, 0.0)
+        np.testing.assert_allclose(orders(lo.bind(losses.general_robust, alpha=sign * 1e9), r, 0.0), limit, rtol=1e-5)
+
+
+def test_pseudo_huber_of_a_tiny_residual_is_half_its_square():
+    assert orders(losses.pseudo_huber, 1e-9, 0.0) == (pytest.approx(5e-19, rel=1e-6), pytest.approx(1e-9, rel=1e-6), 1.0)
+
+
+def test_a_class_of_probability_0_that_does_not_occur_costs_nothing():
+    p, y = single([1.0, 0.0], [1.0, 0.0])
+    assert losses.categorical_cross_entropy(p, y) == 0
+    np.testing.assert_array_equal(jax.grad(losses.categorical_cross_entropy)(p, y), [-1.0, 0.0])
+    assert losses.categorical_cross_entropy(y[::-1], y) == jnp.inf
+    assert losses.binary_cross_entropy(*single(0.0, 0.0)) == 0
+    assert losses.binary_cross_entropy(*single(1.0, 1.0)) == 0
+    assert losses.binary_cross_entropy(*single(1.0, 0.0)) == jnp.inf
+
+
+@pytest.mark.parametrize("r", [0.0, 1e-9, 1.0, -7.0, 1e4, 1e18])
+def test_huber_without_a_threshold_is_half_the_squared_error(r):
+    assert orders(lo.bind(losses.huber, delta=jnp.inf), r, 0.0) == orders(losses.half_squared_error, r, 0.0)
+
+
+@pytest.mark.parametrize("r", [1e30, -1e30, jnp.inf, -jnp.inf])
+def test_tukey_is_flat_however_far(r):
+    assert orders(losses.tukey, r, 0.0) == (pytest.approx(lo.card(losses.tukey).supremum, rel=1e-6), 0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["absolute_error", "quantile", "expectile", "huber", "tukey", "log_cosh", "general_robust"])
+def test_the_slope_is_0_at_a_perfect_fit(name):
+    value, slope, _ = orders(losses.get(name), 1.5, 1.5)
+    assert (value, slope) == (0.0, 0.0)
+
+
+def test_the_slope_at_the_knots_is_that_of_both_sides():
+    assert orders(lo.bind(losses.huber, delta=0.3), 0.3, 0.0)[1] == np.float32(0.3)
+    assert orders(losses.hinge, 1.0, 1.0) == (0.0, 0.0, 0.0)
+    assert orders(losses.squared_hinge, 1.0, 1.0)[:2] == (0.0, 0.0)
+    assert orders(lo.bind(losses.tukey, c=2.0), 2.0, 0.0)[1] == 0.0
+
+
+def test_expectile_reports_the_curvature_of_under_prediction_at_0():
+    assert orders(lo.bind(losses.expectile, level=0.25), 0.0, 0.0)[2] == 0.5
