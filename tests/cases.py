@@ -18,7 +18,9 @@ class Case(NamedTuple):
     def loss(self) -> losses.Loss:
         """The loss with everything bound, defaults too, so that all cases of one loss share a compilation."""
         fn = losses.get(self.name)
-        given = {name: np.array(value) if isinstance(value, tuple) else value for name, value in self.hyperparameters.items()}
+        given = {
+            name: np.array(value) if isinstance(value, tuple) else value for name, value in self.hyperparameters.items()
+        }
         return losses.bind(fn, **(losses.hyperparameters(fn) | given))
 
     @property

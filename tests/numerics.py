@@ -1,14 +1,16 @@
-"""The extreme grid, the losses on it in one compiled call a loss and dtype, and the one place that says what error is allowed."""
+"""The extreme grid, and the losses on it: compiled once a loss and dtype.
+
+The one place that says what error is allowed.
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
-from mpmath import mpf
 import numpy as np
 import oracle
 from cases import Case
+from mpmath import mpf
 
 from lossopt import losses
 
@@ -51,13 +53,21 @@ def everything(loss: Any, predictions: np.ndarray, targets: np.ndarray) -> Order
     """All orders, as float64 arrays (exact copies). Padded to one length, so that a loss is compiled once a dtype."""
     rows = np.minimum(np.arange(-(-len(predictions) // LENGTH) * LENGTH), len(predictions) - 1)
     parts = [_everything(loss, predictions[part], targets[part]) for part in rows.reshape(-1, LENGTH)]
-    return Orders(*(np.concatenate([np.asarray(x).astype(float) for x in xs])[: len(predictions)] for xs in zip(*parts, strict=True)))
+    return Orders(
+        *(
+            np.concatenate([np.asarray(x).astype(float) for x in xs])[: len(predictions)]
+            for xs in zip(*parts, strict=True)
+        )
+    )
 
 
 def settings(case: Case, dtype: Any) -> dict[str, Any]:
     """All hyperparameters of a case as the loss sees them: rounded to the dtype of the data."""
     given = losses.hyperparameters(case.loss)
-    return {name: value if value is None else np.asarray(value, dtype).astype(float).tolist() for name, value in given.items()}
+    return {
+        name: value if value is None else np.asarray(value, dtype).astype(float).tolist()
+        for name, value in given.items()
+    }
 
 
 def scale(case: Case, dtype: Any) -> float:
@@ -70,7 +80,27 @@ def magnitudes(case: Case, dtype: Any) -> np.ndarray:
     """From the smallest normal number to near the largest, with the knots of the loss and their neighbours."""
     info = np.finfo(dtype)
     far = [1e4, 1e6, 1e9, 1e15, float(info.max) ** 0.45, float(info.max) ** 0.49, float(info.max) ** 0.9]
-    near = [0.0, 0.03, 0.3, 0.7, 1.5, 2.0, 3.0, 5.0, 10.0, 17.0, 30.0, 50.0, 88.0, 89.0, 100.0, 300.0, 700.0, 745.0, 1e3]
+    near = [
+        0.0,
+        0.03,
+        0.3,
+        0.7,
+        1.5,
+        2.0,
+        3.0,
+        5.0,
+        10.0,
+        17.0,
+        30.0,
+        50.0,
+        88.0,
+        89.0,
+        100.0,
+        300.0,
+        700.0,
+        745.0,
+        1e3,
+    ]
     tiny = [float(info.tiny), 1e-30, 1e-15, 1e-9, 3e-5, 1e-3]
     knots = [dtype(1.0), *(dtype(value) for name, value in settings(case, dtype).items() if name in SCALES)]
     beside = [np.nextafter(knot, dtype(end)) for knot in knots for end in (0.0, np.inf) if np.isfinite(knot)]
@@ -144,15 +174,34 @@ def excess(found: float, truth: mpf, slack: mpf, floor: float, dtype: Any) -> fl
 def vector_points(card: losses.LossCard, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     """Predictions and targets of three classes: saturated, near ties, far out, masked by -inf; every label."""
     logits = [
-        *([0, 0, 0], [1, 0, -1], [17, 0, -1], [-17, 0, 3], [1e5 + 8, 1e5, 0], [88, 89, 90], [1e-9, 0, 0], [3e-5, 0, -3e-5]),
-        *([700, 0, -700], [1e4, -1e4, 0], [40, 40, 0], [-np.inf, 0, 1], [0, -np.inf, -np.inf], [5, 4, -np.inf], [0.1, 0.2, 0.3]),
+        *(
+            [0, 0, 0],
+            [1, 0, -1],
+            [17, 0, -1],
+            [-17, 0, 3],
+            [1e5 + 8, 1e5, 0],
+            [88, 89, 90],
+            [1e-9, 0, 0],
+            [3e-5, 0, -3e-5],
+        ),
+        *(
+            [700, 0, -700],
+            [1e4, -1e4, 0],
+            [40, 40, 0],
+            [-np.inf, 0, 1],
+            [0, -np.inf, -np.inf],
+            [5, 4, -np.inf],
+            [0.1, 0.2, 0.3],
+        ),
     ]
     shares = [[0.2, 0.3, 0.5], [1, 0, 0], [0, 0.5, 0.5], [1e-30, 1e-9, 1], [0.999, 0.001, 0], [1 / 3, 1 / 3, 1 / 3]]
     predictions = np.array(shares if card.prediction == "probabilities" else logits, dtype)
     targets = np.eye(3) if card.target == "simplex" else np.arange(3)
     if card.target == "simplex":
         targets = np.concatenate([targets, [[0.2, 0.3, 0.5], [0, 0.5, 0.5]]]).astype(dtype)
-    return np.repeat(predictions, len(targets), axis=0), np.tile(targets, (len(predictions), *(1,) * (targets.ndim - 1)))
+    return np.repeat(predictions, len(targets), axis=0), np.tile(
+        targets, (len(predictions), *(1,) * (targets.ndim - 1))
+    )
 
 
 def vector_errors(case: Case, dtype: Any) -> Iterator[Error]:

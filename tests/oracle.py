@@ -67,7 +67,8 @@ class Taylor:
 
 
 def exp(f: Taylor) -> Taylor:
-    y = mp.exp(f.c[0])
+    # Below 1e-43000 nothing is left in any float, and the exact number would take long.
+    y = mp.exp(f.c[0]) if f.c[0] > -1e5 else mpf(0)
     return f.after(y, y, y, y)
 
 
@@ -193,7 +194,11 @@ def truth(name: str, prediction: float, target: float, hyperparameters: dict[str
         settings = {key: None if value is None else mpf(value) for key, value in hyperparameters.items()}
         x = mpf(prediction) - (mpf(target) if name in REGRESSION else 0)
         variable = Taylor.variable(x)
-        found = REGRESSION[name](variable, **settings) if name in REGRESSION else BINARY[name](variable, mpf(target), **settings)
+        found = (
+            REGRESSION[name](variable, **settings)
+            if name in REGRESSION
+            else BINARY[name](variable, mpf(target), **settings)
+        )
         return [+d for d in found.derivatives()]
 
 
@@ -216,7 +221,10 @@ def softmax_truth(logits: Sequence[float], label: Any, given: dict[str, Any]) ->
         value = mp.fsum(y * (normaliser - x) for y, x in zip(q, z, strict=True) if y != 0)
         sensitivity = mp.fsum(s * abs(g) for s, (g, _) in zip(size, slope, strict=True)) + soft * abs(value)
         hessian = [
-            (mass * p[i] * ((i == j) - p[j]), p[i] * (p[j] if i != j else 1 - p[i]) * (size[i] + size[j] + 2 * spread + soft))
+            (
+                mass * p[i] * ((i == j) - p[j]),
+                p[i] * (p[j] if i != j else 1 - p[i]) * (size[i] + size[j] + 2 * spread + soft),
+            )
             for i in range(len(z))
             for j in range(len(z))
         ]
@@ -227,7 +235,9 @@ def _soft_label(classes: int, label: Any, given: dict[str, Any]) -> tuple[mpf, l
     if not isinstance(label, int):
         return mpf(1), [mpf(y) for y in label]
     smoothing, weights = mpf(given["label_smoothing"]), given["class_weights"]
-    return mpf(1 if weights is None else weights[label]), [(1 - smoothing) * (i == label) + smoothing / classes for i in range(classes)]
+    return mpf(1 if weights is None else weights[label]), [
+        (1 - smoothing) * (i == label) + smoothing / classes for i in range(classes)
+    ]
 
 
 def shares_truth(p: Sequence[float], y: Sequence[float], given: dict[str, Any]) -> list[list[tuple[mpf, mpf]]]:

@@ -67,7 +67,7 @@ def test_the_sensitivity_curve_of_the_mean_is_the_distance_from_it(line):
 def test_influence_on_least_squares_is_the_residual_times_the_inverse_hessian(line):
     params = solve(losses.squared_error, line).params
     x, targets = jnp.array([0.5, -2.0]), jnp.array([-3.0, 4.0])
-    found = analysis.influence(losses.squared_error, line, params, features=x, targets=targets)
+    found = jax.jit(lambda p: analysis.influence(losses.squared_error, line, p, features=x, targets=targets))(params)
     design = np.column_stack([np.ones(40), line.features])
     residuals = targets - (params.bias + x @ params.weights)
     expected = np.outer(residuals, np.linalg.solve(design.T @ design / 40, [1.0, 0.5, -2.0]))
@@ -79,7 +79,8 @@ def test_influence_is_what_a_small_weight_does_to_a_robust_fit(line):
     without = line._replace(weights=line.weights.at[7].set(0.0), targets=line.targets.at[7].set(8.0))
     before = solve(loss, without).params
     after = solve(loss, without._replace(weights=line.weights.at[7].set(39 * step))).params
-    found = analysis.influence(loss, without, before, features=line.features[7], targets=without.targets[7:8])
+    row = {"features": line.features[7], "targets": without.targets[7:8]}
+    found = jax.jit(lambda p: analysis.influence(loss, without, p, **row))(before)
     np.testing.assert_allclose((after.weights - before.weights) / step, found.weights[0], rtol=1e-4)
     np.testing.assert_allclose((after.bias - before.bias) / step, found.bias[0], rtol=1e-4)
 
@@ -93,10 +94,10 @@ def test_errors_and_mistakes_are_the_usual_ones():
     logits, targets = jnp.array([2.0, -1.0, 0.5]), jnp.array([1, 1, 0])
     p = 1 / (1 + np.exp(-np.array([2.0, -1.0, 0.5])))
     expected = -np.mean(np.log([p[0], p[1], 1 - p[2]]))
-    np.testing.assert_allclose(analysis.mistakes(logits, targets), (2 / 3, expected))
+    np.testing.assert_allclose(jax.jit(analysis.mistakes)(logits, targets), (2 / 3, expected))
     three = jnp.array([[1.0, 2.0, 0.0], [0.0, 0.0, 9.0]])
     expected = np.mean(np.log(np.exp(three).sum(1)) - np.array([1.0, 9.0]))
-    np.testing.assert_allclose(analysis.mistakes(three, jnp.array([0, 2])), (0.5, expected))
+    np.testing.assert_allclose(jax.jit(analysis.mistakes)(three, jnp.array([0, 2])), (0.5, expected))
 
 
 def test_the_noise_scale_is_that_of_the_gaussian_and_ignores_outliers():

@@ -13,7 +13,9 @@ from lossopt.losses import Interval
 
 
 def test_names_are_those_of_a_task():
-    assert set(losses.names()) == {name for task in ("regression", "binary", "multiclass") for name in losses.names(task=task)}
+    assert set(losses.names()) == {
+        name for task in ("regression", "binary", "multiclass") for name in losses.names(task=task)
+    }
     assert "huber" in losses.names(task="regression")
     assert "huber" not in losses.names(task="binary")
 
@@ -47,8 +49,17 @@ def test_bind_refuses_an_unknown_hyperparameter():
 
 @pytest.mark.parametrize(
     ("name", "setting"),
-    [("huber", {"delta": 0.0}), ("huber", {"delta": -1.0}), ("huber", {"delta": math.nan}), ("quantile", {"level": 1.0}), ("quantile", {"level": 0.0})]
-    + [("pseudo_huber", {"delta": math.inf}), ("focal", {"gamma": -0.1}), ("focal", {"alpha": 1.5}), ("logistic", {"label_smoothing": 1.1})],
+    [
+        ("huber", {"delta": 0.0}),
+        ("huber", {"delta": -1.0}),
+        ("huber", {"delta": math.nan}),
+        ("quantile", {"level": 1.0}),
+        ("quantile", {"level": 0.0}),
+        ("pseudo_huber", {"delta": math.inf}),
+        ("focal", {"gamma": -0.1}),
+        ("focal", {"alpha": 1.5}),
+        ("logistic", {"label_smoothing": 1.1}),
+    ],
 )
 def test_bind_refuses_a_value_outside_the_domain(name, setting):
     (key, value) = next(iter(setting.items()))

@@ -1,13 +1,13 @@
 """The numerics contract: every loss, at every setting, against 60 digits and more on an extreme grid."""
 
-from cases import CASES, of
-from hypothesis import given, strategies as st
 import jax
 import jax.numpy as jnp
 import numerics
 import numpy as np
 import oracle
 import pytest
+from cases import CASES, of
+from hypothesis import given, strategies as st
 
 import lossopt as lo
 from lossopt import losses
@@ -94,7 +94,10 @@ def test_the_largest_numbers_give_no_nan_and_infinity_gives_the_limit(case):
 @each(CASES)
 def test_nan_in_gives_nan_out(case):
     predictions, targets = _points(case, SINGLE)
-    for prediction, target in ((np.full_like(predictions[:1], np.nan), targets[:1]), (predictions[:1], _nan_like(targets[:1]))):
+    for prediction, target in (
+        (np.full_like(predictions[:1], np.nan), targets[:1]),
+        (predictions[:1], _nan_like(targets[:1])),
+    ):
         if target is not None:
             found = numerics.everything(case.loss, prediction, target)
             assert np.isnan(found.value).all()
@@ -168,6 +171,16 @@ def _arguments(case, dtype):
     return (case.card if case.card.prediction_ndim else case), dtype
 
 
+@pytest.mark.parametrize("name", ["log_cosh", "pseudo_huber", "cauchy", "tukey", "logistic"])
+def test_the_third_derivative_is_that_of_the_formula(name):
+    # Beyond the contract of two: what a hyperparameter's effect on the curvature is made of.
+    case = next(case for case in DEFAULTS if case.name == name)
+    third = jax.jit(jax.grad(jax.grad(jax.grad(case.loss))))
+    for x in (0.3, -1.7):
+        expected = oracle.truth(name, x, 0.0, numerics.settings(case, DOUBLE))[3]
+        assert float(third(x, 0.0)) == pytest.approx(float(expected), rel=1e-12)
+
+
 LIMITS = {
     "huber": [("half_squared_error", {"delta": np.inf}), ("half_squared_error", {"delta": 1e30})],
     "quantile": [("absolute_error", {"level": 0.5})],
@@ -181,7 +194,9 @@ def test_a_limit_of_a_hyperparameter_is_another_loss(name):
     r = jnp.linspace(-9.0, 9.0, 128)
     for other, setting in LIMITS[name]:
         factor = 0.5 if name in ("quantile", "expectile") else 1.0
-        left = numerics.everything(lo.bind(losses.get(name), **(losses.hyperparameters(losses.get(name)) | setting)), r, 0 * r)
+        left = numerics.everything(
+            lo.bind(losses.get(name), **(losses.hyperparameters(losses.get(name)) | setting)), r, 0 * r
+        )
         right = numerics.everything(jax.tree_util.Partial(losses.get(other)), r, 0 * r)
         for a, b in zip(left, right, strict=True):
             np.testing.assert_allclose(a, factor * b, rtol=1e-14, atol=1e-15)
@@ -201,7 +216,7 @@ def _by_hyperparameters(loss, predictions, targets):
     return jax.vmap(jax.grad(lambda loss, p, t: loss(p, t)), (None, 0, 0))(loss, predictions, targets)
 
 
-@each([case for case in CASES if case.card.hyperparameters and np.isfinite(list(jax.tree.leaves(case.loss))[0]).all()])
+@each([case for case in CASES if case.card.hyperparameters and np.isfinite(jax.tree.leaves(case.loss)[0]).all()])
 def test_hyperparameters_have_finite_gradients(case):
     predictions, targets = _points(case, DOUBLE)
     small = np.abs(np.nan_to_num(predictions.reshape(len(predictions), -1), neginf=1e9)).max(axis=1) <= 1e4
@@ -241,7 +256,11 @@ def test_regression_losses_are_finite_and_not_negative(case, prediction, target)
     assert found.reverse[0] * (prediction - target) >= 0
 
 
-@given(st.sampled_from([case for case in SCALARS if case.card.convex]), st.lists(reals, min_size=2, max_size=30), st.sampled_from([0.0, 1.0]))
+@given(
+    st.sampled_from([case for case in SCALARS if case.card.convex]),
+    st.lists(reals, min_size=2, max_size=30),
+    st.sampled_from([0.0, 1.0]),
+)
 def test_the_slope_of_a_convex_loss_never_falls(case, predictions, target):
     x = np.sort(np.array(predictions))
     if case.card.prediction == "probability":

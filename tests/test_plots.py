@@ -175,18 +175,12 @@ def test_other_formats_are_refused_before_anything_is_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def settings() -> dict:
-    # Looking at the backend chooses one.
-    return {key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}
-
-
 def test_drawing_changes_no_global_state_and_needs_no_pyplot(monkeypatch):
-    before = settings()
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     for name in ("linear", "portrait", "fits", "valley"):
         FIGURES[name]()
-    monkeypatch.undo()
-    assert settings() == before
+    for key in _style.RC:
+        assert matplotlib.rcParams[key] == matplotlib.rcParamsDefault[key], key
 
 
 def test_slope_and_curvature_are_the_derivatives():

@@ -25,7 +25,7 @@ CURVE = plots.Curve([0, 1, 2], [1.0, 0.5, 0.2], [0.9, 0.4, 0.1], [1.1, 0.6, 0.3]
 
 
 def claim(measured=1.0, expected=1.0, **fields) -> report.Claim:
-    return report.Claim(statement="s", measured=measured, expected=expected, source="a table", **fields)
+    return report.Claim(statement="0 <b> 1", measured=measured, expected=expected, source="a table", **fields)
 
 
 @functools.cache
@@ -46,7 +46,7 @@ def results(name="toy", **fields) -> report.Results:
             "rows": [{"loss": "huber", "n": 3, "error": 0.1 + 0.2, "exact": True}, {"loss": 'a,"b', "error": math.nan}],
             "curves": {"one/two": np.linspace(0, 1, 5), "k": np.arange(3)},
             "claims": [claim(), claim(measured=math.nan, expected=math.inf, interval=(0.5, math.inf))],
-            "captions": {"first": "It falls. Slowly.", "second": "So does this, <fast>."},
+            "captions": {"first": "It falls. Slowly.", "second": 'So does this, <fast> & "sure".'},
             "config": {"seed": 3, "quick": True, "sizes": (1.0, 2.0)},
         }
         | fields
@@ -70,8 +70,10 @@ def contents(folder: Path) -> dict[str, bytes]:
         ({"measured": 11.0, "expected": 10.0, "tolerance": 0.11, "kind": "relative"}, True),
         ({"measured": -11.0, "expected": -10.0, "tolerance": 0.09, "kind": "relative"}, False),
         ({"measured": 1.0, "expected": 2.0, "kind": "at_most"}, True),
+        ({"measured": 2.04, "expected": 2.0, "kind": "at_most", "tolerance": 0.05}, True),
         ({"measured": 2.1, "expected": 2.0, "kind": "at_most", "tolerance": 0.05}, False),
         ({"measured": 2.0, "expected": 2.0, "kind": "at_least"}, True),
+        ({"measured": 1.96, "expected": 2.0, "kind": "at_least", "tolerance": 0.05}, True),
         ({"measured": 1.9, "expected": 2.0, "kind": "at_least", "tolerance": 0.05}, False),
         ({"measured": math.inf, "expected": math.inf}, True),
         ({"measured": math.inf, "expected": -math.inf, "tolerance": 1e9}, False),
@@ -92,7 +94,7 @@ def test_nan_never_holds(kind, expected):
     "wrong", [{"expected": math.nan}, {"tolerance": math.inf}, {"tolerance": -1}, {"kind": "about"}]
 )
 def test_a_claim_that_could_not_fail_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"'s'|kind='about'"):
+    with pytest.raises(ValueError, match=r"'0 <b> 1'|kind='about'"):
         claim(**wrong)
 
 
@@ -273,12 +275,13 @@ def test_the_page_shows_experiments_in_order_with_figures_claims_and_tables(page
     reader = Reader(page)
     assert reader.tags.count("h1") == 1
     assert re.findall(r'<section class="experiment" id="(\w+)"', page) == ["zeta", "toy", "alpha", "plain"]
-    assert reader.labels == ["It falls.", "So does this, <fast>."] * 3
+    assert reader.labels == ["It falls.", 'So does this, <fast> & "sure".'] * 3
     text = " ".join("".join(reader.text).split())
     assert "3 of 6 hold." in text
     assert text.count("✗ fails") == 3
     assert "What is 1 < 2 & 3?" in text
     assert "nan (0.5 to inf)" in text
+    assert text.count("0 <b> 1") == 6
     assert "--seed 3 --quick" in text
     assert "<li>one</li><li>two</li>" in page
     assert "<code>code</code>" in page

@@ -41,8 +41,10 @@ def sensitivity_curve(
         return statistic(Dataset(wider, jnp.append(data.targets, target), weights))
 
     # The fit without the row is that with the row at weight 0, so that one compilation serves both.
-    fits = sweep(lambda i: with_row(jnp.append(targets, targets[0])[i], jnp.where(i < targets.size, 1.0, 0.0)),
-                 jnp.arange(targets.size + 1))
+    fits = sweep(
+        lambda i: with_row(jnp.append(targets, targets[0])[i], jnp.where(i < targets.size, 1.0, 0.0)),
+        jnp.arange(targets.size + 1),
+    )
     return jax.tree.map(lambda leaf: (rows + 1) * (leaf[:-1] - leaf[-1:]), fits)
 
 

@@ -108,7 +108,7 @@ class LossCard:
     origin: int | None = None
     tails: Growth | Callable[..., Growth] | None = "linear"
     zero_at_perfect_fit: bool = True
-    elicits: str | Callable[..., str] | None = None
+    elicits: str | Callable[..., str | None] | None = None
     proper: bool | Callable[..., bool] | None = None
     calibrated: bool | Callable[..., bool] | None = None
     noise_symmetric: bool | None = None

@@ -153,8 +153,9 @@ def softmax_cross_entropy(
     """Categorical cross-entropy of logits and an integer label: the loss to train a classifier with.
 
     Formula: `w_y (log sum_j exp(z_j) - z_y)`; label smoothing replaces the label by
-    `(1 - smoothing) one_hot + smoothing / k`. Written so that a confident, right prediction keeps its digits. A logit of -inf masks a class, and a masked label costs inf; with smoothing, so does a
-    masked class. A label outside [0, k) gives NaN. optax: `softmax_cross_entropy_with_integer_labels`.
+    `(1 - smoothing) one_hot + smoothing / k`. Written so that a confident, right prediction keeps its digits. A logit
+    of -inf masks a class, and a masked label costs inf; with smoothing, so does a masked class. A label outside [0, k)
+    gives NaN. optax: `softmax_cross_entropy_with_integer_labels`.
 
     Args:
         prediction: (k,) logits. target: an integer in [0, k). The loss is in nats.

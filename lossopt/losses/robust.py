@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import like, residual, Scalar
-from ._card import ANY, LossCard, POSITIVE_FINITE, register
+from ._card import ANY, Growth, LossCard, POSITIVE_FINITE, register
 from ._elementary import beyond, biweight, differentiated_by, log1p_square, relative_expm1, unit_slope
 
 
@@ -115,8 +115,8 @@ def _general_least_curvature(alpha: float, c: float) -> float:
     return -2 * peak / c**2
 
 
-def _general_tails(alpha: float) -> str:
-    named = {0.0: "logarithmic", 1.0: "linear", 2.0: "quadratic", math.inf: "exponential"}
+def _general_tails(alpha: float) -> Growth:
+    named: dict[float, Growth] = {0.0: "logarithmic", 1.0: "linear", 2.0: "quadratic", math.inf: "exponential"}
     return named.get(alpha, "constant" if alpha < 0 else "power")
 
 

@@ -66,7 +66,7 @@ def curve(
         reference: what theory expects, name -> curve, drawn thin and dashed; or by panel, as `curves`.
         xscale, yscale: "linear", "log" or "symlog".
         ylim: the ends of the vertical axis.
-        columns, size, sharey: of the grid of panels; size in inches. Two columns, or three where the last row is fuller.
+        columns, size, sharey: of the grid of panels; size in inches. None: two columns, or three.
     """
     groups = _by_panel(curves, title)
     beside = _by_panel(reference or {}, title) if reference else {}

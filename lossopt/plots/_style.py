@@ -142,7 +142,8 @@ def _toned(color: str, tone: float) -> str:
     """A colour mixed with white (tone > 0) or black; black itself, which gets no darker, always with white."""
     rgb = to_rgb(color)
     end = 1.0 if tone > 0 or sum(rgb) == 0 else 0.0
-    return to_hex([channel + abs(tone) * (end - channel) for channel in rgb])
+    red, green, blue = (channel + abs(tone) * (end - channel) for channel in rgb)
+    return to_hex((red, green, blue))
 
 
 def _hashed(name: str, salt: int) -> Style:

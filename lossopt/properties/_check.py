@@ -10,7 +10,7 @@ from .. import losses
 from . import _differences, _elicits, _extremes, _kinks, _limits, _noise
 from ._lines import Curve, follow, grid, hard, Line, lines
 from ._report import findings, Report
-from ._subject import choose, precision, subject, Subject
+from ._subject import choose, precision, Subject, subject
 from ._warnings import warnings
 
 
@@ -53,13 +53,12 @@ def check(
         ValueError: the loss does not give one floating number an example, or the task or the kinds are unknown.
     """
     what = subject(loss, task, prediction, target, classes)
-    survey = _survey(what, seed)
-    report = _measured(survey)
+    minimisers = [_elicits.location(what, sample) for sample in _elicits.SAMPLES] if what.task == "regression" else []
+    report = _measured(_survey(what, seed), minimisers)
     if not losses.has_card(loss):
         return report
-    given = losses.hyperparameters(loss)
-    minimisers = _minimisers(what) if what.task == "regression" else []
-    return dataclasses.replace(report, findings=findings(losses.card(loss), report, minimisers, given))
+    found = findings(losses.card(loss), report, minimisers, losses.hyperparameters(loss))
+    return dataclasses.replace(report, findings=found)
 
 
 def _survey(what: Subject, seed: int) -> Survey:
@@ -73,11 +72,11 @@ def _distinct(curve: Curve) -> Curve:
     return Curve(curve.line, *(f[first] for f in curve[1:]))
 
 
-def _measured(survey: Survey) -> Report:
+def _measured(survey: Survey, minimisers: list[float]) -> Report:
     what = survey.what
     errors = _errors(survey)
     extremes = _extremes_of(survey)
-    shared = {
+    shared: dict[str, Any] = {
         "loss": what.name,
         "task": what.task,
         "precision": str(precision()),
@@ -91,21 +90,17 @@ def _measured(survey: Survey) -> Report:
         "zero_at_perfect_fit": _zero_at_perfect_fit(survey),
         **extremes,
     }
-    special = _of_regression(survey) if what.task == "regression" else _of_classification(survey)
+    special = _of_regression(survey, minimisers) if what.task == "regression" else _of_classification(survey)
     report = Report(**shared, **special)
     return dataclasses.replace(report, warnings=warnings(what, report, survey.curves, survey.kinks, errors))
 
 
 def _errors(survey: Survey) -> _differences.Errors:
-    found = _differences.along(survey.what, survey.curves, _all_places(survey.kinks))
+    found = _differences.along(survey.what, survey.curves, {kink.x for kink in survey.kinks})
     if not survey.what.of_vector:
         return found
     points, targets = _starts(survey)
     return found._replace(slope=max(found.slope, _differences.across(survey.what, points, targets, survey.seed)))
-
-
-def _all_places(kinks: list[_kinks.Jump]) -> tuple[float, ...]:
-    return tuple({kink.x for kink in kinks})
 
 
 def _starts(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
@@ -115,26 +110,38 @@ def _starts(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
     return np.tile(points, (len(survey.curves), 1)), targets
 
 
-def _extremes_of(survey: Survey) -> dict[str, Any]:
+def _extremes_of(survey: Survey) -> dict[str, float]:
     """Constants: the extremes inside, together with the limits at the ends and the jumps of the slope."""
-    limits, vector = survey.limits, survey.what.of_vector
-    inside = _extremes.across(survey.what, *_starts(survey), survey.seed) if vector else _extremes.along(survey.what, survey.curves)
-    rises = [kink.right - kink.left for kink in survey.kinks]
-    slopes = [abs(limit.slope) for limit in limits] + [abs(side) for kink in survey.kinks for side in (kink.left, kink.right)]
-    # Along a line a vector's slope is a component: only its growth without bound says something about the norm.
-    slopes = [slope for slope in slopes if math.isinf(slope)] if vector else slopes
-    bends = [limit.curvature for limit in limits if math.isinf(limit.curvature) or not vector]
+    what, limits = survey.what, survey.limits
+    inside = (
+        _extremes.across(what, *_starts(survey), survey.seed)
+        if what.of_vector
+        else _extremes.along(what, survey.curves)
+    )
+    slopes, bends = _outer_slopes(survey), _outer_bends(survey)
     steepest = _greatest(inside["slope"], slopes)
     scale = steepest if math.isfinite(steepest) else 1.0
     return {
         "lipschitz": _plain(steepest, scale),
-        "smoothness": _plain(math.inf if any(rise > 0 for rise in rises) else _greatest(inside["curvature"], bends), scale),
-        "least_curvature": _plain(
-            -math.inf if any(rise < 0 for rise in rises) else -_greatest(inside["least_curvature"], [-b for b in bends]), scale
-        ),
+        "smoothness": _plain(_greatest(inside["curvature"], bends), scale),
+        "least_curvature": _plain(-_greatest(inside["least_curvature"], [-bend for bend in bends]), scale),
         "supremum": _plain(_greatest(inside["value"], [limit.value for limit in limits]), 1.0),
         "infimum": _plain(-_greatest(inside["least_value"], [-limit.value for limit in limits]), 1.0),
     }
+
+
+def _outer_slopes(survey: Survey) -> list[float]:
+    slopes = [abs(limit.slope) for limit in survey.limits]
+    slopes += [abs(side) for kink in survey.kinks for side in (kink.left, kink.right)]
+    # Along a line the slope of a vector is a component: only growth without bound says something about the norm.
+    return [slope for slope in slopes if math.isinf(slope)] if survey.what.of_vector else slopes
+
+
+def _outer_bends(survey: Survey) -> list[float]:
+    """Curvatures at the ends, and an infinite one at each kink, with its sign."""
+    vector = survey.what.of_vector
+    bends = [limit.curvature for limit in survey.limits if math.isinf(limit.curvature) or not vector]
+    return bends + [math.copysign(math.inf, kink.right - kink.left) for kink in survey.kinks]
 
 
 def _greatest(first: float, others: list[float]) -> float:
@@ -158,17 +165,13 @@ def _hard_lines(survey: Survey) -> list[Line]:
     return [curve.line for curve in survey.curves if hard(curve.line)]
 
 
-def _minimisers(what: Subject) -> list[float]:
-    return [_elicits.location(what, sample) for sample in _elicits.SAMPLES]
-
-
-def _of_regression(survey: Survey) -> dict[str, Any]:
+def _of_regression(survey: Survey, minimisers: list[float]) -> dict[str, Any]:
     usable = [curve for curve in survey.curves if np.isfinite(curve.value).mean() > 0.5] or survey.curves
     shapes = [_noise.shape_of(survey.what, curve.line, _far_right(survey, curve)) for curve in usable]
     symmetric, alike = all(_noise.symmetric(shape) for shape in shapes), _noise.alike(shapes)
     return {
         "symmetric": symmetric,
-        "elicits": _functional(_minimisers(survey.what), shapes[0]),
+        "elicits": _functional(minimisers, shapes[0]),
         "proper": None,
         "calibrated": None,
         "noise_symmetric": None,

@@ -1,8 +1,8 @@
 """Whether the derivatives that JAX returns are those of the function: against central differences.
 
 By the mean value theorem a difference quotient lies between the least and the greatest slope of its interval. What
-lies outside what was met at the two ends and the middle, beyond rounding and the bend in between, is an error; kinks and
-knots inside an interval need no exception. Rounding is measured too, as the scatter between close neighbours.
+lies outside what was met at the two ends and the middle, beyond rounding and the bend in between, is an error; kinks
+and knots inside an interval need no exception. Rounding is measured too, as the scatter between close neighbours.
 """
 
 from typing import NamedTuple
@@ -30,28 +30,40 @@ class Errors(NamedTuple):
     rounding: Mismatch
 
 
+class _Triple(NamedTuple):
+    """A function and its claimed derivative at both ends and the middle of intervals: lists of three (n,) arrays."""
+
+    x: np.ndarray
+    width: np.ndarray
+    f: list[np.ndarray]
+    slope: list[np.ndarray]
+
+
 # Far enough apart that a number of order 1 moves by its last bit, near enough that the loss is straight.
 _NEIGHBOURS = np.array([0.02, 0.07, 0.3, 1.0])
 
 
-def along(what: Subject, curves: list[Curve], kinks: tuple[float, ...]) -> Errors:
+def along(what: Subject, curves: list[Curve], kinks: set[float]) -> Errors:
     """The worst errors along lines."""
-    slope, curvature, rounding = [Mismatch()], [Mismatch()], [Mismatch()]
-    for curve in curves:
-        x, room = _centres(curve)
-        if not len(x):
-            continue
-        step = np.cbrt(np.finfo(precision()).eps) * room
-        close = np.multiply.outer(np.sqrt(np.finfo(precision()).eps) * _NEIGHBOURS, room)
-        low, middle, high, *near = follow(what, [(curve.line, x + d) for d in (-step, 0 * step, step, *close)])
-        scatter = _scatter(middle, near, "value", "slope")
-        rounding.append(_roughest(middle, scatter))
-        slope.append(_worst(*_triple("value", "slope", low, middle, high), scatter + _floor(curve, middle.x, "value", "slope")))
-        noise = _scatter(middle, near, "slope", "curvature") + _floor(curve, middle.x, "slope", "curvature")
-        apart = _apart(low.x, high.x, kinks)
-        bent = _triple("slope", "curvature", low, middle, high)
-        curvature.append(_worst(*(_masked(part, apart) for part in bent), noise[apart]))
-    return Errors(max(slope), max(curvature), max(rounding))
+    found = [_along(what, curve, kinks) for curve in curves if len(_centres(curve)[0])]
+    return Errors(*(max(kind) for kind in zip(*found, strict=True))) if found else Errors(*[Mismatch()] * 3)
+
+
+def _along(what: Subject, curve: Curve, kinks: set[float]) -> Errors:
+    x, room = _centres(curve)
+    eps = np.finfo(precision()).eps
+    step, close = np.cbrt(eps) * room, np.multiply.outer(np.sqrt(eps) * _NEIGHBOURS, room)
+    low, middle, high, *near = follow(what, [(curve.line, x + d) for d in (-step, 0 * step, step, *close)])
+    scatter = _scatter(middle, near, "value", "slope")
+    noise = scatter + _floor(curve, middle.x, "value", "slope")
+    bend_noise = _scatter(middle, near, "slope", "curvature") + _floor(curve, middle.x, "slope", "curvature")
+    apart = _apart(low.x, high.x, kinks)
+    ends = [Curve(part.line, *(f[apart] for f in part[1:])) for part in (low, middle, high)]
+    return Errors(
+        _worst(_triple("value", "slope", low, middle, high), noise),
+        _worst(_triple("slope", "curvature", *ends), bend_noise[apart]),
+        _roughest(middle, scatter),
+    )
 
 
 def across(what: Subject, predictions: np.ndarray, targets: np.ndarray, seed: int) -> Mismatch:
@@ -70,7 +82,8 @@ def across(what: Subject, predictions: np.ndarray, targets: np.ndarray, seed: in
     unit = (places[2] - places[0]) / width[:, None]
     slopes = [np.einsum("nk,nk->n", part.slope, unit) for part in (low, middle, high)]
     noise = np.finfo(precision()).eps * (1 + np.abs(predictions).max(axis=1))
-    return _worst(np.arange(len(step), dtype=float), width, [low.value, middle.value, high.value], slopes, noise)
+    rows = np.arange(len(step), dtype=float)
+    return _worst(_Triple(rows, width, [low.value, middle.value, high.value], slopes), noise)
 
 
 def _centres(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
@@ -82,16 +95,12 @@ def _centres(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
     return curve.x[usable], room[usable]
 
 
-def _triple(of: str, derivative: str, low: Curve, middle: Curve, high: Curve) -> tuple:
+def _triple(of: str, derivative: str, low: Curve, middle: Curve, high: Curve) -> _Triple:
     fs = [getattr(curve, of) for curve in (low, middle, high)]
-    return middle.x, high.x - low.x, fs, [getattr(curve, derivative) for curve in (low, middle, high)]
+    return _Triple(middle.x, high.x - low.x, fs, [getattr(curve, derivative) for curve in (low, middle, high)])
 
 
-def _masked(part: np.ndarray | list[np.ndarray], keep: np.ndarray) -> np.ndarray | list[np.ndarray]:
-    return [f[keep] for f in part] if isinstance(part, list) else part[keep]
-
-
-def _apart(low: np.ndarray, high: np.ndarray, kinks: tuple[float, ...]) -> np.ndarray:
+def _apart(low: np.ndarray, high: np.ndarray, kinks: set[float]) -> np.ndarray:
     inside = [(low <= kink) & (kink <= high) for kink in kinks]
     return ~np.any(inside, axis=0) if inside else np.ones(low.shape, bool)
 
@@ -102,7 +111,9 @@ def _scatter(middle: Curve, near: list[Curve], of: str, derivative: str) -> np.n
     with np.errstate(invalid="ignore", over="ignore"):
         bend = middle.curvature / 2 if of == "value" else np.zeros_like(f)
         moves = [curve.x - middle.x for curve in near]
-        off = np.max([np.abs(getattr(c, of) - f - d * (rate + bend * d)) for c, d in zip(near, moves, strict=True)], axis=0)
+        off = np.max(
+            [np.abs(getattr(c, of) - f - d * (rate + bend * d)) for c, d in zip(near, moves, strict=True)], axis=0
+        )
     return np.where(np.isfinite(off), off, 0.0)
 
 
@@ -120,17 +131,16 @@ def _roughest(middle: Curve, scatter: np.ndarray) -> Mismatch:
     return Mismatch(float(share[worst]), float(middle.x[worst]), float(middle.value[worst]), float(scatter[worst]))
 
 
-def _worst(x: np.ndarray, width: np.ndarray, f: list[np.ndarray], slope: list[np.ndarray], noise: np.ndarray) -> Mismatch:
-    eps = np.finfo(precision()).eps
+def _worst(at: _Triple, noise: np.ndarray) -> Mismatch:
+    eps, f, slope = np.finfo(precision()).eps, at.f, at.slope
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        quotient = (f[2] - f[0]) / width
-        bend = 2 * np.abs(slope[0] - 2 * slope[1] + slope[2])
-        slack = bend + 4 * (noise + eps * np.abs(f[0]) + eps * np.abs(f[2])) / width + 64 * eps * np.abs(slope).max(axis=0)
-        excess = np.maximum(np.min(slope, axis=0) - quotient, quotient - np.max(slope, axis=0)) - slack
-        size = np.maximum(np.abs(slope).max(axis=0), np.abs(quotient))
-        error = np.where(excess > 0, excess / size, 0.0)
+        quotient = (f[2] - f[0]) / at.width
+        bend, steepest = 2 * np.abs(slope[0] - 2 * slope[1] + slope[2]), np.abs(slope).max(axis=0)
+        slack = bend + 4 * (noise + eps * np.abs(f[0]) + eps * np.abs(f[2])) / at.width + 64 * eps * steepest
+        outside = np.maximum(np.min(slope, axis=0) - quotient, quotient - np.max(slope, axis=0)) - slack
+        error = np.where(outside > 0, outside / np.maximum(steepest, np.abs(quotient)), 0.0)
     error = np.where(np.isfinite(error) & np.isfinite(quotient), error, 0.0)
     if not len(error) or not error.max() > 0:
         return Mismatch()
     worst = int(np.argmax(error))
-    return Mismatch(float(error[worst]), float(x[worst]), float(slope[1][worst]), float(quotient[worst]))
+    return Mismatch(float(error[worst]), float(at.x[worst]), float(slope[1][worst]), float(quotient[worst]))

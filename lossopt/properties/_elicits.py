@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _extremes
-from ._subject import choose, jet, Subject
+from ._subject import choose, Jet, jet, Subject
 
 
 class Elicited(NamedTuple):
@@ -135,24 +135,43 @@ def _distributions(classes: int) -> np.ndarray:
 
 
 def _vector_minimisers(what: Subject, truth: np.ndarray) -> np.ndarray:
-    random, rows = np.random.default_rng(0), len(truth)
-    best = np.zeros_like(truth)
-    if what.prediction == "probabilities":
-        best = np.full_like(truth, 1 / what.classes)
-    axes, moved = np.eye(what.classes), 1.0
-    for _ in range(44):
+    """For each distribution the vector of least expected loss: shrinking random steps, then Newton where it helps."""
+    random, simplex = np.random.default_rng(0), what.prediction == "probabilities"
+    best = np.full_like(truth, 1 / what.classes if simplex else 0.0)
+    axes = np.eye(what.classes)
+    for moved in 0.7 ** np.arange(40):
         steps = np.concatenate([0 * axes[:1], axes, -axes, random.normal(size=(24, what.classes))])
-        near = np.clip(best[:, None] + moved * steps, -30, 30)
-        if what.prediction == "probabilities":
-            near = _extremes.onto_simplex(near.reshape(-1, what.classes)).reshape(near.shape)
-        best = near[np.arange(rows), np.argmin(_risk(what, near, truth), axis=1)]
-        moved *= 0.7
+        best = _better(what, best[:, None] + moved * steps, truth)
+    for _ in range(8):
+        best = _better(what, np.stack([best, best - _newton_step(what, best, truth)], axis=1), truth)
     return best
 
 
-def _risk(what: Subject, predictions: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    k, flat = what.classes, predictions.reshape(-1, predictions.shape[-1])
-    targets = [np.full(len(flat), y) if what.target == "label" else np.tile(np.eye(k)[y], (len(flat), 1)) for y in range(k)]
-    by_label = jet(what, np.tile(flat, (k, 1)), np.concatenate(targets)).value.reshape(k, *predictions.shape[:2])
-    risk = np.einsum("nk,knm->nm", truth, by_label)
-    return np.where(np.isfinite(risk), risk, np.inf)
+def _better(what: Subject, near: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Of several vectors a distribution, that of least expected loss."""
+    near = np.clip(near, -30, 30)
+    if what.prediction == "probabilities":
+        near = _extremes.onto_simplex(near.reshape(-1, what.classes)).reshape(near.shape)
+    value = _by_label(what, near.reshape(-1, what.classes)).value.reshape(what.classes, *near.shape[:2])
+    risk = np.einsum("nk,knm->nm", truth, value)
+    return near[np.arange(len(near)), np.argmin(np.where(np.isfinite(risk), risk, np.inf), axis=1)]
+
+
+def _newton_step(what: Subject, at: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    found, k = _by_label(what, at), what.classes
+    slope = np.einsum("nk,kni->ni", truth, found.slope.reshape(k, -1, k))
+    curvature = np.einsum("nk,knij->nij", truth, found.curvature.reshape(k, -1, k, k))
+    if what.prediction == "probabilities":
+        # Along the simplex only.
+        along = np.eye(k) - 1 / k
+        slope, curvature = slope @ along, along @ curvature @ along
+    usable = np.isfinite(slope).all(axis=1) & np.isfinite(curvature).all(axis=(1, 2))
+    slope, curvature = np.where(usable[:, None], slope, 0.0), np.where(usable[:, None, None], curvature, 0.0)
+    return np.einsum("nij,nj->ni", np.linalg.pinv(curvature, rcond=choose(1e-9, 1e-4), hermitian=True), slope)
+
+
+def _by_label(what: Subject, predictions: np.ndarray) -> Jet:
+    """The loss of every prediction (n) for every label (k): k n rows."""
+    k, n = what.classes, len(predictions)
+    labels = np.repeat(np.arange(k), n)
+    return jet(what, np.tile(predictions, (k, 1)), labels if what.target == "label" else np.eye(k)[labels])

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from ._lines import Curve, follow
-from ._subject import jet, Jet, precision, Subject
+from ._subject import Jet, jet, precision, Subject
 
 
 Field = Callable[..., np.ndarray]
+
 
 def without_dust(curve: Curve) -> np.ndarray:
     """The curvature, NaN where it is no more than the rounding of the slope (beside a kink that may be large)."""
@@ -104,7 +105,9 @@ def sample(what: Subject, seed: int) -> np.ndarray:
     random, k = np.random.default_rng(seed), what.classes
     axes = np.eye(k)
     ahead = np.concatenate([axes, -axes, *(axes - axis for axis in axes), *(axes + axis for axis in axes)])
-    points = np.concatenate([scale * part for scale in (1.0, 3.0, 30.0, 1e3) for part in (ahead, random.normal(size=(40, k)))])
+    points = np.concatenate(
+        [scale * part for scale in (1.0, 3.0, 30.0, 1e3) for part in (ahead, random.normal(size=(40, k)))]
+    )
     if what.prediction != "probabilities":
         return points
     return onto_simplex(np.concatenate([np.abs(points), random.dirichlet(np.full(k, 0.3), 100)]))

@@ -18,6 +18,15 @@ class Jump(NamedTuple):
     at: float
 
 
+class _Bracket(NamedTuple):
+    """Two neighbouring coordinates of a line between which something may jump, and the size of what is around."""
+
+    line: Line
+    low: float
+    high: float
+    scale: float
+
+
 _DERIVATIVE = {"value": "slope", "slope": "curvature"}
 
 
@@ -26,24 +35,29 @@ def jumps(what: Subject, curves: list[Curve], field: str = "slope") -> list[Jump
     brackets = [bracket for curve in curves for bracket in _brackets(curve, field)]
     if not brackets:
         return []
-    lines, low, high, scale = ([row[i] for row in brackets] for i in range(4))
-    low, high = _bisect(what, lines, np.array(low), np.array(high), field)
-    left, right = _at(what, lines, low, field), _at(what, lines, high, field)
+    paths = [bracket.line for bracket in brackets]
+    low, high = _bisect(what, brackets, field)
+    left, right = _at(what, paths, low, field), _at(what, paths, high, field)
     # A jump stays as it is in a wider bracket (or doubles, where the middle is met first); what only climbs steeply,
     # like a root at 0, goes on with the width.
-    wide = 1000 * np.maximum(high - low, [resolution(line, x) for line, x in zip(lines, high, strict=True)])
-    change = np.abs(_at(what, lines, high + wide, field) - _at(what, lines, low - wide, field))
+    wide = 1000 * np.maximum(high - low, [resolution(line, x) for line, x in zip(paths, high, strict=True)])
+    change = np.abs(_at(what, paths, high + wide, field) - _at(what, paths, low - wide, field))
     step = np.abs(right - left)
-    real = (step > choose(1e-5, 1e-2) * np.array(scale)) & ~(change > 3 * step)
+    real = (step > _threshold() * np.array([bracket.scale for bracket in brackets])) & ~(change > 3 * step)
     found = [
         Jump(line, _snap((a + b) / 2), s, t, 0.0)
-        for line, a, b, s, t, keep in zip(lines, low, high, left, right, real, strict=True)
+        for line, a, b, s, t, keep in zip(paths, low, high, left, right, real, strict=True)
         if keep
     ]
     return _with_centre(what, _merged(found), field)
 
 
-def _brackets(curve: Curve, field: str) -> list[tuple[Line, float, float, float]]:
+def _threshold() -> float:
+    """The least share of what is around that counts as a jump."""
+    return choose(1e-5, 1e-2)
+
+
+def _brackets(curve: Curve, field: str) -> list[_Bracket]:
     """Neighbouring grid points between which the field changes by more than its derivative explains."""
     f, rate = _with_rate(curve, field)
     keep = np.isfinite(f) & np.isfinite(rate)
@@ -55,12 +69,11 @@ def _brackets(curve: Curve, field: str) -> list[tuple[Line, float, float, float]
     # What is a step in the value must stand out over decades: near a perfect fit rounding looks like one.
     scale = np.maximum(_local_size(f, 3000 if field == "value" else 200), choose(1e-8, 1e-3) * typical(x, f))
     scale = np.maximum(scale[1:], scale[:-1])
-    wide = np.flatnonzero(jumped > choose(1e-5, 1e-2) * scale)
-    return [(curve.line, x[i], x[i + 1], scale[i]) for i in wide]
+    return [_Bracket(curve.line, x[i], x[i + 1], scale[i]) for i in np.flatnonzero(jumped > _threshold() * scale)]
 
 
 def _with_rate(curve: Curve, field: str) -> tuple[np.ndarray, np.ndarray]:
-    """The field and its derivative in x; that of the curvature is taken from the steps next to each point, the lesser."""
+    """The field and its derivative in x; for the curvature, the lesser of the steps on either side of a point."""
     if field in _DERIVATIVE:
         return getattr(curve, field), getattr(curve, _DERIVATIVE[field])
     f = getattr(curve, field)
@@ -85,10 +98,12 @@ def _at(what: Subject, lines: list[Line], x: np.ndarray, field: str) -> np.ndarr
     return np.concatenate([getattr(curve, field) for curve in curves])
 
 
-def _bisect(what: Subject, lines: list[Line], low: np.ndarray, high: np.ndarray, field: str) -> tuple[np.ndarray, np.ndarray]:
+def _bisect(what: Subject, brackets: list[_Bracket], field: str) -> tuple[np.ndarray, np.ndarray]:
     """Halve every bracket towards the half that changes more, until nothing lies between its ends."""
+    lines = [bracket.line for bracket in brackets]
+    low, high = np.array([bracket.low for bracket in brackets]), np.array([bracket.high for bracket in brackets])
     f_low, f_high = _at(what, lines, low, field), _at(what, lines, high, field)
-    for _ in range(choose(80, 40)):
+    for _ in range(80):
         middle = (low + high) / 2
         if np.all((middle == low) | (middle == high)):
             break
@@ -113,7 +128,11 @@ def _merged(found: list[Jump]) -> list[Jump]:
     """Jumps at one place, met from both sides, as one."""
     merged: list[Jump] = []
     for jump in sorted(found, key=lambda jump: (id(jump.line), jump.x)):
-        if merged and merged[-1].line is jump.line and abs(merged[-1].x - jump.x) <= choose(1e-9, 1e-4) * max(1.0, abs(jump.x)):
+        if (
+            merged
+            and merged[-1].line is jump.line
+            and abs(merged[-1].x - jump.x) <= choose(1e-9, 1e-4) * max(1.0, abs(jump.x))
+        ):
             merged[-1] = merged[-1]._replace(right=jump.right)
         else:
             merged.append(jump)

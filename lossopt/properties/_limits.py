@@ -77,7 +77,8 @@ def _limit(end: End, curve: Curve) -> Limit:
     return Limit(
         end,
         _integrated(value[-1], end.outward * slope[-1], size[-1], power, at_infinity),
-        end.outward * _integrated(end.outward * slope[-1], curvature[-1], size[-1], _power(size, curvature), at_infinity),
+        end.outward
+        * _integrated(end.outward * slope[-1], curvature[-1], size[-1], _power(size, curvature), at_infinity),
         math.nan if dusty[-1] else _settled(curvature[-1], _power(size, curvature)),
         power,
         at_infinity and stop < len(usable) and _steepens(size, value),

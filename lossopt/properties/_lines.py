@@ -1,7 +1,7 @@
 """Lines through the space of predictions, in the coordinate in which cards speak, and the loss along them.
 
 The coordinate x is the residual for a regression loss, the margin for a loss of logits (that of the labelled class
-over equal others), and the probability itself for a loss of probabilities. A new kind of argument is a new row of LINES.
+over equal others), and the probability for a loss of probabilities. A new kind of argument is a new row of LINES.
 """
 
 import math
@@ -105,7 +105,7 @@ def hard(line: Line) -> bool:
 
 
 def typical(x: np.ndarray, f: np.ndarray) -> float:
-    """The size of f at coordinates of order 1, which is that of the numbers it was computed from: its unit of rounding."""
+    """The size of f at coordinates of order 1: that of the numbers it was computed from, hence its unit of rounding."""
     middle = f[(np.abs(x) > 0.05) & (np.abs(x) < 0.95) & np.isfinite(f)]
     return float(np.max(np.abs(middle), initial=0.0))
 
@@ -133,7 +133,9 @@ def follow(what: Subject, requests: Iterable[tuple[Line, np.ndarray]]) -> list[C
     requests = list(requests)
     placed = [_place(line, x) for line, x in requests]
     counts = [len(x) for _, x in requests]
-    targets = np.concatenate([np.repeat(line.target[None], n, axis=0) for (line, _), n in zip(requests, counts, strict=True)])
+    targets = np.concatenate(
+        [np.repeat(line.target[None], n, axis=0) for (line, _), n in zip(requests, counts, strict=True)]
+    )
     found = jet(what, np.concatenate(placed), targets)
     pieces = zip(*(np.split(values, np.cumsum(counts)[:-1]) for values in found), strict=True)
     return [_project(line, p, *piece) for (line, _), p, piece in zip(requests, placed, pieces, strict=True)]

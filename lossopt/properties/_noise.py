@@ -1,4 +1,4 @@
-"""A loss as a likelihood: the noise for which it is minus the log density, and its efficiency where noise is Gaussian."""
+"""A loss as a likelihood: the noise of which it is minus the log density, and its efficiency at Gaussian noise."""
 
 import math
 from collections.abc import Callable
@@ -92,7 +92,7 @@ def over_targets(what: Subject) -> tuple[np.ndarray, np.ndarray]:
         points = random.normal(size=(60, k)) * np.repeat([[0.5], [2.0], [8.0]], 20, axis=0)
         if what.prediction == "probabilities":
             points = random.dirichlet(np.ones(k), 60)
-        targets = np.arange(k) if what.target == "label" else np.eye(k)
+        targets: np.ndarray = np.arange(k) if what.target == "label" else np.eye(k)
         exchanged = np.roll(points, 1, axis=1)
         swapped = np.roll(targets, -1, axis=0)
     else:

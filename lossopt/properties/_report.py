@@ -115,7 +115,9 @@ def _text(value: Any) -> str:
     return {None: "-", True: "yes", False: "no"}.get(value, str(value))
 
 
-def findings(card: losses.LossCard, report: Report, minimisers: list[float], hyperparameters: Mapping[str, Any]) -> tuple[Finding, ...]:
+def findings(
+    card: losses.LossCard, report: Report, minimisers: list[float], hyperparameters: Mapping[str, Any]
+) -> tuple[Finding, ...]:
     """Every claim of a card beside its measurement; a field that is None claims nothing."""
     found = []
     for field, compare in _COMPARISONS.items():
@@ -123,10 +125,9 @@ def findings(card: losses.LossCard, report: Report, minimisers: list[float], hyp
         if claimed is not None:
             found.append(Finding(field, claimed, measured, compare(claimed, measured)))
     if card.elicits is not None:
-        agrees = card.elicits == report.elicits
-        if minimisers:
-            agrees = _explains(card.elicits, minimisers, hyperparameters)
-        found.append(Finding("elicits", card.elicits, report.elicits, agrees))
+        name = str(card.elicits)
+        agrees = _explains(name, minimisers, hyperparameters) if minimisers else name == report.elicits
+        found.append(Finding("elicits", name, report.elicits, agrees))
     return tuple(found)
 
 

@@ -55,7 +55,7 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
     else:
         task = task or "regression"
         if task not in DEFAULTS:
-            raise ValueError(f"task={task!r} is none of {', '.join(DEFAULTS)}{losses.nearest(task, DEFAULTS)}.")
+            raise ValueError(f"task={task!r} is none of {', '.join(DEFAULTS)}.{losses.nearest(task, DEFAULTS)}")
         usual = DEFAULTS[task]
         # Closed over, not traced: a user's function may branch on its hyperparameters in Python.
         whole = jax.tree_util.Partial(loss)
@@ -81,7 +81,9 @@ def jet(what: Subject, predictions: np.ndarray, targets: np.ndarray) -> Jet:
     block = _BLOCK[predictions.ndim]
     rows = np.minimum(np.arange(-(-len(predictions) // block) * block), len(predictions) - 1)
     parts = [_block(what.loss, predictions[part], targets[part]) for part in rows.reshape(-1, block)]
-    return Jet(*(np.concatenate([np.asarray(x, float) for x in xs])[: len(predictions)] for xs in zip(*parts, strict=True)))
+    return Jet(
+        *(np.concatenate([np.asarray(x, float) for x in xs])[: len(predictions)] for xs in zip(*parts, strict=True))
+    )
 
 
 @jax.jit

@@ -45,8 +45,8 @@ def _wrong_slope(errors: Errors) -> Iterator[str]:
     slope, bend, rounding = errors
     if slope.error > choose(1e-5, 1e-2):
         yield (
-            f"The gradient is {slope.returned:.6g} at {slope.x:.6g}, but differences of the loss give {slope.expected:.6g}: "
-            "a custom derivative rule or a stop_gradient is wrong."
+            f"The gradient is {slope.returned:.6g} at {slope.x:.6g}, but differences of the loss give "
+            f"{slope.expected:.6g}: a custom derivative rule or a stop_gradient is wrong."
         )
     elif bend.error > choose(1e-5, 1e-2):
         yield (
@@ -92,7 +92,6 @@ def _misplaced(report: Report, curves: list[Curve]) -> Iterator[str]:
         at_fit = curve.value[np.argmin(np.abs(curve.x - curve.line.fit))]
         near = np.abs(curve.value[np.abs(curve.x) <= 1])
         if curve.value[best] < at_fit - choose(1e-12, 1e-5) * np.nanmax(near):
-            yield f"The loss is least ({curve.value[best]:.6g}) at residual {curve.x[best]:.6g} and not at a perfect fit."
+            least, place = curve.value[best], curve.x[best]
+            yield f"The loss is least ({least:.6g}) at residual {place:.6g} and not at a perfect fit."
             return
-
-

@@ -45,10 +45,10 @@ def solve(
     data: Dataset,
     *,
     model: models.Model = models.linear,
-    l2: Float[Any, ""] = 0.0,
+    l2: losses.Scalar = 0.0,
     init: models.Params | None = None,
     method: str | None = None,
-    tolerance: Float[Any, ""] | None = None,
+    tolerance: losses.Scalar | None = None,
     max_iterations: int = 200,
     throw: bool = False,
 ) -> Solution:

@@ -1,8 +1,8 @@
 """Newton's method for smooth losses, safeguarded by majorisation.
 
-In the orthonormal basis of the design a step solves H dc = -g with H = Σ s_i u_i u_i' (x) W_i + penalty'penalty. Newton
-takes for W_i the curvature h_i of the loss at example i; majorisation takes a curvature m_i that the parabola through
-the present point needs to lie above the loss: ψ(r)/r for a loss of the residual that grows more slowly than r²
+In the orthonormal basis of the design a step solves H dc = -g with H = Σ s_i u_i u_i' ⊗ W_i + penalty'penalty. Newton
+takes for W_i the curvature h_i of the loss at example i; majorisation takes a curvature m_i with which the parabola
+through the present point lies above the loss: ψ(r)/r for a loss of the residual that grows no faster than r²
 (iteratively reweighted least squares), else the largest curvature present. The step here blends the two,
 
     W = h + λ (m - h) for λ ≤ 1, and beyond that λ m:
@@ -10,12 +10,17 @@ the present point needs to lie above the loss: ψ(r)/r for a loss of the residua
 λ = 0 converges quadratically (on a Huber cost it ends exactly, once the right examples are inside), λ = 1 always
 descends where m majorises, and λ → ∞ is a short gradient step, which descends for any smooth loss. λ falls after a
 success and rises after a failure, so an iteration costs one evaluation of the loss and one factorisation whatever
-happens: nothing nested, which vmap would run to the longest.
+happens: nothing is nested, which vmap would run to the longest.
+
+Far from the minimum, where a loss with linear tails has no curvature, that is too slow. There each example has its own
+λ_i = 1 - α_i/ψ_i at least, where α_i is the force that the last step promised, ψ + W u'dc: Newton's method on the
+equations α r/ψ(r) = r and Σ s α u = 0 in which the force is an unknown of its own (Chan, Golub and Mulet 1999). At the
+minimum α = ψ and λ_i = 0.
 
 A step succeeds if the cost falls by a fraction of what the slope promises; at the end, where the cost is all rounding,
-if the slope along the step has turned up by no more than a quadratic's would (Hager and Zhang 2005, equation 4.1).
-A loss of the residual that is not convex keeps λ = 1 until its gradient is small: the basin is the one that reweighting
-from the start reaches.
+if the slope along the step has turned up by no more than a parabola's would (Hager and Zhang 2005, equation 4.1).
+A loss of the residual that is not convex keeps λ = 1 until its gradient is small: the basin is then the one that
+reweighting from the start reaches.
 """
 
 import functools
@@ -24,7 +29,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .. import losses
 from ..status import Status
@@ -34,33 +39,41 @@ from ._traits import Traits
 from .separation import falls_for_ever
 
 
-# λ takes the values 0, 1/64, 1/8, 1, 8, ...: failure multiplies by 8, success divides.
-_FACTOR, _LEAST, _MOST = 8.0, 1 / 64, 8.0**12
+# λ: the factor by which it falls and rises, where it starts to rise and where it has fallen to 0, where all is lost.
+_FACTOR, _FIRST, _NONE, _MOST = 8.0, 1 / 8, 1e-10, 8.0**12
 # The relative gradient from which a loss that is not convex is taken to be in the basin of its minimum.
 _NEAR = 1e-2
 
 
 class _Point(NamedTuple):
-    """The cost and its derivatives at some coefficients; `error` is the gradient relative to the sum of |terms|."""
+    """The cost and its derivatives at some coefficients, and per example slope, curvature and majorant.
+
+    `error` is the largest component of the gradient, relative to the sum of the sizes of its terms; `rounding` the
+    size of the errors in the cost; `lag` the least λ of each example.
+    """
 
     coefficients: Float[Array, "m k"]
     cost: Float[Array, ""]
     rounding: Float[Array, ""]
     gradient: Float[Array, "m k"]
     error: Float[Array, ""]
+    slope: Float[Array, "n k"]
     curvature: Float[Array, "n k k"]
     majorant: Float[Array, " n"]
+    lag: Float[Array, " n"]
 
 
 class _State(NamedTuple):
+    """A point, the step to try from it and what it does to the scores, and λ."""
+
     point: _Point
     step: Float[Array, "m k"]
+    moved: Float[Array, "n k"]
     blend: Float[Array, ""]
-    stretch: Float[Array, ""]
     iterations: Int[Array, ""]
-    settled: Array
-    finished: Array
-    escaping: Array
+    settled: Bool[Array, ""]
+    finished: Bool[Array, ""]
+    escaping: Bool[Array, ""]
 
 
 def solve(
@@ -74,84 +87,66 @@ def solve(
 ) -> Outcome:
     """Minimise Σ s loss + l2/2 |w|² from `start`; `loss` takes a vector of scores, of length 1 for a scalar loss."""
     evaluate = functools.partial(_evaluate, loss, design, targets, traits, tolerance)
-    graduated = traits.residual and traits.convex
 
     def iterate(state: _State) -> _State:
-        trial = evaluate(state.point.coefficients + state.step, state.stretch)
+        trial = evaluate(state.point.coefficients + state.step)
+        if traits.residual and traits.convex:
+            trial = trial._replace(lag=_lag(state, trial.slope))
         success = _succeeds(state, trial)
         point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, state.point)
         blend = _next_blend(state.blend, success, point, traits)
         step = _step(design, point, blend, traits)
-        stretch = state.stretch
-        if graduated:
-            shrink = (stretch > 1) & success & (point.error < _READY)& (state.point.cost<jnp.inf)
-            stretch = jnp.where(shrink, jnp.maximum(stretch / _LEVEL, 1.0), stretch)
-            step = jnp.where(shrink, 0.0, step)
-            point = point._replace(cost=jnp.where(shrink, jnp.inf, point.cost))
-        escaping = falls_for_ever(loss, design, targets, step) if traits.vanishing else jnp.array(False)
-        settled = _settled(design, point, step, traits, tolerance) & (stretch == 1)
+        moved = design.rows @ step
+        escaping = falls_for_ever(loss, design, targets, step, moved) if traits.vanishing else jnp.array(False)
+        settled = point.error <= tolerance
+        if traits.vanishing:
+            # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
+            settled &= jnp.max(jnp.abs(moved)) <= 1e-2
         # One step more after the tolerance is met takes a quadratically convergent method to the floor of rounding.
         finished = (settled & state.settled) | escaping | (blend >= _MOST)
-        return _State(point, step, blend, stretch, state.iterations + 1, settled, finished, escaping)
+        return _State(point, step, moved, blend, state.iterations + 1, settled, finished, escaping)
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
 
-    ended = jax.lax.while_loop(unfinished, iterate, _initial(jax.eval_shape(evaluate, start, 1.0), start, traits, _first(loss, design, targets, start) if graduated else jnp.ones((), start.dtype)))
-    return _outcome(design, ended, traits)
+    shapes = jax.eval_shape(evaluate, start)
+    return _outcome(design, jax.lax.while_loop(unfinished, iterate, _initial(shapes, start, traits)), traits)
 
 
-def _initial(shapes: _Point, start: Array, traits: Traits, stretch) -> _State:
+def _initial(shapes: _Point, start: Array, traits: Traits) -> _State:
     # A cost of infinity and a step of zero make the first iteration evaluate the start and accept it, so that the
     # evaluation is compiled once.
     blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     blank = blank._replace(coefficients=start, cost=jnp.full_like(blank.cost, jnp.inf))
     blend = jnp.full_like(blank.cost, 0.0 if traits.convex else 1.0)
     no = jnp.array(False)
-    return _State(blank, jnp.zeros_like(start), blend, stretch, jnp.zeros((), int), no, no, no)
+    return _State(blank, jnp.zeros_like(start), jnp.zeros_like(blank.slope), blend, jnp.zeros((), int), no, no, no)
 
 
 def _evaluate(
-    loss: losses.Loss, design: Design, targets: Array, traits: Traits, tolerance: Array, coefficients: Array, stretch: Array
+    loss: losses.Loss, design: Design, targets: Array, traits: Traits, tolerance: Array, coefficients: Array
 ) -> _Point:
-    scores = design.rows @ coefficients
-    if traits.residual:
-        stretched = lambda score, target: stretch * stretch * loss((score - target[None]) / stretch, jnp.zeros_like(target))
-    else:
-        stretched = loss
-    values, slopes, curvature = jax.vmap(_derivatives(stretched))(scores, targets)
-    share, eps = design.share[:, None], jnp.finfo(scores.dtype).eps
-    penalised = design.penalty @ coefficients
-    gradient = design.rows.T @ (share * slopes) + design.penalty.T @ penalised
+    scores, shrunk = design.rows @ coefficients, design.penalty @ coefficients
+    values, slopes, curvature = jax.vmap(_derivatives(loss))(scores, targets)
     majorant = _majorant(slopes, scores, targets, curvature, traits)
+    share, eps = design.share[:, None], jnp.finfo(scores.dtype).eps
+    gradient = design.rows.T @ (share * slopes) + design.penalty.T @ shrunk
     # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
     blur = 8 * eps * majorant[:, None] * jnp.abs(scores) / tolerance
-    scale = jnp.abs(design.rows).T @ (share * (jnp.abs(slopes) + blur)) + jnp.abs(design.penalty).T @ jnp.abs(penalised)
-    size = share[:, 0] @ (jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=1))
+    scale = jnp.abs(design.rows).T @ (share * (jnp.abs(slopes) + blur)) + jnp.abs(design.penalty).T @ jnp.abs(shrunk)
+    penalised = jnp.sum(shrunk**2) / 2
+    size = design.share @ (jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=1))
     return _Point(
         coefficients=coefficients,
-        cost=design.share @ values + jnp.sum(penalised**2) / 2,
-        rounding=8 * eps * (size + jnp.sum(penalised**2) / 2),
+        cost=design.share @ values + penalised,
+        rounding=8 * eps * (size + penalised),
         gradient=gradient,
         error=jnp.max(jnp.where(scale > 0, jnp.abs(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0)),
+        slope=slopes,
         curvature=curvature,
         majorant=majorant,
+        lag=jnp.zeros_like(majorant),
     )
-
-
-_LEVEL, _READY, _T0 = 8.0, 0.3, 8.
-
-def _first(loss, design, targets, start):
-    residual = (design.rows @ start)[:, 0] - targets
-    largest = jnp.max(jnp.where(design.share > 0, jnp.abs(residual), 0.0))
-    levels = _LEVEL ** jnp.arange(24).astype(largest.dtype)
-    def weight(level):
-        at = largest / level
-        slope = jax.grad(lambda r: loss(r[None], jnp.zeros_like(r)))
-        return jnp.minimum(slope(at) / at, slope(-at) / -at)
-    weights = jax.vmap(weight)(levels)
-    enough = weights >= weights[-1] / _T0
-    return jnp.where(largest > 0, levels[jnp.argmax(enough)], 1.0)
 
 
 def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Array, Array]]:
@@ -177,13 +172,23 @@ def _majorant(slopes: Array, scores: Array, targets: Array, curvature: Array, tr
     return jnp.where(zero, own, jnp.maximum(slopes[:, 0] / jnp.where(zero, 1.0, residual), curvature[:, 0, 0]))
 
 
+def _weights(point: _Point, blend: Array) -> Array:
+    """W for λ up to 1, each example with its own where that is larger."""
+    share = jnp.maximum(point.lag, jnp.minimum(blend, 1.0))[:, None, None]
+    unit = jnp.eye(point.curvature.shape[1], dtype=blend.dtype)[None]
+    return point.curvature + share * (point.majorant[:, None, None] * unit - point.curvature)
+
+
+def _lag(state: _State, slope: Array) -> Array:
+    """1 - α/ψ at the new point, from the force α that the step promised."""
+    force = state.point.slope[:, 0] + _weights(state.point, state.blend)[:, 0, 0] * state.moved[:, 0]
+    zero = slope[:, 0] == 0
+    return jnp.where(zero, 0.0, 1 - jnp.clip(force / jnp.where(zero, 1.0, slope[:, 0]), 0.0, 1.0))
+
+
 def _step(design: Design, point: _Point, blend: Array, traits: Traits) -> Array:
     """-H⁻¹g; NaN, which no test accepts, where H is not positive definite."""
     (m, k), unit = point.coefficients.shape, jnp.eye(point.coefficients.shape[1], dtype=blend.dtype)
-    bounded = point.majorant[:, None, None] * unit[None]
-    weights = design.share[:, None, None] * (
-        point.curvature + jnp.minimum(blend, 1.0) * (bounded - point.curvature)
-    )
     largest = jnp.max(jnp.where(design.share > 0, point.majorant, 0.0))
     largest = jnp.where(largest > 0, largest, 1.0)
     # Directions without curvature (all examples outside, columns of zeros) get a little.
@@ -191,13 +196,15 @@ def _step(design: Design, point: _Point, blend: Array, traits: Traits) -> Array:
     if traits.shift:
         # Equal changes of all classes change nothing, and with this curvature the steps have none.
         extra = extra + jnp.full_like(unit, 1 / k) * largest
+    weights = design.share[:, None, None] * _weights(point, blend)
+    # One class at a time, for the largest array is then (n, m k): Σ s W_jk u u', indexed (j, a, k, b).
     by_class = lambda w: jnp.einsum("na,nk,nb->akb", design.rows, w, design.rows)  # noqa: E731
-    hessian = jax.lax.map(by_class, jnp.moveaxis(weights, 2, 0)) if k > 1 else by_class(weights[:, :, 0])[None]
-    shared = (design.penalty.T @ design.penalty)[:, None, :, None] * unit[None, :, None, :]
-    identity = jnp.eye(m, dtype=blend.dtype)[:, None, :, None] * extra[None, :, None, :]
-    hessian = jnp.maximum(blend, 1.0) * (jnp.moveaxis(hessian, 0, 3) + shared + identity)
-    factor = jnp.linalg.cholesky(hessian.reshape(m * k, m * k))
-    return -jax.scipy.linalg.cho_solve((factor, True), point.gradient.reshape(m * k)).reshape(m, k)
+    hessian = by_class(weights[:, 0])[None] if k == 1 else jax.lax.map(by_class, jnp.moveaxis(weights, 1, 0))
+    penalty, eye = design.penalty.T @ design.penalty, jnp.eye(m, dtype=blend.dtype)
+    hessian = hessian + unit[:, None, :, None] * penalty[None, :, None, :] + extra[:, None, :, None] * eye[None, :, None, :]
+    hessian = jnp.maximum(blend, 1.0) * hessian.reshape(k * m, k * m)
+    factor = jnp.linalg.cholesky(hessian)
+    return -jax.scipy.linalg.cho_solve((factor, True), point.gradient.T.reshape(k * m)).reshape(k, m).T
 
 
 def _succeeds(state: _State, trial: _Point) -> Array:
@@ -209,18 +216,10 @@ def _succeeds(state: _State, trial: _Point) -> Array:
 
 
 def _next_blend(blend: Array, success: Array, point: _Point, traits: Traits) -> Array:
-    lower = jnp.where(blend > _LEAST, blend / _FACTOR, 0.0)
+    lower = jnp.where(blend > _NONE, blend / _FACTOR, 0.0)
     if not traits.convex and traits.residual:
-        lower = jnp.where(point.error < _NEAR, lower, jnp.clip(lower, 1.0, None))
-    return jnp.where(success, lower, jnp.maximum(blend * _FACTOR, _LEAST))
-
-
-def _settled(design: Design, point: _Point, step: Array, traits: Traits, tolerance: Array) -> Array:
-    settled = point.error <= tolerance
-    if traits.vanishing:
-        # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
-        settled &= jnp.max(jnp.abs(design.rows @ step)) <= 1e-2
-    return settled
+        lower = jnp.where(point.error < _NEAR, lower, jnp.maximum(lower, 1.0))
+    return jnp.where(success, lower, jnp.where(blend > 0, blend * _FACTOR, _FIRST))
 
 
 def _outcome(design: Design, ended: _State, traits: Traits) -> Outcome:
@@ -231,11 +230,10 @@ def _outcome(design: Design, ended: _State, traits: Traits) -> Outcome:
     short = jnp.where(ended.blend >= _MOST, Status.STALLED, Status.OUT_OF_STEPS)
     code = jnp.where(ended.settled, found, short)
     code = jnp.where(ended.escaping, Status.NO_FINITE_MINIMISER, code)
+    code = jnp.where(jnp.isfinite(point.cost), code, Status.DIVERGED)
     decrement = -jnp.sum(point.gradient * ended.step) / 2
     known = ~bent & ~ended.escaping & jnp.isfinite(decrement)
     gap = jnp.where(known, jnp.maximum(decrement, 0.0), jnp.inf)
     # The step that proves separation also separates.
     coefficients = point.coefficients + jnp.where(ended.escaping, ended.step, 0.0)
-    return Outcome(
-        design.decode(coefficients), gap, ended.iterations, jnp.where(jnp.isfinite(point.cost), code, Status.DIVERGED)
-    )
+    return Outcome(design.decode(coefficients), gap, ended.iterations, code)

@@ -23,10 +23,13 @@ _FAR = 2.0**60
 
 
 def falls_for_ever(
-    loss: losses.Loss, design: Design, targets: Shaped[Array, "n *t"], direction: Float[Array, "m k"]
+    loss: losses.Loss,
+    design: Design,
+    targets: Shaped[Array, "n *t"],
+    direction: Float[Array, "m k"],
+    scores: Float[Array, "n k"],
 ) -> Bool[Array, ""]:
-    """Whether `direction`, in coefficients, proves that the cost has no finite minimiser."""
-    scores = design.rows @ direction
+    """Whether a direction, in coefficients, and the scores along it prove that the cost has no finite minimiser."""
     largest = jnp.max(jnp.abs(scores))
     tolerance = jnp.finfo(scores.dtype).eps ** (2 / 3)
     unit = scores / jnp.where(largest > 0, largest, 1.0)

@@ -1,0 +1,150 @@
+"""The solver against numbers from outside: NIST's certified regressions and R's fits."""
+
+import json
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lossopt as lo
+from lossopt import data, losses, models
+from lossopt.train import objective_of
+
+
+FOLDER = pathlib.Path(__file__).parent / "reference"
+NIST = json.loads((FOLDER / "nist.json").read_text())["problems"]
+R = json.loads((FOLDER / "r.json").read_text())
+# Correct digits that the solver must reach in float64.
+DIGITS = {"Norris": 9, "NoInt1": 9, "NoInt2": 9, "Longley": 9, "Pontius": 9, "Wampler1": 9, "Wampler2": 9, "Wampler3": 9}
+DIGITS |= {"Wampler4": 7, "Wampler5": 5, "Filip": 7}
+
+
+def nist(name):
+    """The regression without its intercept column, the model, and the certified coefficients, intercept last."""
+    problem = NIST[name]
+    x = np.array(problem["x"], float)
+    certified = np.array(problem["certified"], float)
+    through_origin = name.startswith("NoInt")
+    degree = len(certified) - 1
+    if x.shape[1] == 1 and degree > 1:
+        x = x ** np.arange(1, degree + 1)
+    model = models.without_intercept(models.linear) if through_origin else models.linear
+    certified = certified if through_origin else np.r_[certified[1:], certified[0]]
+    return data.Dataset(x, np.array(problem["y"], float)), model, certified
+
+
+def coefficients(params):
+    """All of them, intercept first as R has it; without one, the weights."""
+    return np.r_[params.weights] if params.bias is None else np.r_[params.bias, params.weights]
+
+
+def relative(found, expected):
+    """The largest error over the size of the number itself."""
+    return np.max(np.abs(np.asarray(found) - np.asarray(expected)) / np.abs(np.asarray(expected)))
+
+
+@pytest.mark.parametrize("loss", [losses.squared_error, losses.half_squared_error], ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("name", DIGITS)
+def test_certified_digits(name, loss):
+    d, model, certified = nist(name)
+    solution = lo.solve(loss, d, model=model)
+    found = np.r_[solution.params.weights] if model.intercept is False else np.r_[solution.params.weights, solution.params.bias]
+    digits = -np.log10(np.maximum(np.abs(found - certified) / np.abs(certified), 1e-16))
+    assert digits.min() >= DIGITS[name]
+    assert solution.status.name == "converged"
+
+
+def test_rmse_has_a_gradient_at_zero_residual():
+    d, model, certified = nist("Wampler1")
+    params = models.Params(jnp.asarray(certified[:-1]), jnp.asarray(certified[-1]))
+    rmse = lambda p: lo.rmse(jax.vmap(model.predict, (None, 0))(p, jnp.asarray(d.features)), jnp.asarray(d.targets))  # noqa: E731
+    value, gradient = jax.value_and_grad(rmse)(params)
+    assert np.isfinite(value)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+
+
+FITS = {
+    "squared_error": lambda fit: (losses.squared_error, fit["ols"]),
+    "huber": lambda fit: (lo.bind(losses.huber, delta=fit["huber"]["delta"]), fit["huber"]["coef"]),
+    "huber, proposal 2": lambda fit: (lo.bind(losses.huber, delta=fit["huber_prop2"]["delta"]), fit["huber_prop2"]["coef"]),
+    "tukey": lambda fit: (lo.bind(losses.tukey, c=fit["tukey"]["c"]), fit["tukey"]["coef"]),
+}
+
+
+@pytest.mark.parametrize("method", FITS)
+@pytest.mark.parametrize("name", R["regression"])
+def test_robust_coefficients_are_those_of_r(name, method):
+    loss, expected = FITS[method](R["regression"][name])
+    solution = lo.solve(loss, data.load(name))
+    assert relative(coefficients(solution.params), expected) < 1e-7
+    assert solution.status.good
+
+
+@pytest.mark.parametrize("name", R["regression"])
+def test_least_absolute_deviations_reach_the_objective_of_r(name):
+    d = data.load(name)
+    solution = lo.solve(losses.absolute_error, d)
+    expected = R["regression"][name]["lad_sum"] / len(d.targets)
+    assert abs(solution.cost - expected) <= 1e-8 * expected
+    assert 0 <= solution.gap <= 1e-8 * expected
+
+
+@pytest.mark.parametrize("name", R["quantile"])
+def test_quantiles_reach_the_objective_of_r(name):
+    d = data.load(name)
+    for row in R["quantile"][name]:
+        solution = lo.solve(lo.bind(losses.quantile, level=row["level"]), d)
+        expected = row["check_loss_sum"] / len(d.targets)
+        assert abs(solution.cost - expected) <= 1e-8 * expected, row
+        assert 0 <= solution.gap <= 1e-8 * expected, row
+
+
+def test_expectiles_are_those_of_r():
+    d = data.load("engel")
+    for row in R["expectile"]["engel"]["taus"]:
+        solution = lo.solve(lo.bind(losses.expectile, level=row["tau"]), d)
+        np.testing.assert_allclose(coefficients(solution.params), list(row["coef_laws"].values()), rtol=1e-8)
+
+
+@pytest.mark.parametrize(("name", "reference"), [("birthwt", "birthwt_MASS"), ("biopsy", "biopsy")])
+def test_logistic_regression_is_that_of_r(name, reference):
+    d = data.load(name)
+    solution = lo.solve(losses.logistic, d, model=models.logistic)
+    expected = R["glm"][reference]
+    names = data.describe(name).features
+    assert len(names) + 1 == len(expected["coef"])
+    assert relative(np.sort(coefficients(solution.params)), np.sort(expected["coef"])) < 1e-8
+    assert abs(2 * len(d.targets) * solution.cost - expected["deviance"]) < 1e-9 * expected["deviance"]
+
+
+SMOOTH = {
+    "huber": losses.huber,
+    "pseudo_huber": losses.pseudo_huber,
+    "log_cosh": losses.log_cosh,
+    "expectile": lo.bind(losses.expectile, level=0.9),
+    "half_squared_error": losses.half_squared_error,
+}
+
+
+@pytest.mark.parametrize("loss", SMOOTH.values(), ids=SMOOTH)
+@pytest.mark.parametrize("name", [*R["regression"], "Longley", "Filip"])
+def test_gradient_is_rounding(name, loss):
+    d, model = (data.load(name), models.linear) if name in R["regression"] else nist(name)[:2]
+    d = data.validate(d)
+    solution = lo.solve(loss, d, model=model)
+    x, params = jnp.c_[d.features, jnp.ones(len(d.targets))], jnp.append(solution.params.weights, solution.params.bias)
+    slopes, curvatures = (jax.vmap(f)(x @ params, d.targets) for f in (jax.grad(loss), jax.grad(jax.grad(loss))))
+    # Each component against the sum of the sizes of its own terms: Filip's columns differ by 1e9 in scale. On Longley and
+    # Filip rounding the coefficients to float64 already moves it further, which is the second term.
+    scale = jnp.sum(jnp.abs(x * slopes[:, None]), axis=0)
+    rounding = jnp.finfo(float).eps * jnp.abs(x).T @ (jnp.abs(curvatures) * (jnp.abs(x) @ jnp.abs(params)))
+    assert jnp.all(jnp.abs(x.T @ slopes) <= 1e-10 * scale + rounding)
+
+
+def test_the_cost_reported_is_the_objective_at_the_parameters():
+    d = data.load("stackloss")
+    solution = lo.solve(losses.huber, d, l2=0.1)
+    again = objective_of(models.linear)(solution.params, d, loss=losses.huber, l2=0.1)
+    np.testing.assert_allclose(solution.cost, again, rtol=1e-13)
