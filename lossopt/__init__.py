@@ -1,53 +1,76 @@
 """lossopt: what does the choice of a loss function do to a model?
 
-The losses, costs and models are imported at once; what fits, solves, measures and draws is imported when it is first used.
+The names are loaded on first use, so that `lossopt --help` answers without importing JAX.
 """
 
 import importlib
+import sys
+import types
 from typing import Any, TYPE_CHECKING
-
-from . import losses as losses, models as models
-from .cost import (
-    cost as cost,
-    mae as mae,
-    mean as mean,
-    mse as mse,
-    per_example as per_example,
-    rmse as rmse,
-    root_mean as root_mean,
-    total as total,
-    weighted_sum as weighted_sum,
-)
-from .losses import bind as bind, card as card, LossCard as LossCard
-from .solve import Solution as Solution, solve as solve
-from .status import Status as Status
 
 
 if TYPE_CHECKING:
-    from . import analysis as analysis, data as data, plots as plots, report as report, trace as trace
+    from . import (
+        analysis as analysis,
+        data as data,
+        losses as losses,
+        models as models,
+        plots as plots,
+        report as report,
+        trace as trace,
+    )
+    from .cost import (
+        cost as cost,
+        mae as mae,
+        mean as mean,
+        mse as mse,
+        per_example as per_example,
+        rmse as rmse,
+        root_mean as root_mean,
+        total as total,
+        weighted_sum as weighted_sum,
+    )
+    from .losses import bind as bind, card as card, LossCard as LossCard
     from .properties import check as check, Report as Report
+    from .solve import Solution as Solution, solve as solve
+    from .status import Status as Status
     from .train import Fit as Fit, fit as fit, minimise as minimise
 
 
 __version__ = "0.1.0"
 
-_LATER = {
-    "check": "properties",
-    "Fit": "train",
-    "fit": "train",
-    "minimise": "train",
-    "Report": "properties",
+_HOME = {
+    "cost": ("cost", "mae", "mean", "mse", "per_example", "rmse", "root_mean", "total", "weighted_sum"),
+    "losses": ("bind", "card", "LossCard"),
+    "properties": ("check", "Report"),
+    "solve": ("Solution", "solve"),
+    "status": ("Status",),
+    "train": ("Fit", "fit", "minimise"),
 }
-_PARTS = ("analysis", "data", "plots", "properties", "report", "trace", "train")
+_PUBLIC = {name: module for module, names in _HOME.items() for name in names}
+_MODULES = ("analysis", "data", "losses", "models", "plots", "properties", "report", "status", "trace", "train")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
-    if name in _PARTS:
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module 'lossopt' has no attribute {name!r}")
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, *_PARTS})
+    return sorted({*globals(), *_PUBLIC, *_MODULES})
+
+
+class _Index(types.ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The import system binds the module `lossopt.cost` here, where the function of that name belongs.
+        if isinstance(value, types.ModuleType) and name in _PUBLIC:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Index

@@ -34,7 +34,6 @@ def test_help_answers_without_importing_anything_heavy(command):
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.xfail(reason="lossopt/__init__.py imports jax eagerly; remove this mark when it does not", strict=True)
 def test_help_of_the_installed_command_does_not_import_jax():
     run = [sys.executable, "-X", "importtime", "-m", "lossopt", "--help"]
     done = subprocess.run(run, capture_output=True, text=True, check=True, cwd=ROOT)

@@ -35,6 +35,8 @@ LOSSES = (losses.absolute_error, losses.quantile, losses.hinge)
 
 # How far to the boundary a step may go.
 _FRACTION = 0.9995
+# How many tolerances the certified gap may be, which is not quite the one that the iteration sees.
+_SPARE = 25.0
 # How far from zero the slacks start, in units of the mean residual.
 _APART = 0.3
 
@@ -96,7 +98,7 @@ def solve(
     c = _vertex(problem, ended.path.c)
     bound = lower_bound(problem, design, l2, ended.path.x - problem.lines.down, c)
     gap = jnp.maximum(problem.cost(c) - bound, 0.0)
-    return _outcome(problem, design, c, gap, ended, 10 * tolerance, max_iterations)
+    return _outcome(problem, design, c, gap, ended, _SPARE * tolerance, max_iterations)
 
 
 def _standardised(given: Lines, design: Design, regression: bool) -> Problem:
