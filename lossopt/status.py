@@ -29,13 +29,17 @@ _MEANINGS = (
 )
 
 
-class Status(NamedTuple):
+class _Coded(NamedTuple):
+    code: Int[Array, "*fits"]
+
+
+class Status(_Coded):
     """The outcome of one fit, or of many at once (then `code` is an array).
 
     `str(status)` is the name and `status.advice` the sentence; `status.code == Status.DIVERGED` picks out fits.
     """
 
-    code: Int[Array, "*fits"]
+    __slots__ = ()
 
     CONVERGED, OUT_OF_STEPS, DIVERGED, NO_FINITE_MINIMISER, LOCAL_MINIMUM, MINIMUM_NORM, STALLED = range(7)
 

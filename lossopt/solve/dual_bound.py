@@ -30,9 +30,7 @@ def lower_bound(
 
 def _unpenalised(problem: Problem, design: Design, force: Array, c: Array) -> Array:
     rows, target, up, down = problem.lines
-    fitted = force
-    for _ in range(2):
-        fitted = fitted - design.share * (rows @ (rows.T @ fitted))
+    fitted = force - design.share * (rows @ (rows.T @ force))
     room = jnp.where(fitted > 0, up, down)
     stretch = jnp.max(jnp.where(fitted != 0, jnp.abs(fitted) / jnp.where(room > 0, room, 1.0), 0.0))
     inside = jnp.all((fitted == 0) | (room > 0))

@@ -124,30 +124,28 @@ def _start(problem: Problem) -> _Path:
 
 def _advance(problem: Problem, path: _Path, penalised: Array) -> _Path:
     """One predictor-corrector step, a fraction of the way to the boundary."""
-    rows, target, _, _ = problem.lines
-    c, x, y, v, z = path
+    rows = problem.lines.rows
+    _, x, y, v, z = path
     weight = 1 / (v / y + z / x)
-    square = problem.penalty.T @ problem.penalty
-    short = _shortfall(problem, path)
-    residual = target - rows @ c
-    solve_normal = _normal(rows.T @ (weight[:, None] * rows) + problem.unit * square)
+    square = problem.unit * problem.penalty.T @ problem.penalty
+    short, residual = _shortfall(problem, path), problem.lines.target - rows @ path.c
+    solve_normal = _normal(rows.T @ (weight[:, None] * rows) + square)
+    gap = x @ z + y @ v
 
-    def direction(lower: Array, upper: Array) -> _Path:
+    def attempt(_: int, found: tuple[_Path, Array, _Path]) -> tuple[_Path, Array, _Path]:
+        # The step to x z = μ, y v = μ; the last attempt supplies μ and, of the products, the second-order terms.
+        guess, mu, _ = found
+        lower, upper = mu - guess.x * guess.z, mu - guess.y * guess.v
         aim = residual - upper / y + lower / x
         dc = solve_normal(rows.T @ (weight * aim) - short)
         dx = weight * (aim - rows @ dc)
-        return _Path(dc, dx, -dx, (upper + v * dx) / y - v, (lower - z * dx) / x - z)
+        step = _Path(dc, dx, -dx, (upper + v * dx) / y - v, (lower - z * dx) / x - z)
+        after = _moved(path, step, penalised)
+        left = after.x @ after.z + after.y @ after.v
+        return step, gap / (2 * x.size) * (left / gap) ** 3, after
 
-    zero = jnp.zeros_like(x)
-    guess = direction(zero, zero)
-    gap = x @ z + y @ v
-    force, slack = _lengths(path, guess, penalised)
-    left = (x + force * guess.x) @ (z + slack * guess.z) + (y + force * guess.y) @ (v + slack * guess.v)
-    mu = gap / (2 * x.size) * (left / gap) ** 3
-    step = direction(mu - guess.x * guess.z, mu - guess.y * guess.v)
-    force, slack = _lengths(path, step, penalised)
-    lengths = _Path(slack, force, force, slack, slack)
-    return jax.tree.map(lambda at, along, length: at + length * along, path, step, lengths)
+    nothing = jax.tree.map(jnp.zeros_like, path)
+    return jax.lax.fori_loop(0, 2, attempt, (nothing, jnp.zeros_like(gap), path))[2]
 
 
 def _shortfall(problem: Problem, path: _Path) -> Array:
@@ -166,17 +164,19 @@ def _normal(matrix: Array):
     return lambda right: scale * jax.scipy.linalg.cho_solve((factor, True), scale * right)
 
 
-def _lengths(path: _Path, step: _Path, penalised: Array) -> tuple[Array, Array]:
-    """How far the force, and how far coefficients and slacks, may go; equally far if the penalty couples them."""
+def _moved(path: _Path, step: _Path, penalised: Array) -> _Path:
+    """As far as the boundary allows: force, and coefficients with slacks; equally far if the penalty couples them."""
 
-    def furthest(at: Array, along: Array) -> Array:
-        return jnp.min(jnp.where(along < 0, -at / jnp.where(along < 0, along, -1.0), jnp.inf))
+    def furthest(*pairs: tuple[Array, Array]) -> Array:
+        at, along = (jnp.concatenate(parts) for parts in zip(*pairs, strict=True))
+        falling = along < 0
+        return jnp.minimum(_FRACTION * jnp.min(jnp.where(falling, -at / jnp.where(falling, along, 1.0), jnp.inf)), 1.0)
 
-    force = jnp.minimum(furthest(path.x, step.x), furthest(path.y, step.y))
-    slack = jnp.minimum(furthest(path.v, step.v), furthest(path.z, step.z))
-    force, slack = (jnp.minimum(_FRACTION * length, 1.0) for length in (force, slack))
+    force, slack = furthest((path.x, step.x), (path.y, step.y)), furthest((path.v, step.v), (path.z, step.z))
     both = jnp.minimum(force, slack)
-    return jnp.where(penalised, both, force), jnp.where(penalised, both, slack)
+    force, slack = jnp.where(penalised, both, force), jnp.where(penalised, both, slack)
+    lengths = _Path(slack, force, force, slack, slack)
+    return jax.tree.map(lambda at, along, length: at + length * along, path, step, lengths)
 
 
 def _distance(problem: Problem, path: _Path) -> Array:
