@@ -177,7 +177,7 @@ def _minimise(objective, params, data, key, tolerance, *, optimizer, num_steps, 
         return (after, carry[0].params), info
 
     dtype = jax.eval_shape(lambda: optax.tree.norm(params)).dtype
-    order = None if batch_size is None else jnp.arange(_rows(data))
+    order = None if batch_size is None else jnp.arange(_rows(data) or 0)
     start = State(params, optimizer.init(params), jnp.zeros((), dtype), jnp.ones((), int), order)
     # One iteration more than steps: the last evaluates the final parameters, and its own update is dropped.
     (_, final), trace = jax.lax.scan(body, (start, params), jnp.arange(num_steps + 1))
@@ -213,9 +213,9 @@ def _draw(
     """The order of the rows in this epoch, and the batch of step t; None and all the data without mini-batches."""
     if order is None or key is None or batch_size is None:
         return order, data
-    batches = order.size // batch_size
+    batches, kept = order.size // batch_size, order
     epoch_key = jax.random.fold_in(key, t // batches)
-    order = jax.lax.cond(t % batches == 0, lambda: jax.random.permutation(epoch_key, order.size), lambda: order)
+    order = jax.lax.cond(t % batches == 0, lambda: jax.random.permutation(epoch_key, kept.size), lambda: kept)
     rows = jax.lax.dynamic_slice(order, ((t % batches) * batch_size,), (batch_size,))
     return order, jax.tree.map(lambda leaf: leaf[rows], data)
 

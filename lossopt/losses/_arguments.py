@@ -76,7 +76,7 @@ def label(logits: ArrayLike, target: ArrayLike) -> tuple[Array, Array, Array]:
 
 
 def simplex(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
-    """The prediction vector and a target vector of the same length; a negative target becomes NaN.
+    """The prediction vector and a target vector of the same length.
 
     Raises:
         ValueError: the two are not vectors of one length.
@@ -87,7 +87,12 @@ def simplex(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
             f"This loss takes two vectors of one length, not shapes {prediction.shape} and {target.shape}; "
             "an integer label needs jax.nn.one_hot(label, k) here, or the loss softmax_cross_entropy."
         )
-    return prediction, jnp.where(target >= 0, target, jnp.nan)
+    return prediction, target
+
+
+def non_negative(target: Array) -> Array:
+    """The target, with NaN for what is negative."""
+    return jnp.where(target >= 0, target, jnp.nan)
 
 
 def known_zero(value: ArrayLike) -> bool:

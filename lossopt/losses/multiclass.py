@@ -10,12 +10,12 @@ from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import known_zero, label, like, Scalar, simplex, times, Vector
+from ._arguments import known_zero, label, like, non_negative, Scalar, simplex, times, Vector
 from ._card import LossCard, NON_NEGATIVE, register, UNIT
 
 
-def _normalised(logits: Array) -> tuple[Array, Array]:
-    """z - M and log1p(R), with M the largest logit and R the sum of exp(z_j - M) over the others.
+def _normalised(logits: Array, y: Array) -> tuple[Array, Array, Array]:
+    """z - M, log1p(R) and the sum of y, with M the largest logit and R the sum of exp(z_j - M) over the others.
 
     -log softmax(z) is log1p(R) - (z - M), a sum of two numbers that are not negative: the small loss of a
     confident, right prediction is R itself.
@@ -23,54 +23,55 @@ def _normalised(logits: Array) -> tuple[Array, Array]:
     shifted = logits - jnp.max(logits)
     zero, one = jnp.zeros((), logits.dtype), jnp.ones((), logits.dtype)
     largest = shifted == 0
-    # Both sums in one pass: XLA's CPU compiler would repeat each separate sum for every entry of the row.
-    others, count = jax.lax.reduce(
-        (jnp.where(largest, zero, jnp.exp(shifted)), jnp.where(largest, one, zero)),
-        (zero, zero),
-        lambda left, right: (left[0] + right[0], left[1] + right[1]),
+    # All sums in one pass: XLA's CPU compiler would repeat each separate sum for every entry of the row.
+    others, count, mass = jax.lax.reduce(
+        (jnp.where(largest, zero, jnp.exp(shifted)), jnp.where(largest, one, zero), y),
+        (zero, zero, zero),
+        lambda left, right: tuple(a + b for a, b in zip(left, right, strict=True)),
         (0,),
     )
-    return shifted, jnp.log1p(others + (count - 1))
+    return shifted, jnp.log1p(others + (count - 1)), mass
 
 
 @jax.custom_jvp
-def _cross_entropy(logits: Array, y: Array, mass: Array) -> Array:
-    """-sum_i y_i log softmax(z)_i, for y non-negative with sum `mass`."""
-    shifted, normaliser = _normalised(logits)
+def _cross_entropy(logits: Array, y: Array) -> Array:
+    """-sum_i y_i log softmax(z)_i, for y non-negative; NaN if an entry of y is negative."""
+    y = non_negative(y)
+    shifted, normaliser, _ = _normalised(logits, y)
     return jnp.sum(times(y, normaliser - shifted))
 
 
 @functools.partial(_cross_entropy.defjvp, symbolic_zeros=True)
 def _(primals, tangents):
-    (logits, y, mass), (dlogits, dy, _) = primals, tangents
+    (logits, y), (dlogits, dy) = primals, tangents
     slope = jnp.zeros((), logits.dtype)
     if not isinstance(dlogits, SymbolicZero):
-        slope += jnp.sum(_slope(logits, y, mass) * dlogits)
+        slope += jnp.sum(_slope(logits, y) * dlogits)
     if not isinstance(dy, SymbolicZero):
-        one_hot = jnp.eye(logits.size, dtype=logits.dtype)
-        surprise = jax.vmap(lambda one: _cross_entropy(logits, one, jnp.ones((), logits.dtype)))(one_hot)
+        surprise = jax.vmap(lambda one: _cross_entropy(logits, one))(jnp.eye(logits.size, dtype=logits.dtype))
         slope += jnp.sum(surprise * dy)
-    return _cross_entropy(logits, y, mass), slope
+    return _cross_entropy(logits, y), slope
 
 
 @jax.custom_jvp
-def _slope(logits: Array, y: Array, mass: Array) -> Array:
-    """mass p_i - y_i, as p_i (mass - y_i) - y_i (1 - p_i), with 1 - p of the likeliest class from expm1."""
-    shifted, normaliser = _normalised(logits)
-    p = jnp.exp(shifted - normaliser)
-    return p * (mass - y) - y * jnp.where(shifted == 0, -jnp.expm1(-normaliser), 1 - p)
+def _slope(logits: Array, y: Array) -> Array:
+    """Y p_i - y_i, with Y the sum of y; at the likeliest class as (Y - y_i) - Y (1 - p_i), and 1 - p_i from expm1."""
+    shifted, normaliser, mass = _normalised(logits, non_negative(y))
+    likeliest = shifted == 0
+    p = jnp.where(likeliest, jnp.expm1(-normaliser), jnp.exp(shifted - normaliser))
+    return mass * p + jnp.where(likeliest, mass - y, -y)
 
 
 @_slope.defjvp
 def _(primals, tangents):
-    # mass p_i (d_i - sum_j p_j d_j) - dy_i + p_i dmass. With d counted from its entry at the likeliest class, whose own
+    # Y p_i (d_i - sum_j p_j d_j) - dy_i + p_i dY. With d counted from its entry at the likeliest class, whose own
     # term is then exactly 0, neither 1 - p there nor the sum over the others cancels.
-    (logits, y, mass), (d, dy, dmass) = primals, tangents
+    (logits, y), (d, dy) = primals, tangents
     weights = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits)))
     p = weights / jnp.sum(weights)
     likeliest = jnp.arange(logits.size) == jnp.argmax(logits)
     away = d - jnp.sum(jnp.where(likeliest, d, 0.0))
-    return _slope(logits, y, mass), mass * p * (away - jnp.sum(p * away)) + p * dmass - dy
+    return _slope(logits, y), jnp.sum(y) * p * (away - jnp.sum(p * away)) + p * jnp.sum(dy) - dy
 
 
 def _heaviest(class_weights: ArrayLike | None) -> float:
@@ -107,6 +108,7 @@ def categorical_cross_entropy(prediction: Vector, target: Vector) -> Float[Array
     Source: Good (1952), Journal of the Royal Statistical Society B 14, section 8.
     """
     p, y = simplex(prediction, target)
+    y = non_negative(y)
     # A factor of the whole vector, so that every entry of the slope is NaN as well.
     p = p * jnp.where(jnp.all((p >= 0) & (p <= 1) & (y >= 0)), 1.0, jnp.nan)
     return jnp.sum(-times(y, jnp.log(jnp.where(y == 0, 1.0, p))))
@@ -172,7 +174,7 @@ def softmax_cross_entropy(
     if not known_zero(label_smoothing):
         smoothing = like(label_smoothing, logits)
         soft = y * (1 - smoothing) + smoothing / logits.size
-    loss = legal * _cross_entropy(logits, soft, jnp.ones((), logits.dtype))
+    loss = legal * _cross_entropy(logits, soft)
     return loss if class_weights is None else times(legal * jnp.sum(times(y, like(class_weights, logits))), loss)
 
 
@@ -207,5 +209,4 @@ def softmax_cross_entropy_soft(prediction: Vector, target: Vector) -> Float[Arra
 
     Source: Bridle (1990), in Neurocomputing, NATO ASI F68.
     """
-    logits, y = simplex(prediction, target)
-    return _cross_entropy(logits, y, jnp.sum(y))
+    return _cross_entropy(*simplex(prediction, target))

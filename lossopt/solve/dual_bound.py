@@ -8,8 +8,9 @@ Without a penalty A'α must be 0: what the basis sees of α is taken out, α - S
 With a penalty the weights absorb any force and only the bias must see none: the stronger of the two signs is scaled down.
 The bound is t'α less |X'α|²/(2 l2), the most that the weights w = X'α/l2 can make of it.
 
-For a margin 0 is a corner of the box (down = 0) and shrinking may leave nothing. There the force is taken as it is, less
-R |A'α|: a bound on the cost within the distance R, twice that of the solution, from the origin.
+For a margin 0 is a corner of the box (down = 0) and shrinking may leave nothing. There, without a penalty, the force is
+scaled as with one, and what A still sees of it is charged for: t'α - R |A'α| bounds the cost within the distance R of the
+origin, with R twice the size of the solution.
 """
 
 import jax.numpy as jnp
@@ -20,36 +21,38 @@ from ._piecewise import Problem
 
 
 def lower_bound(
-    problem: Problem, design: Design, l2: Float[Array, ""], force: Float[Array, " n"], c: Float[Array, " m"]
+    problem: Problem,
+    design: Design,
+    l2: Float[Array, ""],
+    force: Float[Array, " n"],
+    c: Float[Array, " m"],
+    *,
+    inside: bool,
 ) -> Float[Array, ""]:
-    """A number that the cost, in the problem's unit, is nowhere below."""
-    force = jnp.where(problem.used, force, 0.0)
-    without, with_penalty = _unpenalised(problem, design, force, c), _penalised(problem, design, l2, force)
-    return jnp.where(l2 > 0, with_penalty, without)
-
-
-def _unpenalised(problem: Problem, design: Design, force: Array, c: Array) -> Array:
-    rows, target, up, down = problem.lines
-    fitted = force - design.share * (rows @ (rows.T @ force))
-    room = jnp.where(fitted > 0, up, down)
-    stretch = jnp.max(jnp.where(fitted != 0, jnp.abs(fitted) / jnp.where(room > 0, room, 1.0), 0.0))
-    inside = jnp.all((fitted == 0) | (room > 0))
-    shrunk = jnp.where(inside, 1 / jnp.maximum(stretch, 1.0), 0.0)
-    near = target @ force - 2 * (1 + jnp.max(jnp.abs(c))) * jnp.sum(jnp.abs(rows.T @ force))
-    one_sided = ~jnp.all((up > 0) & (down > 0))
-    return jnp.where(one_sided, jnp.maximum(near, 0.0), shrunk * (target @ fitted))
-
-
-def _penalised(problem: Problem, design: Design, l2: Array, force: Array) -> Array:
+    """A number that the cost, in the problem's unit, is nowhere below. `inside`: 0 is an inner point of the box."""
     rows, target, _, _ = problem.lines
-    if design.constants:
-        seen = rows[:, 0] * force
-        up, down = jnp.sum(jnp.maximum(seen, 0.0)), jnp.sum(jnp.maximum(-seen, 0.0))
-        least = jnp.minimum(up, down)
-        share = least / jnp.where(seen > 0, up, down)
-        force = jnp.where(least < jnp.where(seen > 0, up, down), force * share, force)
-    felt = (rows.T @ force)[design.constants :]
-    lifted = felt @ problem.centre[design.constants :] - jnp.sum((design.spread @ felt) ** 2) / (
-        2 * jnp.where(l2 > 0, l2, 1.0)
+    penalised, first = l2 > 0, design.constants
+    force = jnp.where(problem.used, force, 0.0)
+    balanced = _balanced(rows[:, 0] * force, force) if first else force
+    force = jnp.where(penalised, balanced, _shrunk(problem, design, force)) if inside else balanced
+    felt = rows.T @ force
+    lifted = felt[first:] @ problem.centre[first:] - jnp.sum((design.spread @ felt[first:]) ** 2) / jnp.where(
+        penalised, 2 * l2, 1.0
     )
-    return target @ force + lifted / problem.unit
+    charge = 0.0 if inside else 2 * (1 + jnp.max(jnp.abs(c))) * jnp.sum(jnp.abs(felt))
+    bound = target @ force + jnp.where(penalised, lifted / problem.unit, -charge)
+    return bound if inside else jnp.maximum(bound, 0.0)
+
+
+def _shrunk(problem: Problem, design: Design, force: Array) -> Array:
+    rows, _, up, down = problem.lines
+    unseen = force - design.share * (rows @ (rows.T @ force))
+    return unseen / jnp.maximum(jnp.max(jnp.abs(unseen) / jnp.where(unseen > 0, up, down)), 1.0)
+
+
+def _balanced(seen: Array, force: Array) -> Array:
+    """The force scaled so that what the bias sees of it has the sum zero."""
+    up, down = jnp.sum(jnp.maximum(seen, 0.0)), jnp.sum(jnp.maximum(-seen, 0.0))
+    own = jnp.where(seen > 0, up, down)
+    least = jnp.minimum(up, down)
+    return jnp.where(own > least, force * (least / jnp.where(own > 0, own, 1.0)), force)
