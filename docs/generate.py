@@ -23,9 +23,13 @@ def row(name: str) -> str:
         f"$`{card.formula}`$",
         "yes" if card.convex else "no",
         "yes" if card.differentiable else "has a kink",
-        "fades to 0" if card.redescending else "unbounded" if card.lipschitz == float("inf") else f"≤ {card.lipschitz:.4g}",
+        "fades to 0"
+        if card.redescending
+        else "unbounded"
+        if card.lipschitz == float("inf")
+        else f"≤ {{card.lipschitz:.4g}}",
         card.elicits or "–",
-        ", ".join(f"`{alias.rsplit('.', 1)[1]}`" + ("" if f == 1 else f" × {f:g}") for alias, f in card.aliases.items()),
+        ", ".join(f"`{alias.rsplit('.', 1)[1]}`" + f" × {f:g}" * (f != 1) for alias, f in card.aliases.items()),
     ]
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 

@@ -7,9 +7,9 @@ are gradient descent, Nesterov's momentum (0.9), Adam (0.1) and L-BFGS; the exac
 shown is the relative suboptimality (f - f*) / (f0 - f*), median and quartiles over data sets, and the same on
 stackloss and biopsy (standardised) without L-BFGS. Then five cases whose speed theory gives exactly.
 
-Claims. Gradient descent on squared error contracts by 1 - 1/condition a step, heavy-ball momentum at its best
-setting by (sqrt(condition) - 1)/(sqrt(condition) + 1). The worst case of gradient descent on Huber's loss,
-LR^2/(4N + 2), is attained. Absolute error at a constant step ends in a 2-cycle of the step's size, and at steps 1/sqrt(k) its gap falls
+Claims. Gradient descent on squared error contracts by 1 - 1/condition a step, heavy-ball momentum at its best setting
+by (sqrt(condition) - 1)/(sqrt(condition) + 1). The worst case of gradient descent on Huber's loss, LR^2/(4N + 2), is
+attained. Absolute error at a constant step ends in a 2-cycle of the step's size, and at steps 1/sqrt(k) its gap falls
 like 1/sqrt(k). On separable data the logistic gap falls like 1/t.
 """
 
@@ -57,7 +57,7 @@ def scaled_choice(group: tuple) -> losses.Loss:
     return lambda prediction, target, *, index, factor: factor * choice(prediction, target, index=index)
 
 
-def gaps(group: dict, problems: data.Dataset, model: models.Model, optimizer, num_steps: int) -> dict:
+def gaps(group: dict, problems: data.Dataset, model: models.Model, minima, optimizer, num_steps: int) -> dict:
     """Relative suboptimality and gradient evaluations, each (losses, problems, steps + 1)."""
     curvature = jnp.array([lo.card(loss).smoothness for loss in group.values()])
 
@@ -69,8 +69,8 @@ def gaps(group: dict, problems: data.Dataset, model: models.Model, optimizer, nu
 
     many = jax.jit(jax.vmap(jax.vmap(train, (None, 0)), (0, None)))
     costs, evaluations = many(jnp.arange(len(group)), problems)
-    minima = jnp.stack([minimum(loss, problems, model) for loss in group.values()])[..., None]
-    above = jnp.maximum(costs - minima, 0) / (costs[..., :1] - minima)
+    floor = minima[..., None]
+    above = jnp.maximum(costs - floor, 0) / (costs[..., :1] - floor)
     return {"gap": np.asarray(above), "evaluations": np.asarray(evaluations)}
 
 
@@ -121,13 +121,19 @@ def worst_case(steps: np.ndarray) -> np.ndarray:
 
 
 def absolute(num_steps: int) -> dict[str, np.ndarray]:
-    """Absolute error of one example, from distance sqrt(2): the path at a constant step of 0.3 and at steps 0.5/sqrt(k)."""
+    """Absolute error of one example, from distance sqrt(2): the path at a constant step of 0.3 and at "
+    "steps 0.5/sqrt(k)."""
     start = models.Params(jnp.full(1, 2**0.5), None)
     runs = {
         name: lo.fit(
-            losses.absolute_error, POINT, model=LINE, optimizer=optimizer, num_steps=num_steps, init=start,
+            losses.absolute_error,
+            POINT,
+            model=LINE,
+            optimizer=optimizer,
+            num_steps=num_steps,
+            init=start,
             keep_params=True,
-        )  # fmt: skip
+        )
         for name, optimizer in (("constant", CONSTANT), ("decaying", DECAYING))
     }
     return {name: np.asarray(run.trace.params.weights[:, 0]) for name, run in runs.items()}
@@ -155,7 +161,7 @@ def envelope(values: np.ndarray) -> np.ndarray:
 
 def sizes(quick: bool) -> dict[str, int]:
     """How much is run."""
-    return {"seeds": 8 if quick else 30, "steps": 200 if quick else 400, "L-BFGS steps": 50, "long": 40_000}
+    return {"seeds": 8 if quick else 30, "steps": 200 if quick else 400, "L-BFGS steps": 30, "long": 40_000}
 
 
 def run(*, seed: int, quick: bool, progress: report.Progress) -> report.Results:
@@ -172,11 +178,21 @@ def run(*, seed: int, quick: bool, progress: report.Progress) -> report.Results:
     }
     pairs = [(problem, name) for problem in problems for name in OPTIMIZERS]
     pairs = [pair for pair in pairs if pair[0] in ("linear", "logistic") or pair[1] != "l-bfgs"]
-    for problem, name in progress(pairs, "training under each loss"):
-        group, stack, model = problems[problem]
-        steps = size["L-BFGS steps"] if name == "l-bfgs" else size["steps"]
-        found = gaps(group, stack, model, OPTIMIZERS[name], steps)
-        for i, loss in enumerate(group):
+    every = functools.partial(report.side_by_side, progress=progress)
+    exact = [(problem, loss) for problem, (group, _, _) in problems.items() for loss in group]
+    least = every(
+        lambda pair: minimum(problems[pair[0]][0][pair[1]], *problems[pair[0]][1:]), exact, doing="exact minima"
+    )
+
+    def train(pair):
+        (group, stack, model), optimizer = problems[pair[0]], pair[1]
+        minima = jnp.stack([least[pair[0], loss] for loss in group])
+        steps = size["L-BFGS steps"] if optimizer == "l-bfgs" else size["steps"]
+        return gaps(group, stack, model, minima, OPTIMIZERS[optimizer], steps)
+
+    found_of = every(train, pairs, doing="training under each loss")
+    for (problem, name), found in found_of.items():
+        for i, loss in enumerate(problems[problem][0]):
             rows.append(row(problem, loss, name, found["gap"][i], found["evaluations"][i]))
             curves[f"{problem}/{name}/{loss}"] = np.quantile(found["gap"][i], (0.25, 0.5, 0.75), axis=0)
             curves[f"{problem}/{name}/{loss}/evaluations"] = np.median(found["evaluations"][i], axis=0)
@@ -207,15 +223,18 @@ def row(problem: str, loss: str, optimizer: str, gap: np.ndarray, evaluations: n
 def linear_rates(seed: int, progress: report.Progress) -> list[report.Claim]:
     """Gradient descent and the best heavy ball on squared error."""
     claims = []
-    for condition in progress((10.0, 100.0), "rates on squared error"):
-        found, root = rates(seed, condition), condition**0.5
+    measured = report.side_by_side(lambda kappa: rates(seed, kappa), (10.0, 100.0), progress, "rates on squared error")
+    for condition, found in measured.items():
+        root = condition**0.5
         for name, what, expected, source in (
             ("gradient descent", "distance", 1 - 1 / condition, "Nesterov (2004), section 2.1.5, on a quadratic"),
             ("momentum", "distance / t", (root - 1) / (root + 1), "Polyak (1964), theorem 9, at a double root"),
         ):
             statement = f"{name} on squared error at condition number {condition:g}: contraction of the {what} a step"
             claims.append(
-                report.Claim(statement=statement, measured=found[name], expected=expected, tolerance=0.01, source=source)
+                report.Claim(
+                    statement=statement, measured=found[name], expected=expected, tolerance=0.01, source=source
+                )
             )
     return claims
 
@@ -277,12 +296,16 @@ def falling(curves: dict, long: int) -> report.Claim:
 
 
 CAPTIONS = {
-    "linear": "Linear regression: relative suboptimality against steps, by optimiser; median and quartiles over data sets. "
-    "All four losses have curvature 1 at the origin, so gradient descent takes the same step; a loss that is flatter in its "
+    "linear": "Linear regression: relative suboptimality against steps, by optimiser; median and "
+    "quartiles over data sets. "
+    "All four losses have curvature 1 at the origin, so gradient descent takes the same step; a loss "
+    "that is flatter in its "
     "tails has less curvature at the minimum, and is slower. Adam does not care.",
-    "logistic": "Logistic regression: relative suboptimality against steps, by optimiser; median and quartiles over data sets.",
+    "logistic": "Logistic regression: relative suboptimality against steps, by optimiser; median and "
+    "quartiles over data sets.",
     "evaluations": "The same against gradient evaluations, in which a line search pays for its own.",
-    "corner": "What the corner of absolute error does to a constant step: it ends in a cycle as wide as the step. A step that "
+    "corner": "What the corner of absolute error does to a constant step: it ends in a cycle as wide as "
+    "the step. A step that "
     "shrinks like 1/√k closes in.",
     "theory": "Three speeds that theory knows: points and coloured lines are measured, dashed grey is what it expects.",
 }

@@ -1,9 +1,9 @@
 """What does the valley look like?
 
-Design. The cost of a line with two parameters, slope and intercept, drawn over both. Forty points on a line; in three panels a
-quarter of them are replaced by a cluster far out that contradicts it; in one the feature is not centred; and forty
-points of two separable classes. Gradient descent, momentum and Adam start at the same place. The minima come from the
-exact solver, started at every local minimum of the grid.
+Design. The cost of a line with two parameters, slope and intercept, drawn over both. Forty points on a line; in three
+panels a quarter of them are replaced by a cluster far out that contradicts it; in one the feature is not centred; and
+forty points of two separable classes. Gradient descent, momentum and Adam start at the same place. The minima come
+from the exact solver, started at every local minimum of the grid.
 
 Claims. A convex loss has one basin, and the biweight several when the data do. The valley's shape is the Hessian's: its
 condition number, by automatic differentiation, sets the pace of gradient descent, and centring the feature mends it. On
@@ -115,12 +115,9 @@ def run(*, seed: int, quick: bool, progress: report.Progress) -> report.Results:
     grid, sets = axes(quick), tables(seed)
     curves: dict = {"slopes": grid[0], "intercepts": grid[1]}
     rows, claims = [], []
-    for title in progress(PANELS, "valleys"):
-        loss, name, model = PANELS[title]
-        d = sets[name]
-        heights = np.asarray(surface(as_pytree(loss), d, model, *map(jnp.asarray, grid)))
-        minima = basins(loss, d, model, heights, grid)
-        walked = paths(loss, d, model, 300)
+    for title, (heights, minima, walked) in report.side_by_side(
+        lambda title: valley(title, sets, grid), PANELS, progress, "valleys"
+    ).items():
         curves |= {f"{title}/surface": heights, f"{title}/minima": minima}
         curves |= {f"{title}/{optimizer}": path for optimizer, path in walked.items()}
         rows += [row(title, minima, optimizer, path) for optimizer, path in walked.items()]
@@ -135,6 +132,13 @@ def run(*, seed: int, quick: bool, progress: report.Progress) -> report.Results:
         )
     )  # fmt: skip
     return report.Results(rows=rows, curves=curves, claims=claims, captions=CAPTIONS, config={"points": 40})
+
+
+def valley(title: str, sets: dict, grid: tuple) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """The surface, the minima and the paths of one panel."""
+    loss, name, model = PANELS[title]
+    heights = np.asarray(surface(as_pytree(loss), sets[name], model, *map(jnp.asarray, grid)))
+    return heights, basins(loss, sets[name], model, heights, grid), paths(loss, sets[name], model, 300)
 
 
 def as_pytree(loss: losses.Loss) -> losses.Loss:
@@ -195,7 +199,8 @@ def shape_claims(sets: dict, curves: dict) -> list[report.Claim]:
 
 
 CAPTIONS = {
-    "valleys": "The cost over slope and intercept, white is low, with the paths of three optimisers from one start; stars are "
+    "valleys": "The cost over slope and intercept, white is low, with the paths of three optimisers from "
+    "one start; stars are "
     "minima. Above: a round valley, a narrow one (the same data, the feature not centred), and the creases of absolute "
     "error. Below: Huber's smooth bowl, the biweight with a basin for each group, and separable classes, whose valley "
     "falls for ever towards steeper slopes.",

@@ -71,13 +71,15 @@ def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model
             else "give shape (n,)"
         )
         raise ValueError(
-            f"{card.name} takes as target {losses.TARGETS[card.target]}, but the targets have shape {targets.shape}: {hint}."
+            f"{card.name} takes as target {losses.TARGETS[card.target]}, but the targets have shape "
+            f"{targets.shape}: {hint}."
         )
     bad = _illegal(card.target, targets, model.classes)
     rows = np.flatnonzero(bad)
     if rows.size:
         raise ValueError(
-            f"{card.name} takes as target {losses.TARGETS[card.target]}, but {rows.size} of {bad.size} rows hold another value, "
+            f"{card.name} takes as target {losses.TARGETS[card.target]}, but {rows.size} of {bad.size} rows hold "
+            f"another value, "
             f"the first in row {rows[0]}: {targets[rows[0]]}; {_remedy(card.target, targets)}."
         )
 

@@ -81,7 +81,8 @@ MISTAKES = {
         lambda: lo.fit(losses.huber, data.Dataset(X, Y[:39])), ValueError, "40", "39"),
     "a plain tuple": (lambda: lo.fit(losses.huber, (X, Y)), TypeError, "tuple", "data.Dataset"),
     "names in the features": (
-        lambda: lo.fit(losses.huber, data.Dataset(np.array([["a", "b"]] * 40), Y)), ValueError, "not a number", "leave it out"),
+        lambda: lo.fit(losses.huber, data.Dataset(np.array([["a", "b"]] * 40), Y)),
+        ValueError, "not a number", "leave it out"),
     "a loss that returns a vector": (
         lambda: lo.fit(lambda p, t: jnp.array([p - t, 0.0]), GOOD), ValueError, "one number", "reduce"),
     "a loss of batches": (

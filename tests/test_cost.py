@@ -179,7 +179,7 @@ def test_weighted_sum_differentiates_through_its_weights():
 
 def test_weighted_sum_wants_the_same_names():
     terms, predictions, targets = two_tasks()
-    with pytest.raises(ValueError, match="price.*sold"):
+    with pytest.raises(ValueError, match=r"price.*sold"):
         lo.weighted_sum(terms)(predictions | {"more": jnp.ones(2)}, targets)
     with pytest.raises(ValueError, match="at least one term"):
         lo.weighted_sum({})

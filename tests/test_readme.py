@@ -20,7 +20,8 @@ def test_snippet_runs(snippet, monkeypatch):
     # A snippet may register a loss; the register is put back afterwards.
     monkeypatch.setattr(_card, "_REGISTRY", dict(_card._REGISTRY))
     monkeypatch.setattr(_card, "_CARDS", dict(_card._CARDS))
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):  # as users have it
+    # As users have it.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
         exec(compile(snippet, "README.md", "exec"), {"__name__": "readme"})
 
 

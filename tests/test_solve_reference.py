@@ -17,7 +17,7 @@ FOLDER = pathlib.Path(__file__).parent / "reference"
 NIST = json.loads((FOLDER / "nist.json").read_text())["problems"]
 R = json.loads((FOLDER / "r.json").read_text())
 # Correct digits that the solver must reach in float64.
-DIGITS = {"Norris": 9, "NoInt1": 9, "NoInt2": 9, "Longley": 9, "Pontius": 9, "Wampler1": 9, "Wampler2": 9, "Wampler3": 9}
+DIGITS = dict.fromkeys(("Norris", "NoInt1", "NoInt2", "Longley", "Pontius", "Wampler1", "Wampler2", "Wampler3"), 9)
 DIGITS |= {"Wampler4": 7, "Wampler5": 5, "Filip": 7}
 
 
@@ -50,7 +50,7 @@ def relative(found, expected):
 def test_certified_digits(name, loss):
     d, model, certified = nist(name)
     solution = lo.solve(loss, d, model=model)
-    found = np.r_[solution.params.weights] if model.intercept is False else np.r_[solution.params.weights, solution.params.bias]
+    found = np.r_[tuple(jnp.atleast_1d(leaf) for leaf in jax.tree.leaves(solution.params))]
     digits = -np.log10(np.maximum(np.abs(found - certified) / np.abs(certified), 1e-16))
     assert digits.min() >= DIGITS[name]
     assert solution.status.name == "converged"
@@ -68,7 +68,10 @@ def test_rmse_has_a_gradient_at_zero_residual():
 FITS = {
     "squared_error": lambda fit: (losses.squared_error, fit["ols"]),
     "huber": lambda fit: (lo.bind(losses.huber, delta=fit["huber"]["delta"]), fit["huber"]["coef"]),
-    "huber, proposal 2": lambda fit: (lo.bind(losses.huber, delta=fit["huber_prop2"]["delta"]), fit["huber_prop2"]["coef"]),
+    "huber, proposal 2": lambda fit: (
+        lo.bind(losses.huber, delta=fit["huber_prop2"]["delta"]),
+        fit["huber_prop2"]["coef"],
+    ),
     "tukey": lambda fit: (lo.bind(losses.tukey, c=fit["tukey"]["c"]), fit["tukey"]["coef"]),
 }
 
@@ -136,8 +139,8 @@ def test_gradient_is_rounding(name, loss):
     solution = lo.solve(loss, d, model=model)
     x, params = jnp.c_[d.features, jnp.ones(len(d.targets))], jnp.append(solution.params.weights, solution.params.bias)
     slopes, curvatures = (jax.vmap(f)(x @ params, d.targets) for f in (jax.grad(loss), jax.grad(jax.grad(loss))))
-    # Each component against the sum of the sizes of its own terms: Filip's columns differ by 1e9 in scale. On Longley and
-    # Filip rounding the coefficients to float64 already moves it further, which is the second term.
+    # Each component against the sum of the sizes of its own terms: Filip's columns differ by 1e9 in scale. On
+    # Longley and Filip rounding the coefficients to float64 already moves it further, which is the second term.
     scale = jnp.sum(jnp.abs(x * slopes[:, None]), axis=0)
     rounding = jnp.finfo(float).eps * jnp.abs(x).T @ (jnp.abs(curvatures) * (jnp.abs(x) @ jnp.abs(params)))
     assert jnp.all(jnp.abs(x.T @ slopes) <= 1e-10 * scale + rounding)

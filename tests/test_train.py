@@ -163,7 +163,7 @@ class TestOutcome:
         assert lo.fit(losses.squared_error, table, optimizer=SGD, num_steps=300).status.name == "converged"
 
     def test_throw(self, table):
-        with pytest.raises(RuntimeError, match="diverged: .*step size"):
+        with pytest.raises(RuntimeError, match=r"diverged: .*step size"):
             lo.fit(losses.squared_error, table, optimizer=HUGE, num_steps=400, throw=True)
 
     def test_status_of_many(self, table):

@@ -4,7 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from .. import models
 from ..data import Dataset
@@ -38,7 +38,8 @@ def robust_start(
     half = (jnp.sum(counted) + size + 1) // 2
 
     def refit(fit: Array) -> Array:
-        near = (_ranks(squared(fit)) < half).astype(dtype)
+        squares = squared(fit)
+        near = (squares <= jnp.sort(squares)[half - 1]).astype(dtype)
         gram = (design * near[:, None]).T @ design
         # Rows that do not determine a fit leave a singular matrix; the tiny ridge lets such a draw lose, not fail.
         ridge = 1e4 * jnp.finfo(dtype).eps * jnp.trace(gram) * jnp.eye(size, dtype=dtype)
@@ -48,8 +49,7 @@ def robust_start(
         return jnp.where(counted, (targets - design @ fit) ** 2, jnp.inf)
 
     def trimmed(fit: Array) -> Array:
-        nearness = squared(fit)
-        return jnp.sum(jnp.where(_ranks(nearness) < half, nearness, 0.0))
+        return jnp.sum(jnp.where(jnp.arange(rows) < half, jnp.sort(squared(fit)), 0.0))
 
     def draw(draw_key: PRNGKeyArray) -> Array:
         chosen = jax.random.choice(draw_key, rows, (size,), p=counted.astype(dtype) / jnp.sum(counted.astype(dtype)))
@@ -61,7 +61,3 @@ def robust_start(
     settled = jax.lax.fori_loop(0, 20, lambda _, some: jax.vmap(refit)(some), promising)
     best = settled[jnp.argmin(jax.vmap(trimmed)(settled))]
     return models.Params(best[:-1], best[-1]) if model.intercept else models.Params(best, None)
-
-
-def _ranks(values: Float[Array, " n"]) -> Int[Array, " n"]:
-    return jnp.argsort(jnp.argsort(values))

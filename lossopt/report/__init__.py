@@ -34,4 +34,5 @@ from ._console import (
     stderr as stderr,
 )
 from ._page import page as page, write_page as write_page
+from ._threads import side_by_side as side_by_side
 from ._results import load as load, plain as plain, Results as Results, save as save, Saved as Saved

@@ -13,11 +13,11 @@ curvatures of the loss. A direction that the data do not determine has a column 
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..models import Params
+from ._normal import normal_solver
 
 
 class Design(NamedTuple):
@@ -87,14 +87,13 @@ def design(features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[A
     columns = [q[:, :1], q[:, 1:] @ basis[:top]] if intercept else [q @ basis[:top]]
     rows = jnp.where(root > 0, jnp.concatenate(columns, axis=1) / jnp.where(root > 0, root, 1.0), 0.0)
     penalty = jnp.concatenate([jnp.zeros((size.size, first), r.dtype), basis[top:]], axis=1)
-    back = right.T / size[:, None]
-    weights_of = _smallest(back * jnp.where(kept, 1 / jnp.where(kept, singular, 1.0), 0.0)[None], jnp.where(kept[None], 0.0, back))
+    back, inverse = right.T / size[:, None], jnp.where(kept, 1 / jnp.where(kept, singular, 1.0), 0.0)
     return Design(
         features=features,
         share=share,
         rows=rows,
         penalty=penalty,
-        weights_of=weights_of,
+        weights_of=_smallest(back * inverse[None], jnp.where(kept[None], 0.0, back)),
         spread=size[:, None] * right.T * jnp.where(kept, singular, 0.0)[None],
         offset=centre + size * r[0, 1:] / r[0, 0] if intercept else None,
         level=1 / r[0, 0] if intercept else jnp.ones((), r.dtype),
@@ -114,6 +113,5 @@ def _mean(features: Array, share: Array) -> Array:
 
 def _smallest(weights_of: Array, null: Array) -> Array:
     """Of all weights with the same scores the smallest: what lies along `null` is taken out."""
-    deficient = jnp.any(null != 0)
-    take_out = lambda: weights_of - null @ (jnp.linalg.pinv(null) @ weights_of)  # noqa: E731
-    return jax.lax.cond(deficient, take_out, lambda: weights_of)
+    along = normal_solver(null.T @ null)(null.T @ weights_of)
+    return weights_of - null @ along

@@ -16,10 +16,10 @@ class Lines(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """The lines, weighted by share, centred at the coefficients `centre` and in units of `unit`."""
+    """The lines, weighted by share, centred at the coefficients `centre` and in units of `unit`; `square` is P'P."""
 
     lines: Lines
-    penalty: Float[Array, "e m"]
+    square: Float[Array, "m m"]
     centre: Float[Array, " m"]
     unit: Float[Array, ""]
     used: Bool[Array, " n"]
@@ -32,8 +32,8 @@ class Problem(NamedTuple):
         """Σ s (up max(u, 0) + down max(-u, 0)) + |P c|²/2, in the problem's unit."""
         rows, target, up, down = self.lines
         u = target - rows @ c
-        penalised = self.penalty @ self.total(c)
-        return jnp.sum(jnp.where(u > 0, up, -down) * u) + jnp.sum(penalised**2) / (2 * self.unit)
+        total = self.total(c)
+        return jnp.sum(jnp.where(u > 0, up, -down) * u) + total @ (self.square @ total) / (2 * self.unit)
 
     def size(self, c: Float[Array, " m"]) -> Float[Array, ""]:
         """What a gap is compared with: the cost, or a little of the unit where the cost vanishes."""

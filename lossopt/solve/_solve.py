@@ -1,4 +1,4 @@
-"""`solve`: the exact minimum of what `fit` minimises. The checks, the choice of a method, and nothing of the methods."""
+"""`solve`: the exact minimum of what `fit` minimises. Checks and choice of a method are here, the methods beside."""
 
 import functools
 from typing import Any, NamedTuple
@@ -7,14 +7,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from . import interior_point, least_squares, newton
 from .. import border, losses, models
 from ..cost import cost
 from ..data import Dataset
 from ..status import Status
+from . import interior_point, least_squares, newton
 from ._design import design
+from ._method import choose_method
 from ._outcome import Outcome
-from ._traits import constant_curvature, smooth, Traits, traits
+from ._traits import constant_curvature, traits
 
 
 class Solution(NamedTuple):
@@ -35,9 +36,6 @@ class Solution(NamedTuple):
     gap: Float[Array, ""]
     iterations: Int[Array, ""]
     status: Status
-
-
-METHODS = ("least_squares", "newton", "interior_point")
 
 
 def solve(
@@ -77,10 +75,11 @@ def solve(
     """
     data = border.checked(loss, data, model)
     border.check_l2(l2)
-    method = _method(loss, method)
+    method = choose_method(loss, method)
     _check_init(init, data, model)
+    _check_controls(tolerance, max_iterations)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
-    dtype = data.features.dtype
+    dtype = _working_dtype(data.features.dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     controls = (jnp.asarray(tolerance, dtype), jnp.asarray(max_iterations))
     facts = traits(loss) if method == "newton" else None
@@ -93,99 +92,91 @@ def solve(
 @functools.partial(jax.jit, static_argnames=("model", "method", "facts"))
 def _solve(loss, data, l2, init, controls, *, model, method, facts) -> Solution:
     with jax.default_matmul_precision("highest"):
-        features, targets, share = _cleaned(data)
+        features, targets, share = _cleaned(data, l2.dtype)
         outcome = _METHODS[method](loss, features, targets, share, l2, init, controls, model, facts)
-        finite = jax.tree.map(lambda leaf: jnp.all(jnp.isfinite(leaf)), outcome.params)
-        bad = ~jnp.all(jnp.stack(jax.tree.leaves(finite)))
+        finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
-        params = jax.tree.map(lambda leaf: jnp.where(bad, 0.0, leaf), outcome.params)
+        params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
         scores = jax.vmap(model.predict, in_axes=(None, 0))(params, features)
-        value = cost(loss)(scores, targets, weights=share) + l2 / 2 * jnp.sum(params.weights**2)
-        code = jnp.where(bad | ~jnp.isfinite(value), Status.DIVERGED, outcome.code)
-        gap = jnp.where(bad | jnp.isnan(outcome.gap), jnp.inf, outcome.gap)
-    return Solution(params, value, gap, outcome.iterations, Status(code))
+        # The root first, for 0 times a square that overflows is not 0.
+        penalty = jnp.sum((jnp.sqrt(l2) * params.weights) ** 2) / 2
+        value = cost(loss)(scores, targets, weights=share) + penalty
+    sound = finite & jnp.isfinite(value)
+    gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
+    return Solution(params, value, gap, outcome.iterations, Status(jnp.where(sound, outcome.code, Status.DIVERGED)))
 
 
-def _least_squares(loss, features, targets, share, l2, init, controls, model, facts) -> Outcome:
+def _by_least_squares(loss, features, targets, share, l2, init, controls, model, facts) -> Outcome:
     curvature = constant_curvature(loss)
-    basis = design(features, share, l2 / curvature, model.intercept)
-    return least_squares.solve(basis, targets, l2, curvature)
+    assert curvature is not None
+    return least_squares.solve(design(features, share, l2 / curvature, model.intercept), targets, l2, curvature)
 
 
-def _newton(loss, features, targets, share, l2, init, controls, model, facts: Traits) -> Outcome:
+def _by_newton(loss, features, targets, share, l2, init, controls, model, facts) -> Outcome:
     basis = design(features, share, l2, model.intercept)
-    one = model.classes is None
-    of_vector = (lambda score, target: loss(score[0], target)) if one else loss
+    scalar = model.classes is None
     if init is not None:
-        scores = jax.vmap(model.predict, in_axes=(None, 0))(init, features)
-        start = basis.encode(scores, init.weights, l2)
+        start = basis.encode(jax.vmap(model.predict, in_axes=(None, 0))(init, features), init.weights, l2)
     elif facts.residual:
         start = basis.rows.T @ (share * targets)
     else:
         start = jnp.zeros((basis.rows.shape[1], *model.score_shape), features.dtype)
-    start = start[:, None] if one else start
-    if facts.shift:
-        start = start - jnp.mean(start, axis=1, keepdims=True)
-    outcome = newton.solve(of_vector, basis, targets, start, facts, *controls)
-    return outcome._replace(params=jax.tree.map(lambda leaf: leaf[..., 0], outcome.params)) if one else outcome
+    if not scalar:
+        start = start - jnp.mean(start, axis=1, keepdims=True) if facts.shift else start
+        return newton.solve(loss, basis, targets, start, facts, *controls)
+    outcome = newton.solve(
+        lambda score, target: loss(score[0], target), basis, targets, start[:, None], facts, *controls
+    )
+    return outcome._replace(params=jax.tree.map(lambda leaf: leaf[..., 0], outcome.params))
 
 
-def _interior_point(loss, features, targets, share, l2, init, controls, model, facts) -> Outcome:
-    basis = design(features, share, l2, model.intercept)
-    return interior_point.solve(loss, basis, targets, l2, *controls)
+def _by_interior_point(loss, features, targets, share, l2, init, controls, model, facts) -> Outcome:
+    return interior_point.solve(loss, design(features, share, l2, model.intercept), targets, l2, *controls)
 
 
-_METHODS = {"least_squares": _least_squares, "newton": _newton, "interior_point": _interior_point}
+_METHODS = {"least_squares": _by_least_squares, "newton": _by_newton, "interior_point": _by_interior_point}
 
 
-def _cleaned(data: Dataset) -> tuple[Array, Array, Array]:
+def _working_dtype(dtype: Any) -> Any:
+    if not jnp.issubdtype(dtype, jnp.floating):
+        return jnp.result_type(float)
+    # There is no factorisation in half precision.
+    return dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
+
+
+def _cleaned(data: Dataset, dtype: Any) -> tuple[Array, Array, Array]:
     """Features, targets and shares that sum to one; an example of weight 0 becomes a copy of one that counts."""
-    features, targets = data.features, data.targets
-    n, dtype = features.shape[0], features.dtype
+    features, targets = data.features.astype(dtype), data.targets
     if jnp.issubdtype(targets.dtype, jnp.floating):
         targets = targets.astype(dtype)
     if data.weights is None:
+        n = features.shape[0]
         return features, targets, jnp.full(n, 1 / n, dtype)
     weights = data.weights.astype(dtype)
-    relative = weights / jnp.max(weights)
-    kept, stand_in = weights > 0, jnp.argmax(weights)
-    row = kept[:, None]
-    features, targets = (
-        jnp.where(row if table.ndim > 1 else kept, table, table[stand_in][None]) for table in (features, targets)
-    )
-    return features, targets, jnp.where(kept, relative, 0.0) / jnp.sum(relative)
+    relative, kept, stand_in = weights / jnp.max(weights), weights > 0, jnp.argmax(weights)
+
+    def counted(table: Array) -> Array:
+        return jnp.where(kept.reshape(-1, *(1,) * (table.ndim - 1)), table, table[stand_in][None])
+
+    return counted(features), counted(targets), jnp.where(kept, relative, 0.0) / jnp.sum(relative)
 
 
-def _method(loss: losses.Loss, method: str | None) -> str:
-    """The method to use, or a ValueError that says what to do."""
-    fn = getattr(loss, "func", loss)
-    name = getattr(fn, "__name__", repr(fn))
-    if method is not None and method not in METHODS:
-        raise ValueError(f"method={method!r}: use one of {', '.join(METHODS)}{losses.nearest(method, METHODS)}.")
-    known = losses.has_card(loss)
-    if not known and method is None:
-        raise ValueError(f"{name} has no card that says how to minimise it: if it is smooth pass method='newton', else use lossopt.fit.")
-    possible = [] if known else ["newton"]
-    if known and constant_curvature(loss) is not None:
-        possible.append("least_squares")
-    if fn in interior_point.LOSSES:
-        possible.append("interior_point")
-    if known and smooth(loss):
-        possible.append("newton")
-    if not possible:
-        raise ValueError(f"There is no exact method for {name} yet: use lossopt.fit.")
-    if method is not None and method not in possible:
-        raise ValueError(f"method={method!r} cannot minimise {name}: use {' or '.join(possible)}, or leave it out.")
-    return method or possible[0]
+def _check_controls(tolerance: Any, max_iterations: Any) -> None:
+    traced = isinstance(tolerance, jax.core.Tracer)
+    if tolerance is not None and not traced and not 0 < tolerance < 1:
+        raise ValueError(f"tolerance={tolerance}: give a number between 0 and 1, or None.")
+    if isinstance(max_iterations, bool) or not isinstance(max_iterations, int) or max_iterations < 1:
+        raise ValueError(f"max_iterations={max_iterations!r}: give a whole number of at least 1.")
 
 
 def _check_init(init: models.Params | None, data: Dataset, model: models.Model) -> None:
     if init is None:
         return
-    expected = jax.eval_shape(lambda: model.init(data.features.shape[1], data.features.dtype))
-    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(init)]
-    if shapes != [leaf.shape for leaf in jax.tree.leaves(expected)]:
+    features = data.features.shape[1]
+    expected = [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(lambda: model.init(features)))]
+    given = [jnp.shape(leaf) for leaf in jax.tree.leaves(init)]
+    if given != expected:
         raise ValueError(
-            f"init has coefficients of shapes {shapes}, but a {model.name} model of {data.features.shape[1]} features "
-            f"has {[leaf.shape for leaf in jax.tree.leaves(expected)]}: start from model.init(...)."
+            f"init has coefficients of shapes {given}, but a {model.name} model of {features} features has "
+            f"{expected}: start from model.init({features})."
         )

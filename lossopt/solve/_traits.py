@@ -57,8 +57,8 @@ def constant_curvature(loss: losses.Loss) -> float | None:
     if not losses.has_card(loss):
         return None
     card = losses.claims(loss)
-    quadratic = not callable(card.smoothness) and card.smoothness == card.least_curvature
-    return card.smoothness if quadratic else None
+    largest = card.smoothness
+    return largest if isinstance(largest, float) and largest == card.least_curvature else None
 
 
 def _convex(loss: losses.Loss) -> bool:

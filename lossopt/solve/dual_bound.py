@@ -3,14 +3,15 @@
 An iterate's force α satisfies them up to rounding. It is made to satisfy them exactly, in one of two ways.
 
 Without a penalty A'α must be 0: what the basis sees of α is taken out, α - S A A'α (A'S A = 1), which leaves the box
--s down ≤ α ≤ s up by as little, and the whole is shrunk towards 0, which lies inside, until it fits again. The bound is t'α.
+-s down ≤ α ≤ s up by as little, and the whole is shrunk towards 0, which lies inside, until it fits again. The bound
+is t'α.
 
-With a penalty the weights absorb any force and only the bias must see none: the stronger of the two signs is scaled down.
-The bound is t'α less |X'α|²/(2 l2), the most that the weights w = X'α/l2 can make of it.
+With a penalty the weights absorb any force and only the bias must see none: the stronger of the two signs is scaled
+down. The bound is t'α less |X'α|²/(2 l2), the most that the weights w = X'α/l2 can make of it.
 
-For a margin 0 is a corner of the box (down = 0) and shrinking may leave nothing. There, without a penalty, the force is
-scaled as with one, and what A still sees of it is charged for: t'α - R |A'α| bounds the cost within the distance R of the
-origin, with R twice the size of the solution.
+For a margin 0 is a corner of the box (down = 0) and shrinking may leave nothing. There, without a penalty, the force
+is scaled as with one, and what A still sees of it is charged for: t'α - R |A'α| bounds the cost within the distance R
+of the origin, with R twice the size of the solution.
 """
 
 import jax.numpy as jnp

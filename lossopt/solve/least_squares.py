@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from . import _double
 from ..models import Params
 from ..status import Status
+from . import _double
 from ._design import Design
 from ._outcome import Outcome
 
@@ -44,10 +44,9 @@ def solve(design: Design, targets: Float[Array, " n"], l2: Float[Array, ""], cur
         correction = _correction(design, targets, penalty, params)
         # At the floor of rounding the correction stops shrinking; the negation also stops at NaN.
         smaller = jnp.linalg.norm(correction) < jnp.linalg.norm(state.correction) / 2
-        kept = jax.tree.map(
-            lambda new, old: jnp.where(smaller, new, old), (params, correction), (state.params, state.correction)
-        )
-        return _State(*kept, state.passes + 1, smaller)
+        better = _State(params, correction, state.passes + 1, smaller)
+        kept = jax.tree.map(lambda new, old: jnp.where(smaller, new, old), better, state)
+        return kept._replace(passes=better.passes, improving=smaller)
 
     ended = jax.lax.while_loop(lambda s: s.improving & (s.passes < MOST_PASSES), improve, start())
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(ended.params)]))

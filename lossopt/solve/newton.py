@@ -201,9 +201,8 @@ def _step(design: Design, point: _Point, blend: Array, traits: Traits) -> Array:
     by_class = lambda w: jnp.einsum("na,nk,nb->akb", design.rows, w, design.rows)  # noqa: E731
     hessian = by_class(weights[:, 0])[None] if k == 1 else jax.lax.map(by_class, jnp.moveaxis(weights, 1, 0))
     penalty, eye = design.penalty.T @ design.penalty, jnp.eye(m, dtype=blend.dtype)
-    hessian = hessian + unit[:, None, :, None] * penalty[None, :, None, :] + extra[:, None, :, None] * eye[None, :, None, :]
-    hessian = jnp.maximum(blend, 1.0) * hessian.reshape(k * m, k * m)
-    factor = jnp.linalg.cholesky(hessian)
+    added = jnp.kron(unit, penalty) + jnp.kron(extra, eye)
+    factor = jnp.linalg.cholesky(jnp.maximum(blend, 1.0) * (hessian.reshape(k * m, k * m) + added))
     return -jax.scipy.linalg.cho_solve((factor, True), point.gradient.T.reshape(k * m)).reshape(k, m).T
 
 

@@ -1,0 +1,43 @@
+"""Which algorithm minimises a loss: read from its card, or named by the caller."""
+
+from .. import losses
+from ._traits import constant_curvature, smooth
+from .interior_point import LOSSES as PIECEWISE_LINEAR
+
+
+METHODS = ("least_squares", "newton", "interior_point")
+
+
+def choose_method(loss: losses.Loss, named: str | None) -> str:
+    """The method to use.
+
+    Raises:
+        ValueError: the named method does not exist or does not fit, or there is none; the sentence says what to do.
+    """
+    if named is not None and named not in METHODS:
+        raise ValueError(f"method={named!r}: use one of {', '.join(METHODS)}{losses.nearest(named, METHODS)}.")
+    fn = getattr(loss, "func", loss)
+    label = getattr(fn, "__name__", repr(fn))
+    if not losses.has_card(loss) and named is None:
+        raise ValueError(
+            f"{label} has no card that tells how to minimise it: pass method='newton' if it is smooth, "
+            "else use lossopt.fit."
+        )
+    possible = _possible(loss)
+    if not possible:
+        raise ValueError(f"There is no exact method for {label} yet: use lossopt.fit.")
+    if named is not None and named not in possible:
+        raise ValueError(f"method={named!r} does not fit {label}: use {' or '.join(possible)}, or leave it out.")
+    return named or possible[0]
+
+
+def _possible(loss: losses.Loss) -> list[str]:
+    """The methods that fit a loss, the best first; of one without a card nothing but smoothness can be hoped for."""
+    if not losses.has_card(loss):
+        return ["newton"]
+    fits = {
+        "least_squares": constant_curvature(loss) is not None,
+        "interior_point": getattr(loss, "func", loss) in PIECEWISE_LINEAR,
+        "newton": smooth(loss),
+    }
+    return [method for method, fit in fits.items() if fit]
