@@ -3,6 +3,7 @@
 `python docs/generate.py` rewrites it in place; the tests fail where it is out of date.
 """
 
+import math
 import pathlib
 
 import lossopt as lo
@@ -23,15 +24,18 @@ def row(name: str) -> str:
         f"$`{card.formula}`$",
         "yes" if card.convex else "no",
         "yes" if card.differentiable else "has a kink",
-        "fades to 0"
-        if card.redescending
-        else "unbounded"
-        if card.lipschitz == float("inf")
-        else f"≤ {{card.lipschitz:.4g}}",
+        pull(card),
         card.elicits or "–",
         ", ".join(f"`{alias.rsplit('.', 1)[1]}`" + f" × {f:g}" * (f != 1) for alias, f in card.aliases.items()),
     ]
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def pull(card: losses.LossCard) -> str:
+    """What one example can do to a fit."""
+    if card.redescending:
+        return "fades to 0"
+    return "unbounded" if card.lipschitz == math.inf else f"≤ {card.lipschitz:.4g}"
 
 
 def table() -> str:

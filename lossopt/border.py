@@ -79,8 +79,7 @@ def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model
     if rows.size:
         raise ValueError(
             f"{card.name} takes as target {losses.TARGETS[card.target]}, but {rows.size} of {bad.size} rows hold "
-            f"another value, "
-            f"the first in row {rows[0]}: {targets[rows[0]]}; {_remedy(card.target, targets)}."
+            f"another value, the first in row {rows[0]}: {targets[rows[0]]}; {_remedy(card.target, targets)}."
         )
 
 

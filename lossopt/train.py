@@ -111,8 +111,7 @@ def fit(
 
 @functools.cache
 def objective_of(model: models.Model, reduction: Reduction = mean) -> Callable[..., Float[Array, ""]]:
-    """The function `objective(params, data, *, loss, l2)` that `fit` minimises. Equal arguments give "
-    "the same object."""
+    """The function `objective(params, data, *, loss, l2)` that `fit` minimises; the same for equal arguments."""
 
     def objective(params: models.Params, data: Dataset, *, loss: losses.Loss, l2: Any = 0.0) -> Float[Array, ""]:
         predictions = jax.vmap(model.predict, in_axes=(None, 0))(params, data.features)

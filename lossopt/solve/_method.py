@@ -15,7 +15,7 @@ def choose_method(loss: losses.Loss, named: str | None) -> str:
         ValueError: the named method does not exist or does not fit, or there is none; the sentence says what to do.
     """
     if named is not None and named not in METHODS:
-        raise ValueError(f"method={named!r}: use one of {', '.join(METHODS)}{losses.nearest(named, METHODS)}.")
+        raise ValueError(f"method={named!r}: use one of {', '.join(METHODS)}.{losses.nearest(named, METHODS)}")
     fn = getattr(loss, "func", loss)
     label = getattr(fn, "__name__", repr(fn))
     if not losses.has_card(loss) and named is None:

@@ -136,7 +136,7 @@ def _advance(problem: Problem, path: _Path, penalised: Array) -> _Path:
     solve_normal = normal_solver(rows.T @ (weight[:, None] * rows) + problem.unit * problem.square)
     gap = jnp.vdot(room, slack)
 
-    def attempt(index: int, found: tuple[_Path, Array, _Path]) -> tuple[_Path, Array, _Path]:
+    def attempt(index: Int[Array, ""], found: tuple[_Path, Array, _Path]) -> tuple[_Path, Array, _Path]:
         # The step to room * slack = μ; the last attempt supplies μ and the second-order terms.
         guess, mu, _ = found
         product = mu - guess.room * guess.slack
