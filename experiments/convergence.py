@@ -116,7 +116,7 @@ def worst_case(steps: np.ndarray) -> np.ndarray:
         huber = lo.bind(losses.huber, delta=delta)
         return lo.fit(huber, POINT, model=LINE, optimizer=PLAIN, num_steps=int(steps.max()), init=start).trace.cost
 
-    costs = jax.jit(jax.vmap(run))(1 / (2 * jnp.asarray(steps) + 1.0))
+    costs = jax.jit(jax.vmap(run))(1 / (2 * jnp.asarray(steps, float) + 1))
     return np.asarray(costs)[np.arange(len(steps)), steps]
 
 

@@ -141,7 +141,7 @@ def test_held_out_scores_are_those_of_a_fit_that_never_saw_the_row(line, labels)
         coefficients = ols(features[~out], targets[~out])
         expected[out] = coefficients[0] + features[out] @ coefficients[1:]
     np.testing.assert_allclose(found.held_out, expected, rtol=1e-9)
-    np.testing.assert_allclose(found.errors, analysis.errors(expected - targets), rtol=1e-9)
+    np.testing.assert_allclose(found.errors, analysis.errors(jnp.asarray(expected - targets)), rtol=1e-9)
     assert found.exact
     assert found.status.code.shape == (5,)
 

@@ -25,8 +25,8 @@ class Design(NamedTuple):
 
     Attributes:
         features, share: the table and the weights that sum to one.
-        rows: scores of the basis vectors; the first is constant if there is an intercept.
-        penalty: √l2 times the (scaled) weights of the basis vectors.
+        table: the scores of the basis vectors, of which the first is constant if there is an intercept, and below them
+            √l2 times their weights.
         weights_of: the weights of the basis vectors other than the constant one.
         spread: its inverse, transposed: `spread @ g` is the gradient in the weights from that in the coefficients.
         offset: what a unit of each weight takes from the bias; None without an intercept.
@@ -36,13 +36,22 @@ class Design(NamedTuple):
 
     features: Float[Array, "n d"]
     share: Float[Array, " n"]
-    rows: Float[Array, "n m"]
-    penalty: Float[Array, "e m"]
+    table: Float[Array, "n+d m"]
     weights_of: Float[Array, "d r"]
     spread: Float[Array, "d r"]
     offset: Float[Array, " d"] | None
     level: Float[Array, ""]
     deficient: Bool[Array, ""]
+
+    @property
+    def rows(self) -> Float[Array, "n m"]:
+        """The scores of the basis vectors."""
+        return self.table[: self.share.size]
+
+    @property
+    def penalty(self) -> Float[Array, "d m"]:
+        """√l2 times the weights of the basis vectors."""
+        return self.table[self.share.size :]
 
     @property
     def constants(self) -> int:
@@ -91,8 +100,7 @@ def design(features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[A
     return Design(
         features=features,
         share=share,
-        rows=rows,
-        penalty=penalty,
+        table=jnp.concatenate([rows, penalty]),
         weights_of=_smallest(back * inverse[None], jnp.where(kept[None], 0.0, back)),
         spread=size[:, None] * right.T * jnp.where(kept, singular, 0.0)[None],
         offset=centre + size * r[0, 1:] / r[0, 0] if intercept else None,

@@ -34,7 +34,3 @@ class Problem(NamedTuple):
         u = target - rows @ c
         total = self.total(c)
         return jnp.sum(jnp.where(u > 0, up, -down) * u) + total @ (self.square @ total) / (2 * self.unit)
-
-    def size(self, c: Float[Array, " m"]) -> Float[Array, ""]:
-        """What a gap is compared with: the cost, or a little of the unit where the cost vanishes."""
-        return jnp.maximum(self.cost(c), 1e-3)

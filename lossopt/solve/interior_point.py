@@ -40,6 +40,8 @@ LOSSES = (losses.absolute_error, losses.quantile, losses.hinge)
 _FRACTION = 0.9995
 # How many tolerances the certified gap may be, which is not quite the one that the iteration sees.
 _SPARE = 25.0
+# What a gap is compared with where the cost vanishes, in units of the mean residual.
+_LITTLE = 1e-3
 # How far from zero the slacks start, in units of the mean residual.
 _APART = 0.3
 
@@ -94,16 +96,18 @@ def solve(
         distance = jnp.vdot(path.room, path.slack) + jnp.abs(_shortfall(problem, path)) @ (1 + jnp.abs(path.c))
         finite = jnp.isfinite(distance)
         path = jax.tree.map(lambda new, old: jnp.where(finite, new, old), path, state.path)
-        return _State(path, state.iterations + 1, (distance <= tolerance * problem.size(path.c)) | ~finite)
+        close = distance <= tolerance * jnp.maximum(problem.cost(path.c), _LITTLE)
+        return _State(path, state.iterations + 1, close | ~finite)
 
     start = _State(_start(problem), jnp.zeros((), int), jnp.array(False))
     ended = jax.lax.while_loop(unfinished, iterate, start)
-    c, force = _vertex(problem, ended.path.c), ended.path.room[0] - problem.lines.down
-    gap = jnp.maximum(problem.cost(c) - lower_bound(problem, design, l2, force, c, inside=regression), 0.0)
+    c, least = _vertex(problem, ended.path)
+    force = ended.path.room[0] - problem.lines.down
+    gap = jnp.maximum(least - lower_bound(problem, design, l2, force, c, inside=regression), 0.0)
     rounding = 4 * jnp.finfo(c.dtype).eps * jnp.maximum(given.up, given.down) @ jnp.abs(given.target)
     found = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
     short = jnp.where(ended.iterations >= max_iterations, Status.OUT_OF_STEPS, Status.STALLED)
-    code = jnp.where(gap <= _SPARE * tolerance * problem.size(c), found, short)
+    code = jnp.where(gap <= _SPARE * tolerance * jnp.maximum(least, _LITTLE), found, short)
     return Outcome(design.decode(problem.total(c)), problem.unit * gap + rounding, ended.iterations, code)
 
 
@@ -170,13 +174,17 @@ def _moved(path: _Path, step: _Path, penalised: Array) -> _Path:
     return jax.tree.map(lambda at, along, length: at + length * along, path, step, _Path(slack, room, slack))
 
 
-def _vertex(problem: Problem, c: Array) -> Array:
-    """The vertex next to c, through as many examples with the smallest residuals as fix it, unless it costs more."""
+def _vertex(problem: Problem, path: _Path) -> tuple[Array, Array]:
+    """The vertex next to the iterate and its cost, unless it costs more than the iterate, and then that.
+
+    An example on which the vertex lies has slacks that go to 0 and a force between its bounds; others the reverse.
+    """
     rows, target = problem.lines.rows, problem.lines.target
-    residual = target - rows @ c
-    size = jnp.where(problem.used, jnp.abs(residual), jnp.inf)
-    through = (size <= -jax.lax.top_k(-size, min(rows.shape))[0][-1]).astype(c.dtype)
+    inside = jnp.max(path.slack, axis=0) < jnp.min(path.room, axis=0) / jnp.sum(path.room, axis=0)
+    through = (inside & problem.used).astype(target.dtype)
     # The residuals are small already: as a correction, the normal equations of a few rows lose nothing.
-    vertex = c + normal_solver(rows.T @ (through[:, None] * rows))(rows.T @ (through * residual))
-    rounding = 1 + 4 * jnp.finfo(c.dtype).eps
-    return jnp.where(problem.cost(vertex) <= rounding * problem.cost(c), vertex, c)
+    across = normal_solver(rows.T @ (through[:, None] * rows))(rows.T @ (through * (target - rows @ path.c)))
+    both = jnp.stack([path.c, path.c + across])
+    costs, rounding = jax.vmap(problem.cost)(both), 1 + 4 * jnp.finfo(target.dtype).eps
+    best = (costs[1] <= rounding * costs[0]).astype(int)
+    return both[best], costs[best]

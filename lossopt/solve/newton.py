@@ -48,8 +48,8 @@ _NEAR = 1e-2
 class _Point(NamedTuple):
     """The cost and its derivatives at some coefficients, and per example slope, curvature and majorant.
 
-    `error` is the largest component of the gradient, relative to the sum of the sizes of its terms; `rounding` the
-    size of the errors in the cost; `lag` the least λ of each example.
+    `error` is the size of the gradient relative to the root mean square of the slopes, which in an orthonormal basis
+    it cannot exceed; `rounding` the size of the errors in the cost; `lag` the least λ of each example.
     """
 
     coefficients: Float[Array, "m k"]
@@ -126,14 +126,15 @@ def _initial(shapes: _Point, start: Array, traits: Traits) -> _State:
 def _evaluate(
     loss: losses.Loss, design: Design, targets: Array, traits: Traits, tolerance: Array, coefficients: Array
 ) -> _Point:
-    scores, shrunk = design.rows @ coefficients, design.penalty @ coefficients
+    n, eps = design.share.size, jnp.finfo(coefficients.dtype).eps
+    everything = design.table @ coefficients
+    scores, shrunk = everything[:n], everything[n:]
     values, slopes, curvature = jax.vmap(_derivatives(loss))(scores, targets)
-    majorant = _majorant(slopes, scores, targets, curvature, traits)
-    share, eps = design.share[:, None], jnp.finfo(scores.dtype).eps
-    gradient = design.rows.T @ (share * slopes) + design.penalty.T @ shrunk
+    majorant, share = _majorant(slopes, scores, targets, curvature, traits), design.share[:, None]
+    gradient = design.table.T @ jnp.concatenate([share * slopes, shrunk])
     # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
-    blur = 8 * eps * majorant[:, None] * jnp.abs(scores) / tolerance
-    scale = jnp.abs(design.rows).T @ (share * (jnp.abs(slopes) + blur)) + jnp.abs(design.penalty).T @ jnp.abs(shrunk)
+    blur = 8 * eps * majorant[:, None] * scores / tolerance
+    scale = jnp.sqrt(jnp.sum(share * (slopes**2 + blur**2)) + jnp.sum(shrunk**2))
     penalised = jnp.sum(shrunk**2) / 2
     size = design.share @ (jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=1))
     return _Point(
@@ -141,7 +142,7 @@ def _evaluate(
         cost=design.share @ values + penalised,
         rounding=8 * eps * (size + penalised),
         gradient=gradient,
-        error=jnp.max(jnp.where(scale > 0, jnp.abs(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0)),
+        error=jnp.where(scale > 0, jnp.linalg.norm(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0),
         slope=slopes,
         curvature=curvature,
         majorant=majorant,
@@ -196,12 +197,12 @@ def _step(design: Design, point: _Point, blend: Array, traits: Traits) -> Array:
     if traits.shift:
         # Equal changes of all classes change nothing, and with this curvature the steps have none.
         extra = extra + jnp.full_like(unit, 1 / k) * largest
-    weights = design.share[:, None, None] * _weights(point, blend)
+    penalty = jnp.broadcast_to(unit, (design.table.shape[0] - design.share.size, k, k))
+    weights = jnp.concatenate([design.share[:, None, None] * _weights(point, blend), penalty])
     # One class at a time, for the largest array is then (n, m k): Σ s W_jk u u', indexed (j, a, k, b).
-    by_class = lambda w: jnp.einsum("na,nk,nb->akb", design.rows, w, design.rows)  # noqa: E731
+    by_class = lambda w: jnp.einsum("na,nk,nb->akb", design.table, w, design.table)  # noqa: E731
     hessian = by_class(weights[:, 0])[None] if k == 1 else jax.lax.map(by_class, jnp.moveaxis(weights, 1, 0))
-    penalty, eye = design.penalty.T @ design.penalty, jnp.eye(m, dtype=blend.dtype)
-    added = jnp.kron(unit, penalty) + jnp.kron(extra, eye)
+    added = jnp.kron(extra, jnp.eye(m, dtype=blend.dtype))
     factor = jnp.linalg.cholesky(jnp.maximum(blend, 1.0) * (hessian.reshape(k * m, k * m) + added))
     return -jax.scipy.linalg.cho_solve((factor, True), point.gradient.T.reshape(k * m)).reshape(k, m).T
 
