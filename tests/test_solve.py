@@ -106,15 +106,17 @@ def test_a_users_own_loss_is_solved_when_the_method_is_named():
 @each_loss
 def test_weight_two_is_a_row_twice(loss):
     d = problem(4, loss)
-    counts = np.random.default_rng(4).integers(0, 3, len(d.targets))
+    # As many rows as before, so that nothing new is compiled.
+    counts = np.bincount(np.random.default_rng(4).integers(0, 40, 40), minlength=40)
     weighted = fitted(loss, data.Dataset(d.features, d.targets, counts.astype(float)))
     repeated = fitted(loss, data.Dataset(*(np.repeat(table, counts, axis=0) for table in d[:2])))
     np.testing.assert_allclose(weighted.cost, repeated.cost, rtol=1e-12)
     np.testing.assert_allclose(flat(weighted), flat(repeated), rtol=1e-7)
 
 
-@each_loss
-def test_a_row_of_weight_zero_may_hold_anything(loss):
+@pytest.mark.parametrize("name", ["huber", "quantile", "logistic"])
+def test_a_row_of_weight_zero_may_hold_anything(name):
+    loss = ALL[name]
     d = problem(5, loss)
     weights = np.ones(40)
     weights[7] = 0
@@ -236,7 +238,9 @@ def test_a_soft_label_is_a_weighted_pair():
     d, share = problem(10, losses.logistic), np.random.default_rng(10).uniform(0.1, 0.9, 40)
     soft = lo.solve(losses.logistic, d._replace(targets=share), model=models.logistic)
     labels, weights = np.r_[np.ones(40), np.zeros(40)], np.r_[share, 1 - share]
-    pair = lo.solve(losses.logistic, data.Dataset(np.r_[d.features, d.features], labels, weights), model=models.logistic)
+    pair = lo.solve(
+        losses.logistic, data.Dataset(np.r_[d.features, d.features], labels, weights), model=models.logistic
+    )
     np.testing.assert_allclose(flat(soft), flat(pair), rtol=1e-9)
 
 

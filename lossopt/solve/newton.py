@@ -130,7 +130,8 @@ def _evaluate(
     everything = design.table @ coefficients
     scores, shrunk = everything[:n], everything[n:]
     values, slopes, curvature = jax.vmap(_derivatives(loss))(scores, targets)
-    majorant, share = _majorant(slopes, scores, targets, curvature, traits), design.share[:, None]
+    residual = scores[:, 0] - targets if traits.residual else None
+    majorant, share = _majorant(values, slopes, curvature, residual), design.share[:, None]
     gradient = design.table.T @ jnp.concatenate([share * slopes, shrunk])
     # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
     blur = 8 * eps * majorant[:, None] * scores / tolerance
@@ -164,11 +165,14 @@ def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Arr
     return derivatives
 
 
-def _majorant(slopes: Array, scores: Array, targets: Array, curvature: Array, traits: Traits) -> Array:
+def _majorant(values: Array, slopes: Array, curvature: Array, residual: Array | None) -> Array:
+    """A curvature for each example; for a loss that is not of a residual one number, the largest known of."""
     own = jnp.max(jnp.abs(curvature), axis=(1, 2))
-    if not traits.residual:
-        return jnp.full_like(own, jnp.max(own))
-    residual = scores[:, 0] - targets
+    if residual is None:
+        # A loss that never falls below 0 has a curvature of at least |slope|²/(2 loss) somewhere.
+        positive = values > 0
+        implied = jnp.where(positive, jnp.sum(slopes**2, axis=1) / (2 * jnp.where(positive, values, 1.0)), 0.0)
+        return jnp.full_like(own, jnp.max(jnp.maximum(own, implied)))
     zero = residual == 0
     return jnp.where(zero, own, jnp.maximum(slopes[:, 0] / jnp.where(zero, 1.0, residual), curvature[:, 0, 0]))
 

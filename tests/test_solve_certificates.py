@@ -1,0 +1,188 @@
+"""What the solver claims about its answers: the gap against exact linear programmes, separation against another."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy.optimize import linprog
+
+import lossopt as lo
+from lossopt import data, losses, models
+from lossopt.losses import _card
+
+
+SEEDS = st.integers(0, 10_000)
+
+
+def with_ones(features):
+    return np.c_[features, np.ones(len(features))]
+
+
+def least_quantile_cost(d, level):
+    """The minimum of the pinball cost, by HiGHS: residuals are split into the parts above and below."""
+    n, x = len(d.targets), with_ones(d.features)
+    equations = np.c_[x, np.eye(n), -np.eye(n)]
+    price = np.r_[np.zeros(x.shape[1]), np.full(n, level), np.full(n, 1 - level)]
+    free = [(None, None)] * x.shape[1]
+    return linprog(price, A_eq=equations, b_eq=d.targets, bounds=free + [(0, None)] * (2 * n)).fun / n
+
+
+def least_hinge_cost(d):
+    """The minimum of the hinge cost, by HiGHS."""
+    n, x = len(d.targets), with_ones(d.features) * (2 * d.targets - 1)[:, None]
+    free = [(None, None)] * x.shape[1]
+    price = np.r_[np.zeros(x.shape[1]), np.ones(n)]
+    return linprog(price, A_ub=-np.c_[x, np.eye(n)], b_ub=-np.ones(n), bounds=free + [(0, None)] * n).fun / n
+
+
+def separable(features, labels):
+    """Whether some direction puts no example on the wrong side and one on the right: Konis (2007), by HiGHS."""
+    x = with_ones(features) * (2 * labels - 1)[:, None]
+    best = linprog(-x.sum(0), A_ub=-x, b_ub=np.zeros(len(x)), bounds=[(-1, 1)] * x.shape[1])
+    return -best.fun > 1e-7
+
+
+def check_bound(solution, least):
+    """Neither below the minimum nor further above it than the gap says, and the gap as small as promised."""
+    slack = 1e-9 * max(least, 1e-3)
+    assert -slack <= solution.cost - least <= solution.gap + slack
+    assert 0 <= solution.gap <= 1e-9 * max(least, 1e-3) + 1e-14
+    assert solution.status.good
+
+
+@pytest.mark.parametrize("level", [0.5, 0.05, 0.9])
+@settings(max_examples=20)
+@given(seed=SEEDS, ties=st.sampled_from(["none", "targets", "everything", "rows"]))
+def test_the_gap_of_a_quantile_holds_on_degenerate_data(level, seed, ties):
+    rng = np.random.default_rng(seed)
+    features, targets = rng.normal(size=(24, 3)), rng.standard_cauchy(24)
+    if ties == "targets":
+        targets = rng.integers(0, 3, 24).astype(float)
+    if ties == "everything":
+        features, targets = rng.integers(0, 3, (24, 3)).astype(float), rng.integers(0, 3, 24).astype(float)
+    if ties == "rows":
+        features, targets = np.repeat(features[:6], 4, axis=0), targets
+    d = data.Dataset(features, targets)
+    check_bound(lo.solve(lo.bind(losses.quantile, level=level), d), least_quantile_cost(d, level))
+
+
+@settings(max_examples=20)
+@given(seed=SEEDS, integers=st.booleans(), noise=st.sampled_from([0.0, 0.5, 3.0]))
+def test_the_gap_of_the_hinge_holds(seed, integers, noise):
+    rng = np.random.default_rng(seed)
+    features = rng.integers(0, 3, (24, 3)).astype(float) if integers else rng.normal(size=(24, 3))
+    labels = (features.sum(1) + noise * rng.normal(size=24) > features.sum(1).mean()).astype(int)
+    d = data.Dataset(features, labels)
+    check_bound(lo.solve(losses.hinge, d, model=models.logistic), least_hinge_cost(d))
+
+
+@settings(max_examples=10)
+@given(seed=SEEDS, power=st.floats(-9.0, 2.0))
+def test_the_gap_holds_with_a_penalty(seed, power):
+    rng = np.random.default_rng(seed)
+    d = data.Dataset(rng.normal(size=(24, 3)), rng.standard_cauchy(24))
+    solve = lambda tolerance: lo.solve(losses.absolute_error, d, l2=10.0**power, tolerance=tolerance)  # noqa: E731
+    rough, exact = solve(1e-2), solve(None)
+    assert exact.status.name == "converged"
+    assert exact.gap <= 1e-9 * exact.cost
+    assert 0 <= rough.cost - exact.cost + exact.gap <= rough.gap + exact.gap
+
+
+def test_the_gap_of_least_squares_is_what_is_left():
+    rng = np.random.default_rng(0)
+    d = data.Dataset(rng.normal(size=(24, 3)), rng.normal(size=24))
+    assert 0 <= lo.solve(losses.squared_error, d).gap < 1e-28
+
+
+@settings(max_examples=60)
+@given(seed=SEEDS, kind=st.sampled_from(["integers", "normal"]))
+def test_logistic_has_no_finite_minimiser_exactly_where_the_classes_are_separable(seed, kind):
+    rng = np.random.default_rng(seed)
+    features = rng.integers(0, 3, (9, 2)).astype(float) if kind == "integers" else rng.normal(size=(9, 2))
+    labels = rng.integers(0, 2, 9)
+    solution = lo.solve(losses.logistic, data.Dataset(features, labels), model=models.logistic)
+    assert (solution.status.name == "no finite minimiser") == separable(features, labels)
+    assert solution.status.good != separable(features, labels)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(solution.params))
+
+
+@pytest.mark.parametrize("overlap", [1e-1, 1e-3, 1e-5, 1e-7])
+def test_a_narrow_overlap_is_not_separation(overlap):
+    x = np.r_[np.linspace(-2, -1, 20), np.linspace(1, 2, 20), overlap, -overlap][:, None]
+    labels = np.r_[np.zeros(20), np.ones(20), 0, 1].astype(int)
+    solution = lo.solve(losses.logistic, data.Dataset(x, labels), model=models.logistic)
+    assert solution.status.name == "converged"
+
+
+def test_a_table_with_an_empty_cell_is_quasi_separable():
+    x = np.repeat([0.0, 0.0, 1.0], [12, 8, 10])[:, None]
+    labels = np.repeat([0, 1, 1], [12, 8, 10])
+    solution = lo.solve(losses.logistic, data.Dataset(x, labels), model=models.logistic)
+    assert solution.status.name == "no finite minimiser"
+    # The part that is determined has converged: the odds of the first row of the table.
+    np.testing.assert_allclose(solution.params.bias, np.log(8 / 12), rtol=1e-6)
+    with pytest.raises(RuntimeError, match="l2"):
+        lo.solve(losses.logistic, data.Dataset(x, labels), model=models.logistic, throw=True)
+
+
+def iris():
+    return pytest.importorskip("sklearn.datasets").load_iris(return_X_y=True)
+
+
+def test_setosa_and_versicolor_are_separable_until_penalised():
+    features, labels = (table[:100] for table in iris())
+    d = data.Dataset(features, labels)
+    assert lo.solve(losses.logistic, d, model=models.logistic).status.name == "no finite minimiser"
+    assert lo.solve(losses.logistic, d, model=models.logistic, l2=1e-6).status.name == "converged"
+
+
+def test_versicolor_and_virginica_are_not():
+    features, labels = (table[50:] for table in iris())
+    solution = lo.solve(losses.logistic, data.Dataset(features, labels - 1), model=models.logistic)
+    assert solution.status.name == "converged"
+
+
+@pytest.mark.parametrize(("classes", "l2", "outcome"), [(3, 0.0, "no finite minimiser"), (3, 1e-2, "converged")])
+def test_softmax_on_iris(classes, l2, outcome):
+    solution = lo.solve(losses.softmax_cross_entropy, data.Dataset(*iris()), model=models.softmax(classes), l2=l2)
+    assert solution.status.name == outcome
+
+
+def test_a_class_that_never_occurs_has_no_finite_bias():
+    features, labels = iris()
+    soft = np.eye(4)[labels]
+    solution = lo.solve(
+        losses.softmax_cross_entropy_soft, data.Dataset(features, soft), model=models.softmax(4), l2=1e-2
+    )
+    assert solution.status.name == "no finite minimiser"
+
+
+@pytest.mark.parametrize("loss", [losses.squared_hinge, losses.hinge], ids=lambda loss: loss.__name__)
+def test_a_margin_loss_attains_zero_on_separable_data(loss):
+    features, labels = (table[:100] for table in iris())
+    solution = lo.solve(loss, data.Dataset(features, labels), model=models.logistic)
+    assert solution.status.name == "converged"
+    assert solution.cost < 1e-15
+
+
+def test_a_loss_that_is_not_convex_has_no_certificate():
+    features, labels = (table[50:] for table in iris())
+    solution = lo.solve(losses.focal, data.Dataset(features, labels - 1), model=models.logistic)
+    assert solution.status.name == "local minimum"
+    assert jnp.isinf(solution.gap)
+
+
+def test_a_loss_without_a_method_says_so():
+    # Registered only for this test: two lines that meet at 1, of which the solver knows nothing.
+    def bent(prediction, target):
+        return jnp.abs(prediction - target - 1.0)
+
+    _card._CARDS[bent] = losses.LossCard(
+        task="regression", formula="", prediction="real", target="real", kinks=(1.0,), name="bent"
+    )
+    try:
+        with pytest.raises(ValueError, match=r"use lossopt\.fit"):
+            lo.solve(bent, data.Dataset(np.eye(3), np.ones(3)))
+    finally:
+        del _card._CARDS[bent]
