@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from problems import problem
 from scipy.optimize import linprog
 
 import lossopt as lo
@@ -65,6 +66,15 @@ def test_the_gap_of_a_quantile_holds_on_degenerate_data(level, seed, ties):
         features, targets = np.repeat(features[:6], 4, axis=0), targets
     d = data.Dataset(features, targets)
     check_bound(lo.solve(lo.bind(losses.quantile, level=level), d), least_quantile_cost(d, level))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_the_gap_holds_before_the_end(steps):
+    rng = np.random.default_rng(steps)
+    d = data.Dataset(rng.normal(size=(24, 3)), rng.standard_cauchy(24))
+    early = lo.solve(lo.bind(losses.quantile, level=0.5), d, max_iterations=steps)
+    assert 0 < early.cost - least_quantile_cost(d, 0.5) <= early.gap
+    assert early.status.name == "out of steps"
 
 
 @settings(max_examples=20)
@@ -164,6 +174,27 @@ def test_a_margin_loss_attains_zero_on_separable_data(loss):
     solution = lo.solve(loss, data.Dataset(features, labels), model=models.logistic)
     assert solution.status.name == "converged"
     assert solution.cost < 1e-15
+
+
+def reweighted(d, c):
+    """Tukey's estimate by plain reweighting from least squares: the definition of the basin."""
+    x = np.c_[d.features, np.ones(len(d.targets))]
+    b = np.linalg.lstsq(x, d.targets, rcond=None)[0]
+    for _ in range(5000):
+        root = np.clip(1 - ((d.targets - x @ b) / c) ** 2, 0, None)
+        b = np.linalg.lstsq(root[:, None] * x, root * d.targets, rcond=None)[0]
+    return b
+
+
+# On the first five of these seeds Newton's steps from the start lead elsewhere.
+@pytest.mark.parametrize("seed", [3, 68, 88, 168, 193, 0])
+def test_a_redescender_stays_in_the_basin_of_reweighting(seed):
+    d = problem(seed)
+    d = d._replace(targets=np.where(np.arange(40) < 14, d.targets + 12, d.targets))
+    solution = lo.solve(lo.bind(losses.tukey, c=3.0), d)
+    np.testing.assert_allclose(np.append(solution.params.weights, solution.params.bias), reweighted(d, 3.0), rtol=1e-7)
+    assert solution.status.name == "local minimum"
+    assert np.isinf(solution.gap)
 
 
 def test_a_loss_that_is_not_convex_has_no_certificate():
