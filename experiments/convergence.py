@@ -57,7 +57,7 @@ def scaled_choice(group: tuple) -> losses.Loss:
     return lambda prediction, target, *, index, factor: factor * choice(prediction, target, index=index)
 
 
-def gaps(group: dict, problems: data.Dataset, model: models.Model, minima, optimizer, num_steps: int) -> dict:
+def gaps(group: dict, problems: data.Dataset, model: models.Model, least, optimizer, num_steps: int) -> dict:
     """Relative suboptimality and gradient evaluations, each (losses, problems, steps + 1)."""
     curvature = jnp.array([lo.card(loss).smoothness for loss in group.values()])
 
@@ -69,15 +69,19 @@ def gaps(group: dict, problems: data.Dataset, model: models.Model, minima, optim
 
     many = jax.jit(jax.vmap(jax.vmap(train, (None, 0)), (0, None)))
     costs, evaluations = many(jnp.arange(len(group)), problems)
-    floor = minima[..., None]
+    floor = least[..., None]
     above = jnp.maximum(costs - floor, 0) / (costs[..., :1] - floor)
     return {"gap": np.asarray(above), "evaluations": np.asarray(evaluations)}
 
 
-@functools.partial(jax.jit, static_argnames=("loss", "model"))
-def minimum(loss: losses.Loss, problems: data.Dataset, model: models.Model) -> jax.Array:
-    """The exact minimum on each data set."""
-    return jax.vmap(lambda d: lo.solve(loss, d, model=model).cost)(problems)
+def minima(group: dict, problems: data.Dataset, model: models.Model) -> np.ndarray:
+    """The exact minimum under each loss on each data set: (losses, problems)."""
+    choice = losses.one_of(*group.values())
+
+    def least(index, d):
+        return lo.solve(lo.bind(choice, index=index), d, model=model, method="newton").cost
+
+    return np.asarray(jax.jit(jax.vmap(jax.vmap(least, (None, 0)), (0, None)))(jnp.arange(len(group)), problems))
 
 
 def standardised(name: str) -> data.Dataset:
@@ -179,16 +183,12 @@ def run(*, seed: int, quick: bool, progress: report.Progress) -> report.Results:
     pairs = [(problem, name) for problem in problems for name in OPTIMIZERS]
     pairs = [pair for pair in pairs if pair[0] in ("linear", "logistic") or pair[1] != "l-bfgs"]
     every = functools.partial(report.side_by_side, progress=progress)
-    exact = [(problem, loss) for problem, (group, _, _) in problems.items() for loss in group]
-    least = every(
-        lambda pair: minimum(problems[pair[0]][0][pair[1]], *problems[pair[0]][1:]), exact, doing="exact minima"
-    )
+    least = every(lambda problem: minima(*problems[problem]), problems, doing="exact minima")
 
     def train(pair):
         (group, stack, model), optimizer = problems[pair[0]], pair[1]
-        minima = jnp.stack([least[pair[0], loss] for loss in group])
         steps = size["L-BFGS steps"] if optimizer == "l-bfgs" else size["steps"]
-        return gaps(group, stack, model, minima, OPTIMIZERS[optimizer], steps)
+        return gaps(group, stack, model, least[pair[0]], OPTIMIZERS[optimizer], steps)
 
     found_of = every(train, pairs, doing="training under each loss")
     for (problem, name), found in found_of.items():
