@@ -17,6 +17,7 @@ from ._card import (
     register as register,
     Task as Task,
     TARGETS as TARGETS,
+    VECTORS as VECTORS,
 )
 from .regression import (
     absolute_error as absolute_error,

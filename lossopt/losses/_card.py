@@ -19,17 +19,34 @@ F = TypeVar("F", bound=Callable)
 Loss = Callable[..., jax.Array]
 Number = float | Callable[..., float]
 
-Task = Literal["regression", "binary", "multiclass"]
-Prediction = Literal["real", "logit", "probability", "logits", "probabilities"]
-Target = Literal["real", "binary", "unit", "label", "simplex"]
+Task = Literal["regression", "binary", "multiclass", "count", "distribution"]
+Prediction = Literal[
+    "real", "logit", "probability", "log mean",
+    "logits", "probabilities", "vector", "quantiles", "location and log scale", "interval",
+]  # fmt: skip
+Target = Literal["real", "non-zero", "non-negative", "positive", "binary", "unit", "label", "simplex", "vector"]
 Growth = Literal["exponential", "power", "quadratic", "linear", "logarithmic", "constant"]
 
 TARGETS: Mapping[str, str] = {
     "real": "a real number",
+    "non-zero": "a real number other than 0",
+    "non-negative": "a number of at least 0",
+    "positive": "a number above 0",
     "binary": "0 or 1",
     "unit": "a number in [0, 1]",
     "label": "an integer class label in [0, k)",
     "simplex": "a vector of k probabilities",
+    "vector": "a vector as long as the prediction",
+}
+
+# Predictions that are vectors -> their length; None where it is that of the classes, levels or entries.
+VECTORS: Mapping[str, int | None] = {
+    "logits": None,
+    "probabilities": None,
+    "vector": None,
+    "quantiles": None,
+    "location and log scale": 2,
+    "interval": 2,
 }
 
 
@@ -135,13 +152,13 @@ class LossCard:
 
     @property
     def prediction_ndim(self) -> int:
-        """Axes of one prediction: 1 where it is a vector with one entry a class, else 0."""
-        return int(self.prediction in ("logits", "probabilities"))
+        """Axes of one prediction: 1 where it is a vector, else 0."""
+        return int(self.prediction in VECTORS)
 
     @property
     def target_ndim(self) -> int:
-        """Axes of one target: 1 where it is a vector of probabilities, else 0."""
-        return int(self.target == "simplex")
+        """Axes of one target: 1 where it is a vector, else 0."""
+        return int(self.target in ("simplex", "vector"))
 
     def _number(self, field: str) -> float:
         value = getattr(self, field)

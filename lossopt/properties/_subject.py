@@ -14,7 +14,6 @@ from .. import losses
 
 
 DEFAULTS = {"regression": ("real", "real"), "binary": ("logit", "binary"), "multiclass": ("logits", "label")}
-VECTORS = ("logits", "probabilities")
 _BLOCK = {1: 4096, 2: 1024}
 
 
@@ -30,8 +29,8 @@ class Subject(NamedTuple):
 
     @property
     def of_vector(self) -> bool:
-        """Whether one prediction is a vector with an entry a class."""
-        return self.prediction in VECTORS
+        """Whether one prediction is a vector."""
+        return self.prediction in losses.VECTORS
 
 
 class Jet(NamedTuple):
@@ -51,7 +50,8 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
     name = getattr(getattr(loss, "func", loss), "__name__", type(loss).__name__)
     if losses.has_card(loss):
         card = losses.claims(loss)
-        found = Subject(_leaves(loss), name, card.task, card.prediction, card.target, classes)
+        length = losses.VECTORS.get(card.prediction) or classes
+        found = Subject(_leaves(loss), name, card.task, card.prediction, card.target, length)
     else:
         task = task or "regression"
         if task not in DEFAULTS:
@@ -114,7 +114,7 @@ def _leaves(loss: losses.Loss) -> Any:
 
 def _check_one_number(what: Subject) -> None:
     shape = (what.classes,) if what.of_vector else ()
-    other = (what.classes,) if what.target == "simplex" else ()
+    other = (what.classes,) if what.target in ("simplex", "vector") else ()
     kind = np.int32 if what.target == "label" else precision()
     result = jax.eval_shape(what.loss, jax.ShapeDtypeStruct(shape, precision()), jax.ShapeDtypeStruct(other, kind))
     found = getattr(result, "shape", type(result).__name__)
