@@ -3,7 +3,7 @@
 The one place that says what error is allowed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -126,6 +126,14 @@ def points(case: Case, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([p for p, _ in parts]), np.concatenate([np.full_like(p, y) for p, y in parts])
 
 
+class Truth(NamedTuple):
+    """What is true at one point: for value, gradient and Hessian the entries, each with its sensitivity to rounding."""
+
+    prediction: Any
+    target: Any
+    orders: list[list[tuple[mpf, mpf]]]
+
+
 class Error(NamedTuple):
     """One number beside the truth; `excess` is the relative error beyond what is allowed for conditioning."""
 
@@ -137,19 +145,39 @@ class Error(NamedTuple):
     expected: float
 
 
-def errors(case: Case, dtype: Any) -> Iterator[Error]:
-    """Every order of a loss of one number at every point of the grid, beside the truth."""
-    predictions, targets = points(case, dtype)
-    found, given, card = everything(case.loss, predictions, targets), settings(case, dtype), case.card
-    floor = UNDERFLOW * float(np.finfo(dtype).tiny) * scale(case, dtype) ** 2
-    for i, (p, y) in enumerate(zip(predictions.tolist(), targets.tolist(), strict=True)):
+def truths(case: Case, dtype: Any) -> Iterator[Truth]:
+    """A loss of one number at every point of the grid."""
+    given, card = settings(case, dtype), case.card
+    for p, y in zip(*(part.tolist() for part in points(case, dtype)), strict=True):
         truth = oracle.truth(case.name, p, y, given)
         ends = _ends(case.name, p, y, given) if card.target == "unit" else []
         x = abs(p - y) if card.target == "real" else abs(p)
+        slack = [x * abs(truth[order + 1]) + sum(abs(end[order]) for end in ends) for order in range(3)]
+        yield Truth(p, y, [[entry] for entry in zip(truth, slack, strict=False)])
+
+
+def errors(case: Case, dtype: Any) -> Iterator[Error]:
+    """Every order of a loss of one number at every point of the grid, beside the truth."""
+    found = everything(case.loss, *points(case, dtype))
+    return compared(found, truths(case, dtype), floor(case, dtype), dtype)
+
+
+def floor(case: Case, dtype: Any) -> float:
+    """What may be flushed to 0, in the unit of the loss."""
+    return UNDERFLOW * float(np.finfo(dtype).tiny) * scale(case, dtype) ** 2
+
+
+def compared(found: Orders, expected: Iterable[Truth], floor: float, dtype: Any) -> Iterator[Error]:
+    """Every number found beside the truth; an order that was not computed is None."""
+    for i, (p, y, orders) in enumerate(expected):
         for name, order in zip(Orders._fields, (0, 1, 1, 2, 2), strict=True):
-            slack = x * abs(truth[order + 1]) + sum(abs(end[order]) for end in ends)
-            number = getattr(found, name)[i]
-            yield Error(excess(number, truth[order], slack, floor, dtype), name, p, y, number, float(truth[order]))
+            numbers, entries = getattr(found, name), orders[order]
+            # Beside an infinite slope, a tangent of 0 in forward mode gives NaN: no rule of one entry can prevent it.
+            infinite = any(abs(truth) > np.finfo(dtype).max for truth, _ in entries)
+            if numbers is None or (infinite and order and name != "reverse" and len(orders[1]) > 1):
+                continue
+            for number, (truth, slack) in zip(numbers[i].ravel(), entries, strict=True):
+                yield Error(excess(number, truth, slack, floor, dtype), name, p, y, number, float(truth))
 
 
 def _ends(name: str, p: float, y: float, given: dict[str, Any]) -> list[list[mpf]]:
@@ -204,17 +232,15 @@ def vector_points(card: losses.LossCard, dtype: Any) -> tuple[np.ndarray, np.nda
     )
 
 
-def vector_errors(case: Case, dtype: Any) -> Iterator[Error]:
+def vector_truths(case: Case, dtype: Any) -> Iterator[Truth]:
     """The same for a loss of a vector: the value, every entry of the gradient, every entry of the Hessian."""
-    predictions, targets = vector_points(case.card, dtype)
-    found, given = everything(case.loss, predictions, targets), settings(case, dtype)
-    floor = UNDERFLOW * float(np.finfo(dtype).tiny)
+    given = settings(case, dtype)
     truth_of = oracle.shares_truth if case.card.prediction == "probabilities" else oracle.softmax_truth
-    for i, (p, y) in enumerate(zip(predictions.tolist(), targets.tolist(), strict=True)):
-        truths = truth_of(p, y, given)
-        for name, order in zip(Orders._fields, (0, 1, 1, 2, 2), strict=True):
-            # Beside an infinite slope, a tangent of 0 in forward mode gives NaN: no rule of one entry can prevent it.
-            if name != "reverse" and any(abs(truth) > np.finfo(dtype).max for truth, _ in truths[order]) and order:
-                continue
-            for number, (truth, slack) in zip(getattr(found, name)[i].ravel(), truths[order], strict=True):
-                yield Error(excess(number, truth, slack, floor, dtype), name, p, y, number, float(truth))
+    for p, y in zip(*(part.tolist() for part in vector_points(case.card, dtype)), strict=True):
+        yield Truth(p, y, truth_of(p, y, given))
+
+
+def vector_errors(case: Case, dtype: Any) -> Iterator[Error]:
+    """Every order of a loss of a vector at every point of the grid, beside the truth."""
+    found = everything(case.loss, *vector_points(case.card, dtype))
+    return compared(found, vector_truths(case, dtype), UNDERFLOW * float(np.finfo(dtype).tiny), dtype)
