@@ -12,12 +12,20 @@ from typing import Any, TYPE_CHECKING
 if TYPE_CHECKING:
     from . import (
         analysis as analysis,
+        asymptotics as asymptotics,
         data as data,
         losses as losses,
         models as models,
         plots as plots,
         report as report,
+        scale as scale,
         trace as trace,
+    )
+    from .asymptotics import (
+        asymptotic_variance as asymptotic_variance,
+        efficiency as efficiency,
+        gross_error_sensitivity as gross_error_sensitivity,
+        tune as tune,
     )
     from .cost import (
         cost as cost,
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "asymptotics": ("asymptotic_variance", "efficiency", "gross_error_sensitivity", "tune"),
     "cost": ("cost", "mae", "mean", "mse", "per_example", "rmse", "root_mean", "total", "weighted_sum"),
     "losses": ("bind", "card", "LossCard"),
     "properties": ("check", "Report"),
@@ -48,7 +57,10 @@ _HOME = {
     "train": ("Fit", "fit", "minimise"),
 }
 _PUBLIC = {name: module for module, names in _HOME.items() for name in names}
-_MODULES = ("analysis", "data", "losses", "models", "plots", "properties", "report", "status", "trace", "train")
+_MODULES = (
+    "analysis", "asymptotics", "data", "losses", "models", "plots", "properties", "report", "scale", "status", "trace",
+    "train",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

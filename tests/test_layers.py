@@ -15,6 +15,8 @@ MAY_IMPORT = {
     "status": set(),
     "trace": set(),
     "properties": {"losses"},
+    "asymptotics": {"losses"},
+    "scale": {"losses"},
     "cost": {"losses"},
     "border": {"data", "losses", "models"},
     "train": FITTING,

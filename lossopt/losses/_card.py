@@ -9,72 +9,31 @@ import difflib
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
+
+from ._kinds import (
+    ANY as ANY,
+    Growth as Growth,
+    Interval as Interval,
+    NON_NEGATIVE as NON_NEGATIVE,
+    POSITIVE as POSITIVE,
+    POSITIVE_FINITE as POSITIVE_FINITE,
+    Prediction as Prediction,
+    Target as Target,
+    TARGETS as TARGETS,
+    Task as Task,
+    UNIT as UNIT,
+    UNIT_OPEN as UNIT_OPEN,
+    VECTORS as VECTORS,
+)
 
 
 F = TypeVar("F", bound=Callable)
 Loss = Callable[..., jax.Array]
 Number = float | Callable[..., float]
-
-Task = Literal["regression", "binary", "multiclass", "count", "distribution"]
-Prediction = Literal[
-    "real", "logit", "probability", "log mean",
-    "logits", "probabilities", "vector", "quantiles", "location and log scale", "interval",
-]  # fmt: skip
-Target = Literal["real", "non-zero", "non-negative", "positive", "binary", "unit", "label", "simplex", "vector"]
-Growth = Literal["exponential", "power", "quadratic", "linear", "logarithmic", "constant"]
-
-TARGETS: Mapping[str, str] = {
-    "real": "a real number",
-    "non-zero": "a real number other than 0",
-    "non-negative": "a number of at least 0",
-    "positive": "a number above 0",
-    "binary": "0 or 1",
-    "unit": "a number in [0, 1]",
-    "label": "an integer class label in [0, k)",
-    "simplex": "a vector of k probabilities",
-    "vector": "a vector as long as the prediction",
-}
-
-# Predictions that are vectors -> their length; None where it is that of the classes, levels or entries.
-VECTORS: Mapping[str, int | None] = {
-    "logits": None,
-    "probabilities": None,
-    "vector": None,
-    "quantiles": None,
-    "location and log scale": 2,
-    "interval": 2,
-}
-
-
-class Interval(NamedTuple):
-    """The numbers a hyperparameter may take; `closed` says which ends belong to them."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    closed: tuple[bool, bool] = (True, True)
-
-    def contains(self, value: Any) -> bool:
-        """Whether every element of `value` lies inside."""
-        value = np.asarray(value, dtype=float)
-        above = value >= self.low if self.closed[0] else value > self.low
-        below = value <= self.high if self.closed[1] else value < self.high
-        return bool(np.all(above & below))
-
-    def __str__(self) -> str:
-        left, right = "(["[self.closed[0]], ")]"[self.closed[1]]
-        return f"{left}{self.low:g}, {self.high:g}{right}"
-
-
-POSITIVE = Interval(0.0, math.inf, (False, True))
-NON_NEGATIVE = Interval(0.0, math.inf)
-POSITIVE_FINITE = Interval(0.0, math.inf, (False, False))
-UNIT_OPEN = Interval(0.0, 1.0, (False, False))
-UNIT = Interval(0.0, 1.0)
-ANY = Interval()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,12 +97,12 @@ class LossCard:
     @property
     def convex(self) -> bool:
         """Whether the loss is convex in the prediction: its curvature is nowhere negative."""
-        return self._number("least_curvature") >= 0
+        return self._of("least_curvature") >= 0
 
     @property
     def bounded(self) -> bool:
         """Whether no single example can cost more than a constant."""
-        return math.isfinite(self._number("supremum"))
+        return math.isfinite(self._of("supremum"))
 
     @property
     def differentiable(self) -> bool:
@@ -160,7 +119,7 @@ class LossCard:
         """Axes of one target: 1 where it is a vector, else 0."""
         return int(self.target in ("simplex", "vector"))
 
-    def _number(self, field: str) -> float:
+    def _of(self, field: str) -> float:
         value = getattr(self, field)
         if callable(value):
             raise TypeError(f"{field} depends on the hyperparameters: read it from lossopt.card(loss).")
@@ -168,9 +127,15 @@ class LossCard:
 
     def at(self, hyperparameters: Mapping[str, Any]) -> "LossCard":
         """The card with every function of the hyperparameters evaluated."""
+        known = {name: _number(value) for name, value in hyperparameters.items()}
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        values = {name: _evaluate(value, hyperparameters) for name, value in fields.items()}
+        values = {name: _evaluate(value, known) for name, value in fields.items()}
         return dataclasses.replace(self, **values)
+
+
+def _number(value: Any) -> Any:
+    scalar = isinstance(value, np.generic | np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer)
+    return value.item() if scalar and np.ndim(value) == 0 else value
 
 
 def _evaluate(value: Any, hyperparameters: Mapping[str, Any]) -> Any:

@@ -1,0 +1,102 @@
+"""The tuning constant of a robust loss from the efficiency that it shall have when nothing is wrong with the data."""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from .. import losses
+from ._noise import gaussian, LogDensity
+from ._variance import check, efficiency_at
+
+
+# What the thresholds of losses are called: every loss has at most one of these, in the unit of the residual.
+THRESHOLDS = ("delta", "c", "scale")
+
+# Thresholds between which the root is sought, in units of the scale of the noise, as logarithms.
+_LOW, _HIGH = -7.0, 7.0
+
+
+def tune(
+    loss: losses.Loss,
+    efficiency: ArrayLike = 0.95,
+    *,
+    hyperparameter: str | None = None,
+    noise: LogDensity = gaussian,
+) -> Float[Array, ""]:
+    """The threshold at which a robust loss has a given efficiency at noise of unit scale: 1.345 for huber, 4.685 tukey.
+
+    `lo.bind(losses.huber, delta=lo.tune(losses.huber) * lo.scale.mad(residuals))` is huber with 95 % efficiency for
+    noise of the scale found. The root of `efficiency` in the logarithm of the threshold, by bisection down to the
+    rounding of the default float. May be jitted and vmapped over `efficiency` and other hyperparameters, which compiles
+    once.
+
+    Args:
+        loss: symmetric, of a residual; registered or your own; other hyperparameters bound.
+        efficiency: at the noise given, between 0 and 1.
+        hyperparameter: the name of the threshold; None finds `delta`, `c` or `scale` in the loss's signature.
+        noise: as in `asymptotic_variance`.
+
+    Returns:
+        the threshold, in units of the scale of the noise; under a trace NaN where no threshold attains the efficiency.
+
+    Raises:
+        ValueError: the loss has no such hyperparameter, or no threshold between 1e-3 and 1e3 attains the efficiency.
+    """
+    check(loss)
+    name = _threshold(loss) if hyperparameter is None else _known(loss, hyperparameter)
+    target = jnp.asarray(efficiency, jnp.result_type(float))
+    root, least, most = _root(jax.tree_util.Partial(loss), name, target, jax.tree_util.Partial(noise))
+    if not isinstance(root, jax.core.Tracer) and jnp.isnan(root):
+        raise ValueError(
+            f"{_name(loss)} has efficiencies from {least:.4g} to {most:.4g} for {name} in [1e-3, 1e3], but "
+            f"efficiency={efficiency}: choose one between."
+        )
+    return root
+
+
+@functools.partial(jax.jit, static_argnames="name")
+def _root(loss: losses.Loss, name: str, target: Array, noise: LogDensity) -> tuple[Array, Array, Array]:
+    at = lambda log: efficiency_at(jnp.exp(log), loss, name, noise)  # noqa: E731
+    steps = jnp.finfo(target.dtype).nmant + 4  # Until the bracket, 14 wide at first, is one rounding of the root.
+    ends = jnp.array([_LOW, _HIGH], target.dtype)
+    least, most = jax.lax.map(at, ends)
+
+    def halve(_: int, bracket: Array) -> Array:
+        middle = jnp.mean(bracket)
+        below = at(middle) < target
+        return jnp.where(below, jnp.stack([middle, bracket[1]]), jnp.stack([bracket[0], middle]))
+
+    root = jnp.exp(jnp.mean(jax.lax.fori_loop(0, steps, halve, ends)))
+    return jnp.where((least < target) & (target < most), root, jnp.nan), least, most
+
+
+def _threshold(loss: losses.Loss) -> str:
+    names = [name for name in THRESHOLDS if name in _keywords(loss)]
+    if not names:
+        raise ValueError(
+            f"{_name(loss)} has no hyperparameter called {' or '.join(THRESHOLDS)}: say which one with hyperparameter=."
+        )
+    return names[0]
+
+
+def _known(loss: losses.Loss, name: str) -> str:
+    if name not in _keywords(loss):
+        listed = ", ".join(_keywords(loss)) or "none"
+        raise ValueError(
+            f"{_name(loss)} has no hyperparameter {name!r} (it has: {listed}).{losses.nearest(name, _keywords(loss))}"
+        )
+    return name
+
+
+def _keywords(loss: losses.Loss) -> list[str]:
+    parameters = inspect.signature(getattr(loss, "func", loss)).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+
+
+def _name(loss: losses.Loss) -> str:
+    fn = getattr(loss, "func", loss)
+    return getattr(fn, "__name__", repr(fn))

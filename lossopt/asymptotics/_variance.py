@@ -1,0 +1,126 @@
+"""Asymptotic variance and efficiency of the estimate of location by a loss, and what one bad point can do to it.
+
+With psi the slope of the loss, f the density of the noise and s = -f'/f its score, the estimate from n observations has
+variance V/n with V = E[psi**2] / E[psi s]**2 (Huber 1964, section 3). E[psi s] is E[psi'] by parts, and counts jumps.
+"""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .. import losses
+from ._noise import gaussian, LogDensity
+from ._quadrature import integrate
+
+
+# Where the slope of a loss is looked at for its greatest value: dense around 1, and far out.
+_REACH = 4097
+
+
+def asymptotic_variance(loss: losses.Loss, noise: LogDensity = gaussian) -> Float[Array, ""]:
+    """Variance, times n, of the location that minimises a symmetric loss of residuals, as n grows.
+
+    Formula: `E[psi**2] / E[psi s]**2`, with psi the slope of the loss by automatic differentiation and s the score of
+    the noise, both symmetric about 0. May be jitted, differentiated in nothing, and vmapped over hyperparameters. As
+    exact as the default float: 1e-12 in float64, 1e-5 in float32.
+
+    Args:
+        loss: of a residual, registered or your own; hyperparameters bound.
+        noise: the logarithm of a density, up to a constant: `lossopt.asymptotics.gaussian` (the default), `laplace`,
+            `logistic`, `student(df)`, `contaminated(fraction, scale)`, or any function of one residual.
+
+    Raises:
+        ValueError: the loss is not one of a residual, or its card says that it is not symmetric.
+
+    Source: Huber (1964), Annals of Mathematical Statistics 35, section 3.
+    """
+    check(loss)
+    spread, slope, _ = moments(loss, noise)
+    return spread / slope**2
+
+
+def efficiency(loss: losses.Loss, noise: LogDensity = gaussian) -> Float[Array, ""]:
+    """The share of the data's information that the loss uses: the least variance possible over that of the loss.
+
+    Formula: `1 / (I V)`, with V as in `asymptotic_variance` and I the Fisher information `E[s**2]`; 1 for the loss that
+    is the likelihood of the noise. Arguments and errors as there.
+
+    Source: Huber (1981), Robust Statistics, section 4.
+    """
+    check(loss)
+    spread, slope, information = moments(loss, noise)
+    return slope**2 / (spread * information)
+
+
+def gross_error_sensitivity(loss: losses.Loss, noise: LogDensity = gaussian) -> Float[Array, ""]:
+    """The most that one bad point can do: the largest influence `sup |psi| / E[psi s]`, inf where psi is unbounded.
+
+    In the unit of the scale of the noise. Arguments and errors as in `asymptotic_variance`.
+
+    Source: Hampel (1974), Journal of the American Statistical Association 69, section 3.
+    """
+    check(loss)
+    return _steepest(jax.tree_util.Partial(loss)) / moments(loss, noise)[1]
+
+
+def moments(loss: losses.Loss, noise: LogDensity) -> Float[Array, "3"]:
+    """E[psi**2], E[psi s] and E[s**2]."""
+    return _moments(jax.tree_util.Partial(loss), jax.tree_util.Partial(noise))
+
+
+@jax.jit
+def _moments(loss: losses.Loss, noise: LogDensity) -> Array:
+    def integrands(x: Array) -> Array:
+        slope, (level, pull) = _slopes(loss, x), jax.vmap(jax.value_and_grad(noise))(x)
+        density, score = jnp.exp(level), -pull
+        products = jnp.stack([jnp.ones_like(x), slope**2, slope * score, score**2], axis=1)
+        # Where the density has died out, an infinite slope counts for nothing.
+        return jnp.where(density[:, None] == 0, 0.0, products * density[:, None])
+
+    mass, *sums = integrate(integrands)
+    return jnp.stack(sums) / mass
+
+
+def _slopes(loss: losses.Loss, x: Array) -> Array:
+    return jax.vmap(jax.grad(loss), (0, None))(x, jnp.zeros((), x.dtype))
+
+
+@jax.jit
+def _steepest(loss: losses.Loss) -> Array:
+    dtype = jnp.result_type(float)
+    far = jnp.asarray(jnp.finfo(dtype).max, dtype) ** jnp.array([0.2, 0.24], dtype)
+    x = jnp.sinh(jnp.linspace(-16.0, 16.0, _REACH, dtype=dtype))
+    for _ in range(3):
+        pull = jnp.abs(_slopes(loss, x))
+        best = jnp.argmax(pull)
+        peak = pull[best]
+        x = jnp.linspace(x[jnp.maximum(best - 2, 0)], x[jnp.minimum(best + 2, _REACH - 1)], _REACH)
+    ends = jnp.abs(_slopes(loss, jnp.concatenate([far, -far])))
+    grows = jnp.any(ends[jnp.array([1, 3])] > 1.01 * ends[jnp.array([0, 2])])
+    bounded = jnp.maximum(peak, jnp.max(ends))
+    return jnp.where(grows & (bounded > peak), jnp.inf, bounded)
+
+
+def check(loss: losses.Loss) -> None:
+    """Raise ValueError unless the loss is one of a residual, and symmetric as far as its card tells."""
+    fn = getattr(loss, "func", loss)
+    if not callable(fn) or len(inspect.signature(fn).parameters) < 2:
+        raise ValueError(f"{loss!r} is not a loss: give a function of (prediction, target).")
+    if not losses.has_card(loss):
+        return
+    card = losses.claims(loss)
+    if (card.task, card.prediction, card.target) != ("regression", "real", "real"):
+        raise ValueError(f"{card.name} is not a loss of a residual: asymptotics are of regression losses.")
+    known = not any(isinstance(value, jax.core.Tracer) for value in losses.hyperparameters(loss).values())
+    if card.symmetric is False or (known and not losses.card(loss).symmetric):
+        raise ValueError(f"{card.name} is not symmetric here: the location that it asks for is not the centre.")
+
+
+@functools.partial(jax.jit, static_argnames="name")
+def efficiency_at(value: Array, loss: losses.Loss, name: str, noise: LogDensity) -> Array:
+    """The efficiency with one hyperparameter set to a value."""
+    spread, slope, information = _moments(jax.tree_util.Partial(loss, **{name: value}), noise)
+    return slope**2 / (spread * information)
