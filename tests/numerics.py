@@ -143,12 +143,16 @@ class Error(NamedTuple):
     target: Any
     found: float
     expected: float
+    entry: int = 0
 
 
-def truths(case: Case, dtype: Any) -> Iterator[Truth]:
-    """A loss of one number at every point of the grid."""
+Grid = tuple[np.ndarray, np.ndarray]
+
+
+def truths(case: Case, dtype: Any, grid: Grid | None = None) -> Iterator[Truth]:
+    """A loss of one number at every point of a grid: the extreme one, unless another is given."""
     given, card = settings(case, dtype), case.card
-    for p, y in zip(*(part.tolist() for part in points(case, dtype)), strict=True):
+    for p, y in zip(*(part.tolist() for part in grid or points(case, dtype)), strict=True):
         truth = oracle.truth(case.name, p, y, given)
         ends = _ends(case.name, p, y, given) if card.target == "unit" else []
         x = abs(p - y) if card.target == "real" else abs(p)
@@ -176,8 +180,9 @@ def compared(found: Orders, expected: Iterable[Truth], floor: float, dtype: Any)
             infinite = any(abs(truth) > np.finfo(dtype).max for truth, _ in entries)
             if numbers is None or (infinite and order and name != "reverse" and len(orders[1]) > 1):
                 continue
-            for number, (truth, slack) in zip(numbers[i].ravel(), entries, strict=True):
-                yield Error(excess(number, truth, slack, floor, dtype), name, p, y, number, float(truth))
+            for entry, (number, (truth, slack)) in enumerate(zip(numbers[i].ravel(), entries, strict=True)):
+                beyond = excess(number, truth, slack, floor, dtype)
+                yield Error(beyond, name, p, y, number, float(truth), entry)
 
 
 def _ends(name: str, p: float, y: float, given: dict[str, Any]) -> list[list[mpf]]:
@@ -232,11 +237,11 @@ def vector_points(card: losses.LossCard, dtype: Any) -> tuple[np.ndarray, np.nda
     )
 
 
-def vector_truths(case: Case, dtype: Any) -> Iterator[Truth]:
+def vector_truths(case: Case, dtype: Any, grid: Grid | None = None) -> Iterator[Truth]:
     """The same for a loss of a vector: the value, every entry of the gradient, every entry of the Hessian."""
     given = settings(case, dtype)
     truth_of = oracle.shares_truth if case.card.prediction == "probabilities" else oracle.softmax_truth
-    for p, y in zip(*(part.tolist() for part in vector_points(case.card, dtype)), strict=True):
+    for p, y in zip(*(part.tolist() for part in grid or vector_points(case.card, dtype)), strict=True):
         yield Truth(p, y, truth_of(p, y, given))
 
 
