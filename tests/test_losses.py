@@ -68,7 +68,7 @@ def test_what_is_left_at_its_default_changes_nothing(case):
         np.testing.assert_allclose(left, right, rtol=1e-6, atol=1e-6)
 
 
-@each(CASES)
+@each([case for case in CASES if case.card.non_negative])
 def test_a_loss_is_never_negative(case):
     for dtype in (SINGLE, DOUBLE):
         assert np.nanmin(numerics.everything(case.loss, *_points(case, dtype)).value) >= 0
@@ -86,7 +86,7 @@ def test_the_largest_numbers_give_no_nan_and_infinity_gives_the_limit(case):
         assert not any(np.isnan(order[:2]).any() for order in found)
         assert not any(np.isnan(order).any() for order in found[:3])
         far = numerics.everything(case.loss, sides[:2] * SINGLE(1e-8), np.full_like(sides[:2], target)).value
-        limit = np.where(far > 1e6, np.inf, np.where(far < 1e-6, 0.0, case.card.supremum))
+        limit = np.where(np.abs(far) > 1e6, np.copysign(np.inf, far), np.where(far < 1e-6, 0.0, case.card.supremum))
         if case.card.tails != "logarithmic":
             np.testing.assert_allclose(found.value[2:], limit, rtol=1e-5)
 
@@ -157,7 +157,7 @@ def test_bfloat16_is_finite_and_points_the_same_way(case):
     exact = numerics.everything(case.loss, np.asarray(half).astype(SINGLE), np.asarray(soft).astype(targets.dtype))
     finite = np.isfinite(exact.value)
     assert np.isfinite(value[finite]).all()
-    assert (value[finite] >= 0).all()
+    assert (value[finite] >= 0).all() or not case.card.non_negative
     plain = np.abs(exact.reverse) > 1e-2 * np.abs(exact.reverse[np.isfinite(exact.reverse)]).max()
     assert (np.sign(slope[plain]) == np.sign(exact.reverse[plain])).all()
     np.testing.assert_allclose(value[finite], exact.value[finite], rtol=0.05, atol=0.05)

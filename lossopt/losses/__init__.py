@@ -5,6 +5,7 @@ from ._card import (
     bind as bind,
     card as card,
     check_hyperparameters as check_hyperparameters,
+    claim as claim,
     claims as claims,
     get as get,
     has_card as has_card,
@@ -21,23 +22,62 @@ from ._card import (
 )
 from .regression import (
     absolute_error as absolute_error,
-    expectile as expectile,
     half_squared_error as half_squared_error,
     huber as huber,
     log_cosh as log_cosh,
     pseudo_huber as pseudo_huber,
-    quantile as quantile,
     squared_error as squared_error,
 )
-from .robust import cauchy as cauchy, general_robust as general_robust, tukey as tukey
-from .binary import (
-    binary_cross_entropy as binary_cross_entropy,
-    focal as focal,
+from .quantiles import (
+    expectile as expectile,
+    multi_quantile as multi_quantile,
+    quantile as quantile,
+    smooth_quantile as smooth_quantile,
+)
+from .shaped import (
+    epsilon_insensitive as epsilon_insensitive,
+    linex as linex,
+    power_error as power_error,
+    squared_epsilon_insensitive as squared_epsilon_insensitive,
+)
+from .relative import (
+    absolute_percentage_error as absolute_percentage_error,
+    cosine_distance as cosine_distance,
+    squared_log_error as squared_log_error,
+    symmetric_absolute_percentage_error as symmetric_absolute_percentage_error,
+)
+from .robust import cauchy as cauchy, fair as fair, geman_mcclure as geman_mcclure, welsch as welsch
+from .rejecting import (
+    andrews as andrews,
+    hampel as hampel,
+    truncated_quadratic as truncated_quadratic,
+    tukey as tukey,
+)
+from .general_robust import general_robust as general_robust, student_t as student_t
+from .binary import binary_cross_entropy as binary_cross_entropy, logistic as logistic
+from .margin import (
+    exponential as exponential,
     hinge as hinge,
-    logistic as logistic,
+    modified_huber as modified_huber,
+    perceptron as perceptron,
+    smoothed_hinge as smoothed_hinge,
     squared_hinge as squared_hinge,
 )
-from .transforms import one_of as one_of
+from .margin_robust import ramp as ramp, savage as savage, sigmoid_margin as sigmoid_margin, unhinged as unhinged
+from .focal import focal as focal
+from .binary_links import brier as brier, complementary_log_log as complementary_log_log, probit as probit
+from .counts import binomial as binomial, negative_binomial as negative_binomial, poisson as poisson
+from .amounts import gamma as gamma, inverse_gaussian as inverse_gaussian, tweedie as tweedie
+from .transforms import (
+    asymmetric as asymmetric,
+    clipped as clipped,
+    label_smoothed as label_smoothed,
+    mixture as mixture,
+    noise_corrected as noise_corrected,
+    one_of as one_of,
+    scaled as scaled,
+    smoothed as smoothed,
+)
 from .multiclass import (
     categorical_cross_entropy as categorical_cross_entropy,
     softmax_cross_entropy as softmax_cross_entropy,

@@ -32,12 +32,6 @@ def residual(prediction: ArrayLike, target: ArrayLike) -> Array:
     return prediction - target
 
 
-def binary(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
-    """The prediction and a target in {0, 1}; any other target becomes NaN."""
-    prediction, target = floats(prediction, target)
-    return prediction, jnp.where((target == 0) | (target == 1), target, jnp.nan)
-
-
 def unit(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
     """The prediction and a target in [0, 1]; any other target becomes NaN."""
     prediction, target = floats(prediction, target)
@@ -45,9 +39,13 @@ def unit(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
 
 
 def margin(prediction: ArrayLike, target: ArrayLike) -> Array:
-    """m = (2 target - 1) prediction, for a target in {0, 1}."""
-    prediction, target = binary(prediction, target)
-    return (2 * target - 1) * prediction
+    """m = (2 target - 1) prediction, for a target in {0, 1}.
+
+    NaN in either makes the sign NaN, and so every slope, whichever branch a loss then takes.
+    """
+    prediction, target = floats(prediction, target)
+    legal = ((target == 0) | (target == 1)) & (prediction == prediction)
+    return jnp.where(legal, 2 * target - 1, jnp.nan) * prediction
 
 
 def label(logits: ArrayLike, target: ArrayLike) -> tuple[Array, Array, Array]:
@@ -93,6 +91,12 @@ def simplex(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
 def non_negative(target: Array) -> Array:
     """The target, with NaN for what is negative."""
     return jnp.where(target >= 0, target, jnp.nan)
+
+
+def counted(prediction: ArrayLike, target: ArrayLike, zero: bool = True) -> tuple[Array, Array]:
+    """The prediction and a target of at least 0 (above 0 unless `zero`); any other target becomes NaN."""
+    prediction, target = floats(prediction, target)
+    return prediction, jnp.where(target >= 0 if zero else target > 0, target, jnp.nan)
 
 
 def known_zero(value: ArrayLike) -> bool:

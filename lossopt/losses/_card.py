@@ -16,9 +16,11 @@ import numpy as np
 
 from ._kinds import (
     ANY as ANY,
+    ANY_FINITE as ANY_FINITE,
     Growth as Growth,
     Interval as Interval,
     NON_NEGATIVE as NON_NEGATIVE,
+    NON_NEGATIVE_FINITE as NON_NEGATIVE_FINITE,
     POSITIVE as POSITIVE,
     POSITIVE_FINITE as POSITIVE_FINITE,
     Prediction as Prediction,
@@ -33,7 +35,8 @@ from ._kinds import (
 
 F = TypeVar("F", bound=Callable)
 Loss = Callable[..., jax.Array]
-Number = float | Callable[..., float]
+Number = float | Callable[..., float | None] | None
+Flag = bool | Callable[..., bool | None] | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,7 @@ class LossCard:
         smoothness: sup curvature, inf at a convex kink.
         least_curvature: inf curvature: negative for a non-convex loss, -inf at a concave kink.
         supremum: sup of the loss, inf where it is unbounded.
+        non_negative: never below 0.
         redescending: the slope returns to zero in both tails.
         symmetric: loss(r) = loss(-r); for a binary loss, exchanging the classes with the sign of s changes nothing.
         origin: the power of |r| that the loss follows at a perfect fit; None where it has no such point.
@@ -72,42 +76,45 @@ class LossCard:
     task: Task
     formula: str
     prediction: Prediction
-    target: Target
+    target: Target | Callable[..., Target]
     hyperparameters: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
-    kinks: tuple[float, ...] | Callable[..., tuple[float, ...]] = ()
-    lipschitz: Number | Callable[..., float | None] | None = math.inf
-    smoothness: Number | Callable[..., float | None] | None = math.inf
+    kinks: tuple[float, ...] | Callable[..., tuple[float, ...] | None] | None = ()
+    lipschitz: Number = math.inf
+    smoothness: Number = math.inf
     least_curvature: Number = 0.0
     supremum: Number = math.inf
-    redescending: bool | Callable[..., bool] = False
-    symmetric: bool | Callable[..., bool] = True
-    origin: int | None = None
-    tails: Growth | Callable[..., Growth] | None = "linear"
-    zero_at_perfect_fit: bool = True
+    non_negative: Flag = True
+    redescending: Flag = False
+    symmetric: Flag = True
+    origin: Number = None
+    tails: Growth | Callable[..., Growth | None] | None = "linear"
+    zero_at_perfect_fit: Flag = True
     elicits: str | Callable[..., str | None] | None = None
-    proper: bool | Callable[..., bool] | None = None
-    calibrated: bool | Callable[..., bool] | None = None
-    noise_symmetric: bool | None = None
-    efficiency: Number | Callable[..., float | None] | None = None
+    proper: Flag = None
+    calibrated: Flag = None
+    noise_symmetric: Flag = None
+    efficiency: Number = None
     noise: str | Callable[..., str | None] | None = None
     aliases: Mapping[str, float] = dataclasses.field(default_factory=dict)
     reference: str = ""
     name: str = ""
 
     @property
-    def convex(self) -> bool:
-        """Whether the loss is convex in the prediction: its curvature is nowhere negative."""
-        return self._of("least_curvature") >= 0
+    def convex(self) -> bool | None:
+        """Whether the loss is convex in the prediction: its curvature is nowhere negative. None where not claimed."""
+        least = self._of("least_curvature")
+        return None if least is None else least >= 0
 
     @property
-    def bounded(self) -> bool:
-        """Whether no single example can cost more than a constant."""
-        return math.isfinite(self._of("supremum"))
+    def bounded(self) -> bool | None:
+        """Whether no single example can cost more than a constant. None where not claimed."""
+        supremum = self._of("supremum")
+        return None if supremum is None else math.isfinite(supremum)
 
     @property
-    def differentiable(self) -> bool:
-        """Whether the slope is continuous everywhere."""
-        return not self.kinks
+    def differentiable(self) -> bool | None:
+        """Whether the slope is continuous everywhere. None where not claimed."""
+        return None if self.kinks is None else not self.kinks
 
     @property
     def prediction_ndim(self) -> int:
@@ -117,9 +124,9 @@ class LossCard:
     @property
     def target_ndim(self) -> int:
         """Axes of one target: 1 where it is a vector, else 0."""
-        return int(self.target in ("simplex", "vector"))
+        return int(self.target in ("simplex", "direction"))
 
-    def _of(self, field: str) -> float:
+    def _of(self, field: str) -> float | None:
         value = getattr(self, field)
         if callable(value):
             raise TypeError(f"{field} depends on the hyperparameters: read it from lossopt.card(loss).")
@@ -148,6 +155,9 @@ def _evaluate(value: Any, hyperparameters: Mapping[str, Any]) -> Any:
 _REGISTRY: dict[str, Callable] = {}
 _CARDS: dict[Callable, LossCard] = {}
 
+# Transforms -> the card of their result, from the transform's hyperparameters, the loss inside among them.
+_DERIVED: dict[Callable, Callable[..., LossCard]] = {}
+
 
 def register(card: LossCard) -> Callable[[F], F]:
     """Decorator: put a loss and its card on the register, and return the loss itself, unwrapped."""
@@ -160,6 +170,24 @@ def register(card: LossCard) -> Callable[[F], F]:
         return fn
 
     return put
+
+
+def derive(build: Callable[..., LossCard]) -> Callable[[F], F]:
+    """Decorator of what a transform returns, bound: `build(**hyperparameters)` is its card."""
+
+    def put(fn: F) -> F:
+        _DERIVED[fn] = build
+        return fn
+
+    return put
+
+
+def parts(loss: Loss) -> list[Loss]:
+    """The losses inside a transformed loss; none in any other."""
+    if _function(loss) not in _DERIVED:
+        return []
+    values = hyperparameters(loss).values()
+    return [part for value in values for part in (value if isinstance(value, tuple) else (value,)) if callable(part)]
 
 
 def names(task: Task | None = None) -> tuple[str, ...]:
@@ -183,8 +211,11 @@ def nearest(name: str, known: Any) -> str:
 
 
 def has_card(loss: Loss) -> bool:
-    """Whether claims about this loss, bound or not, are on the register."""
-    return _function(loss) in _CARDS
+    """Whether claims about this loss, bound or not, are on the register, or follow from those about its parts."""
+    fn = _function(loss)
+    if fn in _DERIVED:
+        return all(has_card(part) for part in parts(loss))
+    return fn in _CARDS
 
 
 def card(loss: Loss) -> LossCard:
@@ -196,6 +227,11 @@ def card(loss: Loss) -> LossCard:
     return claims(loss).at(hyperparameters(loss))
 
 
+def claim(loss: Loss, field: str) -> Any:
+    """One field of the card of a loss, evaluated at its hyperparameters; the others are not looked at."""
+    return _evaluate(getattr(claims(loss), field), {k: _number(v) for k, v in hyperparameters(loss).items()})
+
+
 def claims(loss: Loss) -> LossCard:
     """The card of a registered loss as written: what depends on hyperparameters is still a function of them.
 
@@ -203,6 +239,8 @@ def claims(loss: Loss) -> LossCard:
         ValueError: the loss has no card.
     """
     fn = _function(loss)
+    if fn in _DERIVED and has_card(loss):
+        return _DERIVED[fn](**hyperparameters(loss))
     if fn not in _CARDS:
         label = getattr(fn, "__name__", repr(fn))
         raise ValueError(f"{label} has no card: lossopt.check(loss, task=...) measures its properties.")
@@ -229,21 +267,23 @@ def bind(loss: Loss, **hyperparameters: Any) -> jax.tree_util.Partial:
     fn = _function(loss)
     _check_names(fn, hyperparameters)
     values = {name: _plain(value) for name, value in hyperparameters.items()}
-    check_hyperparameters(fn, values)
-    return jax.tree_util.Partial(fn, *getattr(loss, "args", ()), **(dict(getattr(loss, "keywords", {})) | values))
+    bound = jax.tree_util.Partial(fn, *getattr(loss, "args", ()), **(dict(getattr(loss, "keywords", {})) | values))
+    check_hyperparameters(bound, values)
+    return bound
 
 
 def check_hyperparameters(loss: Loss, values: Mapping[str, Any]) -> None:
     """Raise ValueError where a concrete value lies outside the domain on the card."""
-    fn = _function(loss)
-    if fn not in _CARDS:
+    if not has_card(loss):
         return
-    for name, domain in _CARDS[fn].hyperparameters.items():
+    for name, domain in claims(loss).hyperparameters.items():
         value = values.get(name)
         if value is None or isinstance(value, jax.core.Tracer):
             continue
         if not domain.contains(value):
-            raise ValueError(f"{fn.__name__} needs {name} in {domain}, but {name}={value}; choose a value inside.")
+            raise ValueError(
+                f"{claims(loss).name} needs {name} in {domain}, but {name}={value}; choose a value inside."
+            )
 
 
 def _function(loss: Loss) -> Callable:

@@ -13,8 +13,8 @@ from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
 
-def differentiated_by(derivative: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Decorator: `derivative(x, ...)` is the derivative in x of the decorated function of a scalar x.
+def differentiated_by(*derivatives: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """Decorator: the derivatives of the decorated function in its first arguments, as functions of all its arguments.
 
     In its other arguments the function is differentiated as written, and only where that is asked for: a tangent of 0
     must not meet a derivative that is infinite.
@@ -24,12 +24,14 @@ def differentiated_by(derivative: Callable[..., Array]) -> Callable[[Callable[..
         wrapped = jax.custom_jvp(fn)
 
         def rule(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-            x, *rest = primals
-            dx, *others = tangents
-            tangent = jnp.zeros_like(x) if isinstance(dx, SymbolicZero) else derivative(*primals) * dx
-            asked = [i for i, d in enumerate(others) if not isinstance(d, SymbolicZero)]
+            tangent = jnp.zeros_like(primals[0])
+            asked = [i for i, d in enumerate(tangents) if not isinstance(d, SymbolicZero)]
             for i in asked:
-                tangent += jax.jvp(lambda at, i=i: fn(x, *rest[:i], at, *rest[i + 1 :]), (rest[i],), (others[i],))[1]
+                if i < len(derivatives):
+                    tangent += derivatives[i](*primals) * tangents[i]
+                    continue
+                alone = lambda at, i=i: fn(*primals[:i], at, *primals[i + 1 :])  # noqa: E731
+                tangent += jax.jvp(alone, (primals[i],), (tangents[i],))[1]
             return wrapped(*primals), tangent
 
         wrapped.defjvp(rule, symbolic_zeros=True)
@@ -43,8 +45,13 @@ def beyond(x: Array) -> Array:
     return jnp.abs(x) > 1 / jnp.finfo(x.dtype).eps
 
 
-# sigmoid(-x) is accurate where 1 - sigmoid(x) is not, so the slope is their product.
-@differentiated_by(lambda x: sigmoid(x) * sigmoid(-x))
+# sigmoid(-x) is accurate where 1 - sigmoid(x) is not, so the slope is their product; its own is 0 at 0 exactly.
+@differentiated_by(lambda x: -tanh(x / 2) * _sigmoid_slope(x))
+def _sigmoid_slope(x: Array) -> Array:
+    return sigmoid(x) * sigmoid(-x)
+
+
+@differentiated_by(_sigmoid_slope)
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), with full relative accuracy in both tails."""
     e = jnp.exp(-jnp.abs(x))
@@ -150,25 +157,28 @@ def relative_expm1(x: Array) -> Array:
     return jnp.where(zero, 1.0, jnp.expm1(safe) / safe)
 
 
-def _distance_to_one(x: Array) -> Array:
-    # 1 - x**2 inside the unit interval, 0 outside; the factors keep its relative accuracy near the ends.
-    return jnp.where(jnp.abs(x) >= 1, 0.0, (1 - x) * (1 + x))
+def _second_order(x: Array) -> Array:
+    """(e^x - 1 - x) / x**2 for |x| < 1."""
+    return jnp.polyval(jnp.asarray([1 / math.factorial(n + 2) for n in range(18)][::-1], x.dtype), x)
 
 
-def _biweight_curvature(x: Array) -> Array:
-    gap = _distance_to_one(x)
-    return 6 * gap * (1 - 5 * jnp.where(gap == 0, 0.0, x * x))
+@differentiated_by(jnp.expm1)
+def excess(x: Array) -> Array:
+    """e^x - 1 - x, as its series near 0."""
+    near = jnp.abs(x) < 1
+    return jnp.where(near, x * x * _second_order(jnp.where(near, x, 0.0)), jnp.expm1(x) - jnp.where(near, 0.0, x))
 
 
-@differentiated_by(_biweight_curvature)
-def _biweight_slope(x: Array) -> Array:
-    gap = _distance_to_one(x)
-    return 6 * jnp.where(gap == 0, 0.0, x) * gap**2
+def relative_excess(x: Array) -> Array:
+    """(e^x - 1 - x) / x, 0 at 0."""
+    near = jnp.abs(x) < 1
+    far = jnp.where(near, 1.0, x)
+    return jnp.where(near, x * _second_order(jnp.where(near, x, 0.0)), (jnp.expm1(far) - far) / far)
 
 
-@differentiated_by(_biweight_slope)
-def biweight(x: Array) -> Array:
-    """1 - (1 - x**2)**3 inside the unit interval, 1 outside; as x**2 (1 + g + g**2) with g = 1 - x**2."""
-    gap = _distance_to_one(x)
-    inside = jnp.where(gap == 0, 1.0, x)
-    return inside * inside * (1 + gap + gap * gap)
+def power_growth(x: Array, rate: Array) -> Array:
+    """(e^(rate x) - 1) / rate, x at rate 0; for x = log m the Box-Cox power (m**rate - 1) / rate."""
+    product = jnp.where(rate == 0, 0.0, rate * x)
+    near = jnp.abs(product) < 1
+    ratio = relative_expm1(jnp.where(near, product, 0.0))
+    return jnp.where(near, x * ratio, jnp.expm1(product) / jnp.where(near, 1.0, rate))

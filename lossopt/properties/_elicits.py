@@ -5,6 +5,7 @@ true probabilities. All minimisation is by search on values, so kinks, plateaus 
 """
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +84,9 @@ LINKED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "probability": lambda p: p,
     "sign": lambda p: np.sign(2 * p - 1),
     "twice the probability less one": lambda p: 2 * p - 1,
+    "half the log-odds": lambda p: np.log(p / (1 - p)) / 2,
+    "normal quantile of the probability": np.vectorize(NormalDist().inv_cdf),
+    "complementary log-log of the probability": lambda p: np.log(-np.log1p(-p)),
 }
 
 
@@ -90,13 +94,19 @@ def of_binary(what: Subject) -> Elicited:
     """What the minimiser of the expected loss of a binary loss is a function of."""
     best, slack = _binary_minimisers(what), choose(1e-5, 1e-2)
     is_probability = what.prediction == "probability"
-    probability = best if is_probability else 1 / (1 + np.exp(-best))
+    probability = best if is_probability else _stated(what, best)
     names = [name for name, link in LINKED.items() if np.allclose(best, link(PROBABILITIES), rtol=0, atol=slack)]
     return Elicited(
         names[0] if names else None,
         bool(np.allclose(probability, PROBABILITIES, rtol=0, atol=slack)),
         bool(np.all(np.sign(best - (0.5 if is_probability else 0.0)) == np.sign(PROBABILITIES - 0.5))),
     )
+
+
+def _stated(what: Subject, scores: np.ndarray) -> np.ndarray:
+    """The probability that a score states: exp(-loss) if that is one (a likelihood has its own link), or the sigmoid."""
+    yes, no = (np.exp(-jet(what, scores, np.full(scores.shape, y)).value) for y in (1.0, 0.0))
+    return yes if np.allclose(yes + no, 1.0, rtol=0, atol=choose(1e-10, 1e-4)) else 1 / (1 + np.exp(-scores))
 
 
 def _binary_minimisers(what: Subject) -> np.ndarray:

@@ -77,6 +77,11 @@ class Report:
         return math.isfinite(self.supremum)
 
     @property
+    def non_negative(self) -> bool:
+        """Whether the loss is never below 0."""
+        return self.infimum >= 0
+
+    @property
     def differentiable(self) -> bool:
         """Whether the slope is continuous everywhere."""
         return not self.kinks
@@ -164,6 +169,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "smoothness": _same_number,
     "least_curvature": _same_number,
     "supremum": _same_number,
+    "non_negative": _same,
     "redescending": _same,
     "symmetric": _same,
     "origin": _same_number,
