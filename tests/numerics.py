@@ -6,6 +6,7 @@ The one place that says what error is allowed.
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+import grids
 import jax
 import numpy as np
 import oracle
@@ -26,7 +27,8 @@ CONDITIONING = 2
 UNDERFLOW = 256
 
 LENGTH = 128
-SCALES = ("delta", "scale", "c")
+SCALES = ("delta", "scale", "c", "bandwidth")
+KNOTS = (*SCALES, "epsilon")
 
 
 class Orders(NamedTuple):
@@ -102,7 +104,7 @@ def magnitudes(case: Case, dtype: Any) -> np.ndarray:
         1e3,
     ]
     tiny = [float(info.tiny), 1e-30, 1e-15, 1e-9, 3e-5, 1e-3]
-    knots = [dtype(1.0), *(dtype(value) for name, value in settings(case, dtype).items() if name in SCALES)]
+    knots = [dtype(1.0), *(dtype(value) for name, value in settings(case, dtype).items() if name in KNOTS and value)]
     beside = [np.nextafter(knot, dtype(end)) for knot in knots for end in (0.0, np.inf) if np.isfinite(knot)]
     found = np.unique(np.array([*tiny, *near, *far, *knots, *beside, *(knot / 2 for knot in knots)]).astype(dtype))
     return found[np.isfinite(found)]
@@ -111,6 +113,10 @@ def magnitudes(case: Case, dtype: Any) -> np.ndarray:
 def points(case: Case, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     """Predictions and targets of one number each. Where a target is not 0 the residual is rounded, and moderate."""
     card, sizes = case.card, magnitudes(case, dtype)
+    if card.task == "count":
+        return _counts(card, np.concatenate([-sizes[::-1], sizes]), settings(case, dtype))
+    if card.target in ("non-zero", "non-negative") and card.task == "regression":
+        return grids.beside_targets(card.target, sizes)
     if card.prediction == "probability":
         edge = np.array([0.0, float(np.finfo(dtype).tiny), 1e-30, 1e-9, 1e-3, 0.1, 0.3, 0.5], dtype)
         sizes = np.unique(np.concatenate([edge, 1 - edge[4:], [1 - np.finfo(dtype).eps], [1.0]]).astype(dtype))
@@ -123,6 +129,19 @@ def points(case: Case, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
         return np.concatenate([sizes, moved]), np.concatenate([0 * sizes, np.full_like(moved, 1.5)])
     soft = sizes[::5] if card.target == "unit" else sizes[:0]
     parts = [(sizes, 0.0), (sizes, 1.0), (soft, 0.3)]
+    return np.concatenate([p for p, _ in parts]), np.concatenate([np.full_like(p, y) for p, y in parts])
+
+
+def _counts(card: losses.LossCard, sizes: np.ndarray, given: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The extremes against 1 and 0 (or all of the trials), a few against other targets, and what lies around a fit."""
+    # A power just below 2 is 2 in float32, where 0 is no longer legal.
+    trials, zero = given.get("trials"), () if card.target == "positive" or given.get("power", 0) >= 2 else (0.0,)
+    most = 1.0 if trials is None else trials
+    others = np.array([0.3, 7.0, 1e6] if trials is None else [0.3 * trials, 0.999 * trials], sizes.dtype)
+    fits = np.log(others) if trials is None else np.log(others / (others.dtype.type(trials) - others))
+    beside = np.array([0.0, 1e-3, -1e-3, 0.4, -0.6, 0.98, -0.98, 1.02, -1.02, 3.0, -3.0], sizes.dtype)
+    parts = [(sizes, y) for y in (most, *zero)]
+    parts += [(np.concatenate([sizes[::7], fit + beside]), y) for fit, y in zip(fits, others, strict=True)]
     return np.concatenate([p for p, _ in parts]), np.concatenate([np.full_like(p, y) for p, y in parts])
 
 
@@ -153,10 +172,14 @@ def truths(case: Case, dtype: Any, grid: Grid | None = None) -> Iterator[Truth]:
     """A loss of one number at every point of a grid: the extreme one, unless another is given."""
     given, card = settings(case, dtype), case.card
     for p, y in zip(*(part.tolist() for part in grid or points(case, dtype)), strict=True):
+        if case.name in oracle.JETS:
+            yield Truth(p, y, oracle.jets(case.name, p, y, given))
+            continue
         truth = oracle.truth(case.name, p, y, given)
         ends = _ends(case.name, p, y, given) if card.target == "unit" else []
+        ends += [_by_target(case.name, p, y, given)] if card.task == "count" else []
         x = abs(p - y) if card.target == "real" else abs(p)
-        slack = [x * abs(truth[order + 1]) + sum(abs(end[order]) for end in ends) for order in range(3)]
+        slack = [(x and x * abs(truth[order + 1])) + sum(abs(end[order]) for end in ends) for order in range(3)]
         yield Truth(p, y, [[entry] for entry in zip(truth, slack, strict=False)])
 
 
@@ -193,6 +216,14 @@ def _ends(name: str, p: float, y: float, given: dict[str, Any]) -> list[list[mpf
     return [oracle.truth(name, p, end, hard) for end in (0.0, 1.0)]
 
 
+def _by_target(name: str, p: float, y: float, given: dict[str, Any]) -> list[mpf]:
+    """y times the derivatives in y of the loss and of its derivatives."""
+    with oracle.mp.workdps(60):
+        step = mpf(10) ** -25
+        pair = zip(oracle.truth(name, p, y, given), oracle.truth(name, p, y * (1 - step), given), strict=True)
+        return [(there - here) / step for here, there in pair]
+
+
 def excess(found: float, truth: mpf, slack: mpf, floor: float, dtype: Any) -> float:
     """The relative error beyond the conditioning of the inputs and what underflows; inf for NaN or a wrong infinity."""
     info = np.finfo(dtype)
@@ -206,6 +237,8 @@ def excess(found: float, truth: mpf, slack: mpf, floor: float, dtype: Any) -> fl
 
 def vector_points(card: losses.LossCard, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     """Predictions and targets of three classes: saturated, near ties, far out, masked by -inf; every label."""
+    if card.prediction in ("quantiles", "vector"):
+        return grids.regression_vectors(card.prediction, dtype)
     logits = [
         *(
             [0, 0, 0],
@@ -242,7 +275,7 @@ def vector_truths(case: Case, dtype: Any, grid: Grid | None = None) -> Iterator[
     given = settings(case, dtype)
     truth_of = oracle.shares_truth if case.card.prediction == "probabilities" else oracle.softmax_truth
     for p, y in zip(*(part.tolist() for part in grid or vector_points(case.card, dtype)), strict=True):
-        yield Truth(p, y, truth_of(p, y, given))
+        yield Truth(p, y, oracle.jets(case.name, p, y, given) if case.name in oracle.JETS else truth_of(p, y, given))
 
 
 def vector_errors(case: Case, dtype: Any) -> Iterator[Error]:

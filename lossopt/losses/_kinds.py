@@ -9,10 +9,12 @@ import numpy as np
 
 Task = Literal["regression", "binary", "multiclass", "count", "distribution"]
 Prediction = Literal[
-    "real", "logit", "probability", "log mean",
+    "real", "above -1", "logit", "probability", "log mean",
     "logits", "probabilities", "vector", "quantiles", "location and log scale", "interval",
 ]  # fmt: skip
-Target = Literal["real", "non-zero", "non-negative", "positive", "binary", "unit", "label", "simplex", "vector"]
+Target = Literal[
+    "real", "non-zero", "non-negative", "positive", "binary", "unit", "successes", "label", "simplex", "direction"
+]  # fmt: skip
 Growth = Literal["exponential", "power", "quadratic", "linear", "logarithmic", "constant"]
 
 TARGETS: Mapping[str, str] = {
@@ -22,9 +24,10 @@ TARGETS: Mapping[str, str] = {
     "positive": "a number above 0",
     "binary": "0 or 1",
     "unit": "a number in [0, 1]",
+    "successes": "a number of successes in [0, trials]",
     "label": "an integer class label in [0, k)",
     "simplex": "a vector of k probabilities",
-    "vector": "a vector as long as the prediction",
+    "direction": "a vector as long as the prediction, not all 0",
 }
 
 # Predictions that are vectors -> their length; None where it is that of the classes, levels or entries.
@@ -60,6 +63,8 @@ class Interval(NamedTuple):
 POSITIVE = Interval(0.0, math.inf, (False, True))
 NON_NEGATIVE = Interval(0.0, math.inf)
 POSITIVE_FINITE = Interval(0.0, math.inf, (False, False))
+NON_NEGATIVE_FINITE = Interval(0.0, math.inf, (True, False))
 UNIT_OPEN = Interval(0.0, 1.0, (False, False))
 UNIT = Interval(0.0, 1.0)
 ANY = Interval()
+ANY_FINITE = Interval(closed=(False, False))

@@ -102,9 +102,9 @@ def _block(loss: Any, predictions: jax.Array, targets: jax.Array) -> tuple[jax.A
 def _leaves(loss: losses.Loss) -> Any:
     """A registered loss with every number, bound or default, as a leaf: all its settings share a compilation."""
     given = losses.hyperparameters(loss)
-    fixed = {name: value for name, value in given.items() if isinstance(value, bool | str) or callable(value)}
+    fixed = {name: value for name, value in given.items() if isinstance(value, bool | str) or _opaque(value)}
     numbers = {
-        name: None if value is None else np.asarray(value, precision())
+        name: jax.tree.map(lambda leaf: np.asarray(leaf, precision()), value)
         for name, value in given.items()
         if name not in fixed
     }
@@ -112,9 +112,13 @@ def _leaves(loss: losses.Loss) -> Any:
     return jax.tree_util.Partial(functools.partial(fn, **fixed) if fixed else fn, **numbers)
 
 
+def _opaque(value: Any) -> bool:
+    return callable(value) and not isinstance(value, jax.tree_util.Partial)
+
+
 def _check_one_number(what: Subject) -> None:
     shape = (what.classes,) if what.of_vector else ()
-    other = (what.classes,) if what.target in ("simplex", "vector") else ()
+    other = (what.classes,) if what.target in ("simplex", "direction") else ()
     kind = np.int32 if what.target == "label" else precision()
     result = jax.eval_shape(what.loss, jax.ShapeDtypeStruct(shape, precision()), jax.ShapeDtypeStruct(other, kind))
     found = getattr(result, "shape", type(result).__name__)

@@ -10,14 +10,16 @@ from mpmath import mp, mpf
 
 from ._taylor import digits, Taylor
 from .binary import BINARY
+from .counts import COUNTS
 from .multiclass import shares_truth as shares_truth, softmax_truth as softmax_truth
 from .regression import REGRESSION
+from .relative import JETS as JETS, jets as jets
 from .robust import ROBUST
 
 
 # Functions of r = prediction - target, and functions of the prediction and the target.
 OF_RESIDUAL = REGRESSION | ROBUST
-OF_PAIR = BINARY
+OF_PAIR = BINARY | COUNTS
 
 
 def truth(name: str, prediction: float, target: float, hyperparameters: dict[str, Any]) -> list[mpf]:

@@ -87,6 +87,11 @@ def sqrt(f: Taylor) -> Taylor:
     return f.after(y, 1 / (2 * y), -1 / (4 * y**3), 3 / (8 * y**5))
 
 
+def sin(f: Taylor) -> Taylor:
+    y, y1 = mp.sin(f.c[0]), mp.cos(f.c[0])
+    return f.after(y, y1, -y, -y1)
+
+
 def softplus(f: Taylor) -> Taylor:
     return log1p(exp(f)) if f.c[0] < 0 else f + log1p(exp(-f))
 

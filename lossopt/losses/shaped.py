@@ -1,0 +1,228 @@
+"""Losses of the residual r with a dial: how wide a dead zone, how much worse one side, which power."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from ._arguments import like, residual, Scalar, sided
+from ._card import Growth, Interval, LossCard, register
+from ._elementary import differentiated_by, relative_expm1
+
+
+FROM_ZERO = Interval(0.0, math.inf, (True, False))
+FROM_ONE = Interval(1.0, math.inf, (True, False))
+FINITE = Interval(-math.inf, math.inf, (False, False))
+
+
+def _outside(epsilon: float) -> float:
+    """The probability that standard normal noise leaves [-epsilon, epsilon]."""
+    return math.erfc(epsilon / math.sqrt(2))
+
+
+def _density(x: float) -> float:
+    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def _beyond(r: Array, epsilon: Array) -> Array:
+    """What of r lies outside [-epsilon, epsilon], with its sign; 0 inside."""
+    outside = ~(jnp.abs(r) < epsilon)
+    return jnp.where(outside, jnp.where(r < 0, r + epsilon, r - epsilon), 0.0)
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"\max(0, |r| - \epsilon)",
+        hyperparameters={"epsilon": FROM_ZERO},
+        kinks=lambda epsilon: (-epsilon, epsilon) if epsilon else (0.0,),
+        lipschitz=1.0,
+        origin=lambda epsilon: None if epsilon else 1,
+        elicits=lambda epsilon: None if epsilon else "median",
+        efficiency=lambda epsilon: 4 * _density(epsilon) ** 2 / _outside(epsilon),
+        noise=lambda epsilon: None if epsilon else "laplace",
+        reference="Vapnik (1995)",
+    )
+)
+def epsilon_insensitive(prediction: Scalar, target: Scalar, *, epsilon: ArrayLike = 0.1) -> Float[Array, ""]:
+    """Absolute error with a dead zone: what is nearer than `epsilon` costs nothing, as in support-vector regression.
+
+    Formula: `max(0, |r| - epsilon)`; the sub-gradient chosen at `|r| = epsilon` is 0. The absolute error at
+    epsilon = 0. scikit-learn's `SGDRegressor(loss="epsilon_insensitive")` has this factor and default.
+
+    Args:
+        prediction, target: real numbers in the unit of the target, which is also the loss's.
+        epsilon: half-width of the dead zone in the unit of the target, in [0, inf).
+
+    Source: Vapnik (1995), The Nature of Statistical Learning Theory, section 6.1.
+    """
+    r = residual(prediction, target)
+    beyond = _beyond(r, like(epsilon, r))
+    return beyond * sided(beyond, -1.0, 1.0)
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"\max(0, |r| - \epsilon)^2",
+        hyperparameters={"epsilon": FROM_ZERO},
+        smoothness=2.0,
+        least_curvature=lambda epsilon: 0.0 if epsilon else 2.0,
+        origin=lambda epsilon: None if epsilon else 2,
+        tails="quadratic",
+        elicits=lambda epsilon: None if epsilon else "mean",
+        efficiency=lambda epsilon: (
+            _outside(epsilon) ** 2 / ((1 + epsilon**2) * _outside(epsilon) - 2 * epsilon * _density(epsilon))
+        ),
+        noise=lambda epsilon: None if epsilon else "gaussian",
+        reference="Vapnik (1995)",
+    )
+)
+def squared_epsilon_insensitive(prediction: Scalar, target: Scalar, *, epsilon: ArrayLike = 0.1) -> Float[Array, ""]:
+    """Squared error with a dead zone: what is nearer than `epsilon` costs nothing.
+
+    Formula: `max(0, |r| - epsilon)**2`, without a factor one half; the curvature reported at `|r| = epsilon` is that
+    outside, 2. The squared error at epsilon = 0. scikit-learn's `SGDRegressor` has this factor, up to the one half
+    that it puts before any loss of a square.
+
+    Args:
+        prediction, target: real numbers in the unit of the target; the loss is in its square.
+        epsilon: half-width of the dead zone in the unit of the target, in [0, inf).
+
+    Source: Vapnik (1995), The Nature of Statistical Learning Theory, section 6.1.
+    """
+    r = residual(prediction, target)
+    beyond = _beyond(r, like(epsilon, r))
+    return beyond * beyond
+
+
+def _split(r: Array, a: Array) -> tuple[Array, Array, Array, Array]:
+    """Whether |a r| < 1, and a r there (else 0); then r and a elsewhere (else 1), where a divides."""
+    x = jnp.where(a == 0, 0.0, a * r)
+    near = ~(jnp.abs(x) >= 1)
+    return near, jnp.where(near, x, 0.0), jnp.where(near, 1.0, r), jnp.where(near, 1.0, a)
+
+
+def _linex_curvature(r: Array, a: Array) -> Array:
+    return 2 * jnp.exp(jnp.where(a == 0, 0.0, a * r))
+
+
+@differentiated_by(_linex_curvature)
+def _linex_slope(r: Array, a: Array) -> Array:
+    """2 expm1(a r) / a: near 0 as 2 r expm1(x) / x, beyond with exp(a r / 2) twice, which overflows no sooner."""
+    near, x, far, a = _split(r, a)
+    root = jnp.exp(a * far / 2)
+    return jnp.where(near, 2 * r * relative_expm1(x), 2 * (root * (root / a) - 1 / a))
+
+
+# 2 (exp(x) - x - 1) / x**2 is the series of 2 x**n / (n + 2)!; 18 terms reach double precision at |x| = 1.
+_SERIES = [2 / math.factorial(n + 2) for n in range(18)]
+
+
+@differentiated_by(_linex_slope)
+def _linex(r: Array, a: Array) -> Array:
+    near, x, far, a = _split(r, a)
+    series = jnp.polyval(jnp.asarray(_SERIES[::-1], r.dtype), x)
+    root = jnp.exp(a * far / 2) / a
+    # Beyond 64 the line is no part of the sum, and at infinity it would be one of inf - inf.
+    line = jnp.where(a * far > 64, 0.0, far + 1 / a)
+    return jnp.where(near, r * (r * series), 2 * (root * root - line / a))
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"\tfrac{2}{a^2} \left(e^{a r} - a r - 1\right)",
+        hyperparameters={"a": FINITE},
+        smoothness=lambda a: math.inf if a else 2.0,
+        least_curvature=lambda a: 0.0 if a else 2.0,
+        symmetric=lambda a: a == 0,
+        origin=2,
+        tails=lambda a: "exponential" if a else "quadratic",
+        elicits=lambda a: "exponential mean" if a else "mean",
+        efficiency=lambda a: None if a else 1.0,
+        noise=lambda a: None if a else "gaussian",
+        reference="Varian (1975); Zellner (1986)",
+    )
+)
+def linex(prediction: Scalar, target: Scalar, *, a: ArrayLike = 1.0) -> Float[Array, ""]:
+    """Exponential on one side and linear on the other: for a > 0 over-prediction is by far the worse mistake.
+
+    Formula: `2 / a**2 (exp(a r) - a r - 1)`, which is `r**2` at the origin for every a and everywhere at a = 0; half of
+    it is Varian's with the scale `1 / a**2`. Where `|a r| < 1` it is r**2 times the series of
+    `2 (exp(x) - x - 1) / x**2`, so nothing cancels, and a = 0 is no special case. It elicits
+    `-log(E[exp(-a y)]) / a`, which for Gaussian targets is the mean less `a variance / 2`.
+
+    Args:
+        prediction, target: real numbers in the unit of the target; the loss is in its square.
+        a: asymmetry in the inverse of the unit of the target, any finite number; negative: under-prediction is worse.
+
+    Source: Varian (1975), Studies in Bayesian Econometrics and Statistics; Zellner (1986), Journal of the American
+        Statistical Association 81, equation (2.1).
+    """
+    r = residual(prediction, target)
+    return _linex(r, like(a, r))
+
+
+def _power_tails(p: float) -> Growth:
+    named: dict[float, Growth] = {1.0: "linear", 2.0: "quadratic"}
+    return named.get(p, "power")
+
+
+def _power_curvature(r: Array, p: Array) -> Array:
+    # No product: at p = 1 the power is infinite at 0.
+    flat = p == 1
+    return jnp.where(flat, 0.0, p * (p - 1) * jnp.power(jnp.abs(r), jnp.where(flat, 1.0, p - 2)))
+
+
+@differentiated_by(_power_curvature)
+def _power_slope(r: Array, p: Array) -> Array:
+    return sided(r, -1.0, 1.0) * (p * jnp.power(jnp.abs(r), p - 1))
+
+
+@differentiated_by(_power_slope)
+def _power(r: Array, p: Array) -> Array:
+    return jnp.power(jnp.abs(r), p)
+
+
+@register(
+    LossCard(
+        task="regression",
+        prediction="real",
+        target="real",
+        formula=r"|r|^p",
+        hyperparameters={"p": FROM_ONE},
+        kinks=lambda p: (0.0,) if p == 1 else (),
+        lipschitz=lambda p: 1.0 if p == 1 else math.inf,
+        smoothness=lambda p: 2.0 if p == 2 else math.inf,
+        least_curvature=lambda p: 2.0 if p == 2 else 0.0,
+        origin=lambda p: float(p),
+        tails=_power_tails,
+        elicits=lambda p: {1.0: "median", 2.0: "mean"}.get(p),
+        efficiency=lambda p: 2 * math.gamma((p + 1) / 2) ** 2 / (math.sqrt(math.pi) * math.gamma(p - 0.5)),
+        noise="exponential power",
+        reference="Subbotin (1923)",
+    )
+)
+def power_error(prediction: Scalar, target: Scalar, *, p: ArrayLike = 1.5) -> Float[Array, ""]:
+    """A power of the residual's size, between the absolute error (p = 1) and the squared (p = 2), or beyond.
+
+    Formula: `|r|**p`. The slope is `p |r|**(p-1)` with the sign of r, and 0 at r = 0, for p = 1 too; the curvature at
+    r = 0 is infinite for 1 < p < 2.
+
+    Args:
+        prediction, target: real numbers in the unit of the target; the loss is in its p-th power.
+        p: in [1, inf).
+
+    Source: Subbotin (1923), Matematicheskii Sbornik 31.
+    """
+    r = residual(prediction, target)
+    return _power(r, like(p, r))
