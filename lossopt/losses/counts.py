@@ -1,0 +1,236 @@
+"""Losses of the log of a mean, for counts; and for successes in so many trials, where the log-odds is predicted.
+
+Each is half the deviance. By default the terms of the target alone are dropped, so the value may be negative; with
+`full=True` it is the half deviance itself, 0 where the mean is the target. An offset (the log of an exposure) is added
+to the prediction by the caller.
+"""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+from jaxtyping import Float
+
+from ._arguments import counted, like, Scalar, times
+from ._card import LossCard, NON_NEGATIVE_FINITE, POSITIVE_FINITE, register, UNIT
+from ._deviance import above_fit, half_deviance, share_divergence
+from ._elementary import differentiated_by, excess, relative_expm1, sigmoid, softplus
+
+
+def _poisson_slope(s: Array, y: Array) -> Array:
+    return jnp.exp(s) - y
+
+
+def _poisson_kernel(s: Array, y: Array) -> Array:
+    mean = jnp.exp(s)
+    return jnp.where(jnp.isinf(mean), mean + 0 * y, mean - times(y, s))
+
+
+def _poisson_whole(s: Array, y: Array) -> Array:
+    """y (e^u - 1 - u); far from the fit e^s - y (1 + u), as e^u alone could overflow."""
+    u, mean = above_fit(s, y), jnp.exp(s)
+    near = jnp.abs(u) < 1
+    away = jnp.where(jnp.isinf(mean), mean + 0 * y, mean - y - times(y, jnp.where(near, 1.0, u)))
+    return jnp.where(near, y * excess(jnp.where(near, u, 0.0)), away)
+
+
+_poisson = half_deviance(_poisson_slope, _poisson_kernel, _poisson_whole)
+
+
+@register(
+    LossCard(
+        task="count",
+        prediction="log mean",
+        target="non-negative",
+        formula=r"e^{s} - y s",
+        hyperparameters={"full": UNIT},
+        non_negative=lambda full: bool(full),
+        symmetric=False,
+        origin=2,
+        tails="exponential",
+        zero_at_perfect_fit=lambda full: bool(full),
+        elicits="log of the mean",
+        noise="poisson",
+        reference="Nelder and Wedderburn (1972)",
+    )
+)
+def poisson(prediction: Scalar, target: Scalar, *, full: ArrayLike = False) -> Float[Array, ""]:
+    """Half the Poisson deviance of a log mean: the loss to fit counts and rates with.
+
+    Formula: `exp(s) - y s`; dropped are `y log y - y`, which `full=True` adds: `y (e^u - 1 - u)` with `u = s - log y`.
+    PyTorch's `PoissonNLLLoss(log_input=True)` and scikit-learn's `HalfPoissonLoss` are the default; statsmodels'
+    deviance is twice the full one.
+
+    Args:
+        prediction: s, the log of the mean, any real number.
+        target: y, at least 0, a count or any other amount; the loss is in nats.
+        full: whether to add the terms of y alone, so that a perfect fit costs 0.
+
+    Source: Nelder and Wedderburn (1972), Journal of the Royal Statistical Society A 135, section 1.
+    """
+    return _poisson(full, *counted(prediction, target))
+
+
+def _bounded_mean(s: Array, dispersion: Array) -> tuple[Array, Array]:
+    """For s > 0: mu / (1 + dispersion mu), and its product with exp(-s/2), without overflow on the way."""
+    info = jnp.finfo(s.dtype)
+    # Beyond this the mean is infinite even where 1 / h is not.
+    h = jnp.exp(-jnp.clip(s, 0.0, 1.9 * math.log(float(info.max))) / 2)
+    bent = dispersion > math.sqrt(float(info.tiny))
+    found = jnp.where(bent, 1 / (h * h + dispersion), 1 / (h + jnp.where(bent, 0.0, dispersion) / h) / h)
+    return found, h * found
+
+
+def _negative_binomial_curvature(s: Array, y: Array, dispersion: Array) -> Array:
+    e, (_, root) = jnp.exp(-jnp.abs(s)), _bounded_mean(s, dispersion)
+    scale, weight = 1 + dispersion * e, 1 + dispersion * y
+    return jnp.where(s > 0, weight * (root * root), e / scale * (weight / scale))
+
+
+@differentiated_by(_negative_binomial_curvature)
+def _negative_binomial_slope(s: Array, y: Array, dispersion: Array) -> Array:
+    """(mu - y) / (1 + dispersion mu)."""
+    e, (mean, _) = jnp.exp(-jnp.abs(s)), _bounded_mean(s, dispersion)
+    return jnp.where(s > 0, (1 - y * e) * mean, (e - y) / (1 + dispersion * e))
+
+
+def _negative_binomial_kernel(s: Array, y: Array, dispersion: Array) -> Array:
+    """With t = log(dispersion mu): as log1p(e^t) below t = 0, and t + log1p(e^-t) above, where s cancels in y."""
+    positive = dispersion > 0
+    t = jnp.where(positive, s + jnp.log(jnp.where(positive, dispersion, 1.0)), -jnp.inf)
+    large = t > 0
+    low = jnp.where(large, 0.0, s)
+    mean = jnp.exp(low)
+    logarithm = jnp.log1p(jnp.where(positive & ~large, dispersion * mean, 0.0))
+    bent = mean / relative_expm1(logarithm)
+    small = jnp.where(jnp.isinf(bent), bent + 0 * y, bent + times(y, logarithm - low))
+    safe = jnp.where(large, dispersion, 1.0)
+    beyond = jnp.log1p(jnp.exp(-jnp.where(large, t, 0.0)))
+    return jnp.where(large, (t + beyond) / safe + y * (jnp.log(safe) + beyond), small)
+
+
+def _negative_binomial_whole(s: Array, y: Array, dispersion: Array) -> Array:
+    """(y + 1/a) log((1 + a mu) / (1 + a y)) - y u: with q = a y / (1 + a y), y/q (log(1 + q (e^u - 1)) - q u)."""
+    zero = y == 0
+    count = jnp.where(zero, 1.0, y)
+    u, c = s - jnp.log(count), 1 / (1 + dispersion * count)
+    q = dispersion * count * c
+    most = q > 0.5
+    # Many counts beside the dispersion: the same of the other share, c = 1 - q.
+    share = jnp.where(most, c, jnp.where(q > 0, q, 1.0))
+    bent = count * jnp.where(most, c / jnp.where(most, q, 1.0), 1.0) * share_divergence(share, jnp.where(most, -u, u))
+    # Few, and a small mean: next to Poisson, in a form that holds at q = 0.
+    change = jnp.exp(s) - count
+    product = jnp.where(q > 0, dispersion * change * c, 0.0)
+    poisson_like = (jnp.abs(u) >= 1) & (product < 1) & ~most
+    product = jnp.where(poisson_like, product, 0.0)
+    few = jnp.where(jnp.isinf(change), change, change / relative_expm1(jnp.log1p(product)) - count * u)
+    near_poisson = jnp.where(jnp.abs(u) < 1, count * excess(jnp.where(jnp.abs(u) < 1, u, 0.0)), few)
+    found = jnp.where(q > 0, jnp.where(poisson_like, few, bent), near_poisson)
+    return jnp.where(zero, _negative_binomial_kernel(s, 0 * y, dispersion), found)
+
+
+_negative_binomial = half_deviance(_negative_binomial_slope, _negative_binomial_kernel, _negative_binomial_whole)
+
+
+@register(
+    LossCard(
+        task="count",
+        prediction="log mean",
+        target="non-negative",
+        formula=r"(y + \tfrac{1}{a}) \log(1 + a e^{s}) - y s",
+        hyperparameters={"dispersion": NON_NEGATIVE_FINITE, "full": UNIT},
+        # Of order y and, at dispersion 0, of order mu: no bound holds for every target.
+        lipschitz=None,
+        smoothness=None,
+        non_negative=lambda full: bool(full),
+        symmetric=False,
+        origin=2,
+        tails=lambda dispersion: "linear" if dispersion > 0 else "exponential",
+        zero_at_perfect_fit=lambda full: bool(full),
+        elicits="log of the mean",
+        noise="negative binomial",
+        reference="Lawless (1987)",
+    )
+)
+def negative_binomial(
+    prediction: Scalar, target: Scalar, *, dispersion: ArrayLike = 1.0, full: ArrayLike = False
+) -> Float[Array, ""]:
+    """Half the negative binomial deviance of a log mean: for counts whose variance is `mu + dispersion mu**2`.
+
+    Formula: `(y + 1/a) log(1 + a mu) - y s` with `mu = exp(s)` and a the dispersion; at a = 0 it is `poisson`. Dropped
+    are `y log y - (y + 1/a) log(1 + a y)`, which `full=True` adds. Unlike `poisson` it grows only linearly in s, so a
+    mean that is far too large pulls by no more than 1/a. statsmodels' `NegativeBinomial(alpha)` and R's theta = 1/a.
+
+    Args:
+        prediction: s, the log of the mean, any real number.
+        target: y, at least 0, a count or any other amount; the loss is in nats.
+        dispersion: a, in [0, inf).
+        full: whether to add the terms of y alone, so that a perfect fit costs 0.
+
+    Source: Lawless (1987), Canadian Journal of Statistics 15, section 2.
+    """
+    s, y = counted(prediction, target)
+    return _negative_binomial(full, s, y, like(dispersion, s))
+
+
+@differentiated_by(lambda s, y, trials: trials * sigmoid(s) * sigmoid(-s))
+def _binomial_slope(s: Array, y: Array, trials: Array) -> Array:
+    return times(trials - y, sigmoid(s)) - y * sigmoid(-s)
+
+
+def _binomial_kernel(s: Array, y: Array, trials: Array) -> Array:
+    return times(trials - y, softplus(s)) + times(y, softplus(-s))
+
+
+def _binomial_whole(s: Array, y: Array, trials: Array) -> Array:
+    """n (log(1 + q (e^u - 1)) - q u) with q = y/n and u the distance from its log-odds; the same of -u and 1 - q."""
+    inside = (y > 0) & (y < trials)
+    hits, misses = jnp.where(inside, y, 1.0), jnp.where(inside, trials - y, 1.0)
+    u = s - (jnp.log(hits) - jnp.log(misses))
+    fewer = jnp.minimum(hits, misses)
+    found = fewer * share_divergence(fewer / (hits + misses), jnp.where(hits <= misses, u, -u))
+    return jnp.where(inside, found, _binomial_kernel(s, y, trials))
+
+
+_binomial = half_deviance(_binomial_slope, _binomial_kernel, _binomial_whole)
+
+
+@register(
+    LossCard(
+        task="count",
+        prediction="logit",
+        target="successes",
+        formula=r"n \log(1 + e^{s}) - y s",
+        hyperparameters={"trials": POSITIVE_FINITE, "full": UNIT},
+        lipschitz=lambda trials: float(trials),
+        smoothness=lambda trials: trials / 4,
+        zero_at_perfect_fit=False,
+        elicits="log-odds",
+        proper=True,
+        calibrated=True,
+        noise="binomial",
+        reference="Nelder and Wedderburn (1972)",
+    )
+)
+def binomial(
+    prediction: Scalar, target: Scalar, *, trials: ArrayLike = 1.0, full: ArrayLike = False
+) -> Float[Array, ""]:
+    """Half the binomial deviance of a log-odds (not of a log mean): for y successes in n trials.
+
+    Formula: `n log(1 + exp(s)) - y s`, as `(n - y) softplus(s) + y softplus(-s)`; at one trial it is `logistic`.
+    Dropped is `y log(y/n) + (n - y) log(1 - y/n)`, which `full=True` adds. Never negative. Where the number of trials
+    differs from row to row, use `logistic` with the share of successes as the target and the trials as weights.
+
+    Args:
+        prediction: s, the log-odds of a success, any real number.
+        target: y, the number of successes, in [0, trials]; the loss is in nats.
+        trials: n, in (0, inf).
+        full: whether to add the terms of y alone, so that a perfect fit costs 0.
+
+    Source: Nelder and Wedderburn (1972), Journal of the Royal Statistical Society A 135, section 3.
+    """
+    s, y = counted(prediction, target)
+    n = like(trials, s)
+    return _binomial(full, s, jnp.where(y <= n, y, jnp.nan), n)
