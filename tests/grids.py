@@ -24,7 +24,7 @@ def regression_vectors(prediction: str, dtype: Any) -> tuple[np.ndarray, np.ndar
     """Vectors of three: ordered and crossed, at the target and beside it, parallel and opposite, tiny and huge."""
     huge, tiny = float(np.finfo(dtype).max) ** 0.8, float(np.finfo(dtype).tiny) ** 0.8
     points = [
-        *([0, 0, 0], [1, 0, -1], [1.5, 1.5, 1.5], [1, 2, 3], [-1, -2, -3], [1, 2, 3.0001], [2, 4, 6], [0, 1, 0]),
+        *([0, 0, 0], [1, 0, -1], [1.5, 1.5, 2.5], [1, 2, 3], [-1, -2, -3], [1, 2, 3.0001], [-1, 2, 0.5], [0, 1, 0]),
         *([huge, -huge, tiny], [tiny, tiny, -tiny], [huge, 1, 0], [1e-9, 3e-5, 0.1], [1, 1e-4, 1e-9], [0.1, 0.2, 0.3]),
     ]
     targets: list[Any] = [0.0, 1.5, -1e9] if prediction == "quantiles" else [[1, 2, 3], [0, 0, 1], [1e-9, -huge, huge]]

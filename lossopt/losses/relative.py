@@ -168,25 +168,20 @@ def symmetric_absolute_percentage_error(prediction: Scalar, target: Scalar) -> F
 
 
 def _directions(prediction: Array, target: Array) -> tuple[Array, Array, Array, Array]:
-    """Both over their lengths, the length of the prediction, and whether it is 0 (then its length is called 1).
-
-    Stacked, so that equal vectors have equal directions to the last bit, whatever the compiler does with the sums.
-    """
-    both = jnp.stack([prediction, target])
-    largest = jnp.max(jnp.abs(both), axis=1)
-    nowhere = largest[0] == 0
-    unit = jnp.where(jnp.stack([nowhere, jnp.array(False)]), 1.0, largest)
-    scaled = both / unit[:, None]
-    lengths = jnp.sqrt(jnp.sum(scaled * scaled, axis=1))
-    lengths = jnp.where(jnp.stack([nowhere, jnp.array(False)]), 1.0, lengths)
-    first, second = scaled / lengths[:, None]
-    return first, second, unit[0] * lengths[0], nowhere
+    """Both over their lengths, the length of the prediction, and whether it is 0 (then its length is called 1)."""
+    largest, other = jnp.max(jnp.abs(prediction)), jnp.max(jnp.abs(target))
+    nowhere = largest == 0
+    unit = jnp.where(nowhere, 1.0, largest)
+    first, second = prediction / unit, target / other
+    length = jnp.where(nowhere, 1.0, jnp.sqrt(jnp.sum(first * first)))
+    return first / length, second / jnp.sqrt(jnp.sum(second * second)), unit * length, nowhere
 
 
 @jax.custom_jvp
 def _cosine_distance(prediction: Array, target: Array) -> Array:
     a, b, _, nowhere = _directions(prediction, target)
-    apart = a - b
+    # Equal vectors are 0 apart, whatever the compiler does with the sums in their lengths.
+    apart = jnp.where(jnp.all(prediction == target), 0.0, a - b)
     return jnp.where(nowhere, 1 + 0 * b[0], jnp.sum(apart * apart) / 2)
 
 
@@ -203,11 +198,9 @@ def _asked(tangent: Any) -> bool:
 
 @jax.custom_jvp
 def _turn(prediction: Array, target: Array) -> Array:
-    """The slope (c a - b) / n, with c the cosine; near parallel as (a - b) - (1 - c) a, which does not cancel."""
+    """The slope: minus the part of b across a, over n."""
     a, b, n, nowhere = _directions(prediction, target)
-    c, apart = jnp.sum(a * b), a - b
-    turn = jnp.where(c > 0.5, apart - jnp.sum(apart * apart) / 2 * a, c * a - b)
-    return jnp.where(nowhere, 0 * b, turn / n)
+    return jnp.where(nowhere, 0 * b, -_across(a, b) / n)
 
 
 @functools.partial(_turn.defjvp, symbolic_zeros=True)

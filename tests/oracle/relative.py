@@ -1,4 +1,4 @@
-"""Losses of a prediction beside its target, and of vectors: formulas in the prediction (a list of Jets) and the target."""
+"""Losses of a prediction beside its target, and of vectors: formulas in Jets of the prediction."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -55,7 +55,7 @@ JETS: dict[str, Callable[..., Jet]] = {
 
 
 def jets(name: str, prediction: Any, target: Any, given: dict[str, Any]) -> list[Entries]:
-    """Value, gradient and Hessian of a loss in JETS, each entry with its sensitivity to the rounding of both arguments."""
+    """Value, gradient and Hessian of a loss in JETS, each entry with its sensitivity."""
     point = prediction if isinstance(prediction, list) else [prediction]
     sizes = [abs(x) for x in point if x != 0] or [1.0]
     # Enough that a sum or difference still knows its smaller part, and its square.
