@@ -41,6 +41,11 @@ SHAPES = [-math.inf, -2.0, 0.0, 1e-9, 1.0, 1.5, 2 - 1e-6, 2.0, 2 + 1e-6, 2.5, 4.
 
 ROBUST = ("cauchy", "fair", "welsch", "geman_mcclure", "tukey", "hampel", "andrews", "truncated_quadratic")
 
+# How labels get confused: not at all, evenly, and each with its neighbour alone.
+CLEAN = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+EVEN = ((0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8))
+NEXT = ((0.75, 0.25, 0.0), (0.0, 0.75, 0.25), (0.25, 0.0, 0.75))
+
 CASES = [
     Case("squared_error", {}),
     Case("half_squared_error", {}),
@@ -88,7 +93,7 @@ CASES = [
     *_each("poisson", full=[False, True]),
     *_each("gamma", full=[False, True]),
     *_each("inverse_gaussian", full=[False, True]),
-    *_each("tweedie", power=[0.0, 1.0, 1 - 1e-9, 1 + 1e-9, 1.5, 2.0, 2 - 1e-9, 2 + 1e-9, 3.0]),
+    *_each("tweedie", power=[0.0, 1.0, 1 - 1e-9, 1 + 1e-9, 1.5, 2.0, 2 - 1e-6, 2 + 1e-9, 3.0]),
     *[Case("tweedie", {"power": power, "full": True}) for power in (-1.0, 0.0, 1.0, 1 + 1e-9, 1.5, 2.0, 2 + 1e-9, 3.0)],
     *_each("negative_binomial", dispersion=[1.0, 0.0, 1e-12, 0.01, 100.0]),
     *[Case("negative_binomial", {"dispersion": a, "full": True}) for a in (0.0, 1e-12, 1.0, 100.0)],
@@ -102,6 +107,21 @@ CASES = [
     *_each("softmax_cross_entropy", label_smoothing=[0.1], class_weights=[(1.0, 2.0, 0.5), (3.0, 3.0, 3.0)]),
     Case("softmax_cross_entropy", {"label_smoothing": 0.1, "class_weights": (1.0, 2.0, 0.5)}),
     Case("softmax_cross_entropy_soft", {}),
+    Case("one_versus_rest", {}),
+    Case("crammer_singer", {}),
+    Case("weston_watkins", {}),
+    Case("multiclass_perceptron", {}),
+    Case("sparsemax", {}),
+    *_each("poly1", epsilon=[1.0, -1.0, 0.0]),
+    *_each("categorical_focal", gamma=[2.0, 0.0, 0.5], class_weights=[(1.0, 2.0, 0.5)]),
+    Case("multiclass_brier", {}),
+    Case("kl_divergence", {}),
+    *_each("generalized_cross_entropy", q=[0.7, 0.0, 1.0]),
+    Case("symmetric_cross_entropy", {}),
+    Case("symmetric_cross_entropy", {"alpha": 0.0, "log_zero": -1.0}),
+    Case("absolute_probability_error", {}),
+    Case("forward_corrected", {}),
+    *_each("forward_corrected", transition=[CLEAN, EVEN, NEXT]),
 ]
 
 

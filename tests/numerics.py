@@ -3,7 +3,8 @@
 The one place that says what error is allowed.
 """
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import grids
@@ -134,8 +135,7 @@ def points(case: Case, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _counts(card: losses.LossCard, sizes: np.ndarray, given: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """The extremes against 1 and 0 (or all of the trials), a few against other targets, and what lies around a fit."""
-    # A power just below 2 is 2 in float32, where 0 is no longer legal.
-    trials, zero = given.get("trials"), () if card.target == "positive" or given.get("power", 0) >= 2 else (0.0,)
+    trials, zero = given.get("trials"), () if card.target == "positive" else (0.0,)
     most = 1.0 if trials is None else trials
     others = np.array([0.3, 7.0, 1e6] if trials is None else [0.3 * trials, 0.999 * trials], sizes.dtype)
     fits = np.log(others) if trials is None else np.log(others / (others.dtype.type(trials) - others))
@@ -272,10 +272,16 @@ def vector_points(card: losses.LossCard, dtype: Any) -> tuple[np.ndarray, np.nda
 
 def vector_truths(case: Case, dtype: Any, grid: Grid | None = None) -> Iterator[Truth]:
     """The same for a loss of a vector: the value, every entry of the gradient, every entry of the Hessian."""
-    given = settings(case, dtype)
-    truth_of = oracle.shares_truth if case.card.prediction == "probabilities" else oracle.softmax_truth
+    given, truth_of = settings(case, dtype), _vector_truth(case)
     for p, y in zip(*(part.tolist() for part in grid or vector_points(case.card, dtype)), strict=True):
-        yield Truth(p, y, oracle.jets(case.name, p, y, given) if case.name in oracle.JETS else truth_of(p, y, given))
+        yield Truth(p, y, truth_of(p, y, given))
+
+
+def _vector_truth(case: Case) -> Callable[..., list]:
+    for names, truth_of in ((oracle.JETS, oracle.jets), (oracle.LOGITS, oracle.logits_truth)):
+        if case.name in names:
+            return functools.partial(truth_of, case.name)
+    return oracle.shares_truth if case.card.prediction == "probabilities" else oracle.softmax_truth
 
 
 def vector_errors(case: Case, dtype: Any) -> Iterator[Error]:

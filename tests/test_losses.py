@@ -82,13 +82,14 @@ def test_the_largest_numbers_give_no_nan_and_infinity_gives_the_limit(case):
     sides = np.array([largest, -largest, np.inf, -np.inf], SINGLE)
     if case.card.prediction == "above -1":
         sides = np.repeat(sides[::2], 2)
-    hard = {"real": (0.0,), "non-zero": (1.0, -2.0)}.get(case.card.target, (0.0, 1.0))
+    hard = {"real": (0.0,), "non-zero": (1.0, -2.0), "positive": (1.0,)}.get(case.card.target, (0.0, 1.0))
     for target in hard:
         found = numerics.everything(case.loss, sides, np.full_like(sides, target))
         assert not any(np.isnan(order[:2]).any() for order in found)
         assert not any(np.isnan(order).any() for order in found[:3])
         far = numerics.everything(case.loss, sides[:2] * SINGLE(1e-8), np.full_like(sides[:2], target)).value
-        limit = np.where(np.abs(far) > 1e6, np.copysign(np.inf, far), np.where(far < 1e-6, 0.0, case.card.supremum))
+        settled = far if case.card.task == "count" else np.where(far < 1e-6, 0.0, case.card.supremum)
+        limit = np.where(np.abs(far) > 1e6, np.copysign(np.inf, far), settled)
         if case.card.tails != "logarithmic":
             np.testing.assert_allclose(found.value[2:], limit, rtol=1e-5)
 
@@ -118,6 +119,8 @@ ILLEGAL = {
     "simplex": [[-0.1, 0.6, 0.5], [0.0, np.nan, 1.0]],
     "non-zero": [0.0],
     "non-negative": [-1.0, -1e-6],
+    "positive": [-1.0, 0.0],
+    "successes": [-1.0, 10.1],
     "direction": [[0.0, 0.0, 0.0]],
 }
 

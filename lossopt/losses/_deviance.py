@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -33,11 +34,11 @@ class HalfDeviance(NamedTuple):
 def half_deviance(slope: Function, kernel: Function, whole: Function) -> HalfDeviance:
     """Put the parts together; each is a function of the prediction, the target and the hyperparameters."""
 
-    # One rule around the choice: beside an infinite slope, the branch not chosen would give 0 times infinity.
+    # One rule around the choice, and no `where`: beside an infinite slope the branch not chosen would give NaN.
     @differentiated_by(lambda *arguments: slope(*arguments[:-1]))
     def either(*arguments: Array) -> Array:
         *arguments, full = arguments
-        return jnp.where(full != 0, whole(*arguments), kernel(*arguments))
+        return jax.lax.cond(full != 0, whole, kernel, *arguments)
 
     attach = differentiated_by(slope)
     return HalfDeviance(attach(kernel), attach(whole), either)
@@ -63,4 +64,5 @@ def share_divergence(share: Array, v: Array) -> Array:
     huge = log_part > 40
     rising = jnp.where(huge, log_part, jnp.log1p(jnp.exp(jnp.where(huge, 0.0, log_part)) - share))
     falling = jnp.log1p(share * jnp.expm1(-jnp.abs(v)))
-    return jnp.where(near, close, jnp.where(v > 0, rising, falling) / share - v)
+    far = jnp.where(v > 0, rising, falling) / share - jnp.where(jnp.isinf(v), -jnp.inf, v)
+    return jnp.where(near, close, far)

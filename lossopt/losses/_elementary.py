@@ -166,7 +166,9 @@ def _second_order(x: Array) -> Array:
 def excess(x: Array) -> Array:
     """e^x - 1 - x, as its series near 0."""
     near = jnp.abs(x) < 1
-    return jnp.where(near, x * x * _second_order(jnp.where(near, x, 0.0)), jnp.expm1(x) - jnp.where(near, 0.0, x))
+    return jnp.where(
+        near, x * x * _second_order(jnp.where(near, x, 0.0)), jnp.expm1(x) - jnp.where(jnp.isposinf(x), 0.0, x)
+    )
 
 
 def relative_excess(x: Array) -> Array:

@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import counted, like, Scalar, times
+from ._arguments import counted, like, Scalar
 from ._card import ANY_FINITE, LossCard, register, UNIT
 from ._deviance import above_fit, half_deviance
 from ._elementary import differentiated_by, excess, power_growth, relative_excess
@@ -150,7 +150,7 @@ def _tweedie_slope(s: Array, y: Array, power: Array) -> Array:
 
 
 def _tweedie_kernel(s: Array, y: Array, power: Array) -> Array:
-    by_mean, by_target = power_growth(s, 2 - power), times(y, power_growth(s, 1 - power))
+    by_mean, by_target = power_growth(s, 2 - power), y * power_growth(jnp.where(y == 0, 0.0, s), 1 - power)
     # On either side one of the two wins however far, also where both overflow.
     winner = jnp.where(s > 0, by_mean, -by_target)
     return jnp.where(jnp.isinf(winner), winner, by_mean - by_target)
@@ -159,11 +159,8 @@ def _tweedie_kernel(s: Array, y: Array, power: Array) -> Array:
 def _power_difference(s: Array, y: Array, u: Array, rate: Array) -> Array:
     """(e^(rate s) - y**rate) / rate, u at rate 0, from the larger of the two."""
     large = rate * u > 1
-    return jnp.where(
-        large,
-        jnp.exp(jnp.where(large, rate * s, 0.0)) * power_growth(u, -rate),
-        jnp.power(y, rate) * power_growth(jnp.where(large, 0.0, u), rate),
-    )
+    above = jnp.exp(jnp.where(large, rate * s, 0.0)) * power_growth(jnp.where(large, u, 0.0), -rate)
+    return jnp.where(large, above, jnp.power(y, rate) * power_growth(jnp.where(large, 0.0, u), rate))
 
 
 def _tweedie_whole(s: Array, y: Array, power: Array) -> Array:
@@ -172,15 +169,15 @@ def _tweedie_whole(s: Array, y: Array, power: Array) -> Array:
     For p in [1, 2] nothing cancels.
     """
     zero, b, a = y == 0, 2 - power, 1 - power
-    amount = jnp.where(zero, 1.0, y)
-    u = s - jnp.log(amount)
+    amount, at = jnp.where(zero, 1.0, y), jnp.where(zero, 0.0, s)
+    u = at - jnp.log(amount)
     near = jnp.abs(u) < 1
     v = jnp.where(near, u, 0.0)
     close = jnp.power(amount, b) * v * (relative_excess(b * v) - relative_excess(a * v))
-    by_mean, by_target = _power_difference(s, amount, u, b), y * _power_difference(s, amount, u, a)
+    by_mean, by_target = _power_difference(at, amount, u, b), y * _power_difference(at, amount, u, a)
     winner = jnp.where(u > 0, by_mean, -by_target)
     away = jnp.where(jnp.isinf(winner), winner, by_mean - by_target)
-    of_zero = jnp.exp(b * s) / jnp.where(b > 0, b, 1.0)
+    of_zero = jnp.exp(jnp.where(zero, b * s, 0.0)) / jnp.where(b > 0, b, 1.0)
     return jnp.where(zero, of_zero, jnp.where(near, close, away))
 
 

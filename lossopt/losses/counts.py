@@ -95,6 +95,12 @@ def _negative_binomial_slope(s: Array, y: Array, dispersion: Array) -> Array:
     return jnp.where(s > 0, (1 - y * e) * mean, (e - y) / (1 + dispersion * e))
 
 
+def _product(dispersion: Array, mean: Array) -> Array:
+    # At dispersion 0 its derivative, the mean, is squared: 0 is taken where that overflows.
+    usable = jnp.where(dispersion > 0, jnp.isfinite(mean), mean < math.sqrt(float(jnp.finfo(mean.dtype).max)))
+    return jnp.where(usable, dispersion * jnp.where(usable, mean, 0.0), 0.0)
+
+
 def _negative_binomial_kernel(s: Array, y: Array, dispersion: Array) -> Array:
     """With t = log(dispersion mu): as log1p(e^t) below t = 0, and t + log1p(e^-t) above, where s cancels in y."""
     positive = dispersion > 0
@@ -102,7 +108,7 @@ def _negative_binomial_kernel(s: Array, y: Array, dispersion: Array) -> Array:
     large = t > 0
     low = jnp.where(large, 0.0, s)
     mean = jnp.exp(low)
-    logarithm = jnp.log1p(jnp.where(positive & ~large, dispersion * mean, 0.0))
+    logarithm = jnp.log1p(_product(dispersion, mean))
     bent = mean / relative_expm1(logarithm)
     small = jnp.where(jnp.isinf(bent), bent + 0 * y, bent + times(y, logarithm - low))
     safe = jnp.where(large, dispersion, 1.0)
@@ -112,23 +118,25 @@ def _negative_binomial_kernel(s: Array, y: Array, dispersion: Array) -> Array:
 
 def _negative_binomial_whole(s: Array, y: Array, dispersion: Array) -> Array:
     """(y + 1/a) log((1 + a mu) / (1 + a y)) - y u: with q = a y / (1 + a y), y/q (log(1 + q (e^u - 1)) - q u)."""
-    zero = y == 0
-    count = jnp.where(zero, 1.0, y)
-    u, c = s - jnp.log(count), 1 / (1 + dispersion * count)
+    zero, positive = y == 0, dispersion > 0
+    count, at = jnp.where(zero, 1.0, y), jnp.where(zero, 0.0, s)
+    u, c = at - jnp.log(count), 1 / (1 + dispersion * count)
     q = dispersion * count * c
-    most = q > 0.5
+    most, near = q > 0.5, jnp.abs(u) < 1
     # Many counts beside the dispersion: the same of the other share, c = 1 - q.
-    share = jnp.where(most, c, jnp.where(q > 0, q, 1.0))
-    bent = count * jnp.where(most, c / jnp.where(most, q, 1.0), 1.0) * share_divergence(share, jnp.where(most, -u, u))
-    # Few, and a small mean: next to Poisson, in a form that holds at q = 0.
-    change = jnp.exp(s) - count
-    product = jnp.where(q > 0, dispersion * change * c, 0.0)
-    poisson_like = (jnp.abs(u) >= 1) & (product < 1) & ~most
-    product = jnp.where(poisson_like, product, 0.0)
-    few = jnp.where(jnp.isinf(change), change, change / relative_expm1(jnp.log1p(product)) - count * u)
-    near_poisson = jnp.where(jnp.abs(u) < 1, count * excess(jnp.where(jnp.abs(u) < 1, u, 0.0)), few)
-    found = jnp.where(q > 0, jnp.where(poisson_like, few, bent), near_poisson)
+    share, factor = jnp.where(most, c, jnp.where(positive, q, 0.5)), jnp.where(most, c / jnp.where(most, q, 1.0), 1.0)
+    bent = count * factor * share_divergence(share, jnp.where(most, -u, u))
+    straight = ~positive | (~near & ~most & (at + jnp.log(jnp.where(positive, dispersion, 1.0)) < 0))
+    found = jnp.where(straight, _next_to_poisson(jnp.where(straight, at, 0.0), count, dispersion * c), bent)
     return jnp.where(zero, _negative_binomial_kernel(s, 0 * y, dispersion), found)
+
+
+def _next_to_poisson(s: Array, y: Array, bend: Array) -> Array:
+    """The same where a mu is small, in a form that holds at a = 0; `bend` is a / (1 + a y)."""
+    u, change = s - jnp.log(y), jnp.exp(s) - y
+    near = jnp.abs(u) < 1
+    far = jnp.where(jnp.isinf(change), change, change / relative_expm1(jnp.log1p(_product(bend, change))) - y * u)
+    return jnp.where(near, y * excess(jnp.where(near, u, 0.0)), far)
 
 
 _negative_binomial = half_deviance(_negative_binomial_slope, _negative_binomial_kernel, _negative_binomial_whole)
