@@ -17,11 +17,16 @@ from lossopt.losses import _card
 from lossopt.properties import check, Report
 
 
+def claimed(warning, card):
+    """Whether a warning repeats what the card says itself: a smoothed quantile is not 0, nor least, at the target."""
+    return not card.zero_at_perfect_fit and warning.startswith(("The loss is not 0 when", "The loss is least"))
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_claim_on_the_card_is_measured(case):
     report = check(case.loss)
     assert report.agrees, report
-    assert report.warnings == ()
+    assert [warning for warning in report.warnings if not claimed(warning, case.card)] == []
     assert report.gradient_error == 0
     assert report.curvature_error == 0
 

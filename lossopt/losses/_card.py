@@ -240,7 +240,7 @@ def claims(loss: Loss) -> LossCard:
     """
     fn = _function(loss)
     if fn in _DERIVED and has_card(loss):
-        return _DERIVED[fn](**hyperparameters(loss))
+        return _DERIVED[fn](**{name: _number(value) for name, value in hyperparameters(loss).items()})
     if fn not in _CARDS:
         label = getattr(fn, "__name__", repr(fn))
         raise ValueError(f"{label} has no card: lossopt.check(loss, task=...) measures its properties.")
@@ -278,7 +278,7 @@ def check_hyperparameters(loss: Loss, values: Mapping[str, Any]) -> None:
         return
     for name, domain in claims(loss).hyperparameters.items():
         value = values.get(name)
-        if value is None or isinstance(value, jax.core.Tracer):
+        if value is None or any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
             continue
         if not domain.contains(value):
             raise ValueError(

@@ -165,7 +165,7 @@ def _steepest(levels: ArrayLike) -> float:
     )
 )
 def multi_quantile(
-    prediction: Vector, target: Scalar, *, levels: Vector | tuple[float, ...] = (0.1, 0.5, 0.9)
+    prediction: Vector, target: Scalar, *, levels: Vector | tuple[Scalar, ...] = (0.1, 0.5, 0.9)
 ) -> Float[Array, ""]:
     """The mean of the pinballs of several quantiles at once: the prediction is a vector with one entry a level.
 

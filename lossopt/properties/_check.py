@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import losses
 from . import _differences, _elicits, _extremes, _kinks, _limits, _noise
+from ._functionals import explanations, Point
 from ._lines import Curve, follow, grid, hard, Line, lines
 from ._report import findings, Report
 from ._subject import choose, precision, Subject, subject
@@ -53,11 +55,12 @@ def check(
         ValueError: the loss does not give one floating number an example, or the task or the kinds are unknown.
     """
     what = subject(loss, task, prediction, target, classes)
-    minimisers = [_elicits.location(what, sample) for sample in _elicits.SAMPLES] if what.task == "regression" else []
-    report = _measured(_survey(what, seed), minimisers)
+    minimisers = _elicits.locations(what) if what.task == "regression" else []
+    given = losses.hyperparameters(loss)
+    report = _measured(_survey(what, seed), minimisers, given)
     if not losses.has_card(loss):
         return report
-    found = findings(losses.card(loss), report, minimisers, losses.hyperparameters(loss))
+    found = findings(losses.card(loss), report, what, minimisers, given)
     return dataclasses.replace(report, findings=found)
 
 
@@ -72,7 +75,7 @@ def _distinct(curve: Curve) -> Curve:
     return Curve(curve.line, *(f[first] for f in curve[1:]))
 
 
-def _measured(survey: Survey, minimisers: list[float]) -> Report:
+def _measured(survey: Survey, minimisers: list[Point], given: Mapping[str, Any]) -> Report:
     what = survey.what
     errors = _errors(survey)
     extremes = _extremes_of(survey)
@@ -90,7 +93,7 @@ def _measured(survey: Survey, minimisers: list[float]) -> Report:
         "zero_at_perfect_fit": _zero_at_perfect_fit(survey),
         **extremes,
     }
-    special = _of_regression(survey, minimisers) if what.task == "regression" else _of_classification(survey)
+    special = _of_regression(survey, minimisers, given) if what.task == "regression" else _of_classification(survey)
     report = Report(**shared, **special)
     return dataclasses.replace(report, warnings=warnings(what, report, survey.curves, survey.kinks, errors))
 
@@ -112,12 +115,7 @@ def _starts(survey: Survey) -> tuple[np.ndarray, np.ndarray]:
 
 def _extremes_of(survey: Survey) -> dict[str, float]:
     """Constants: the extremes inside, together with the limits at the ends and the jumps of the slope."""
-    what, limits = survey.what, survey.limits
-    inside = (
-        _extremes.across(what, *_starts(survey), survey.seed)
-        if what.of_vector
-        else _extremes.along(what, survey.curves)
-    )
+    limits, inside = survey.limits, _inner_extremes(survey)
     slopes, bends = _outer_slopes(survey), _outer_bends(survey)
     steepest = _greatest(inside["slope"], slopes)
     scale = steepest if math.isfinite(steepest) else 1.0
@@ -128,6 +126,18 @@ def _extremes_of(survey: Survey) -> dict[str, float]:
         "supremum": _plain(_greatest(inside["value"], [limit.value for limit in limits]), 1.0),
         "infimum": _plain(-_greatest(inside["least_value"], [-limit.value for limit in limits]), 1.0),
     }
+
+
+def _inner_extremes(survey: Survey) -> dict[str, float]:
+    what = survey.what
+    if not what.of_vector:
+        return _extremes.along(what, survey.curves)
+    inside = _extremes.across(what, *_starts(survey), survey.seed)
+    if what.prediction == "probabilities":
+        return inside
+    targets = np.unique(np.array([curve.line.target for curve in survey.curves]), axis=0)
+    shrunk = _extremes.at_zero(what, targets, survey.seed)
+    return {name: max(found, shrunk[name]) for name, found in inside.items()}
 
 
 def _outer_slopes(survey: Survey) -> list[float]:
@@ -165,13 +175,15 @@ def _hard_lines(survey: Survey) -> list[Line]:
     return [curve.line for curve in survey.curves if hard(curve.line)]
 
 
-def _of_regression(survey: Survey, minimisers: list[float]) -> dict[str, Any]:
+def _of_regression(survey: Survey, minimisers: list[Point], given: Mapping[str, Any]) -> dict[str, Any]:
     usable = [curve for curve in survey.curves if np.isfinite(curve.value).mean() > 0.5] or survey.curves
     shapes = [_noise.shape_of(survey.what, curve.line, _far_right(survey, curve)) for curve in usable]
-    symmetric, alike = all(_noise.symmetric(shape) for shape in shapes), _noise.alike(shapes)
+    symmetric = all(_noise.symmetric(shape) for shape in shapes)
+    # Of a prediction beside a target of another kind it is no density of the residual, whatever its shape.
+    alike = survey.what.target == "real" and not survey.what.of_vector and _noise.alike(shapes)
     return {
         "symmetric": symmetric,
-        "elicits": _functional(minimisers, shapes[0]),
+        "elicits": _functional(survey.what, minimisers, shapes[0], given),
         "proper": None,
         "calibrated": None,
         "noise_symmetric": None,
@@ -185,14 +197,15 @@ def _far_right(survey: Survey, curve: Curve) -> tuple[float, float]:
     return next(limit.last for limit in ends if limit.end.outward > 0)
 
 
-def _functional(minimisers: list[float], shape: _noise.Shape) -> str | None:
-    """The name of what was elicited; a level is read from the loss at residuals 1 and -1, then put to the test."""
+def _functional(what: Subject, minimisers: list[Point], shape: _noise.Shape, given: Mapping[str, Any]) -> str | None:
+    """The name of what was elicited, at a level read from the loss at residuals 1 and -1, or else at what is bound."""
     left, right = shape.left[_noise.ONE], shape.right[_noise.ONE]
-    level = float(left / (left + right)) if left + right > 0 else 0.5
-    names = _elicits.of_residuals(minimisers, min(max(level, 1e-6), 1 - 1e-6))
+    level = float(left / (left + right)) if 0 < left + right < math.inf else 0.5
+    level = min(max(level, 1e-6), 1 - 1e-6)
+    names = explanations(what, minimisers, {**given, "level": level}) or explanations(what, minimisers, given)
     if not names:
         return None
-    return names[0] if names[0] in ("mean", "median") else f"{names[0]} at level {level:.6g}"
+    return f"{names[0]} at level {level:.6g}" if names[0] in ("quantile", "expectile") else names[0]
 
 
 def _efficiency(survey: Survey, main: Curve) -> float | None:

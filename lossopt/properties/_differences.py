@@ -62,7 +62,7 @@ def _along(what: Subject, curve: Curve, kinks: set[float]) -> Errors:
     return Errors(
         _worst(_triple("value", "slope", low, middle, high), noise),
         _worst(_triple("slope", "curvature", *ends), bend_noise[apart]),
-        _roughest(middle, scatter),
+        _roughest(middle, near, scatter),
     )
 
 
@@ -70,6 +70,9 @@ def across(what: Subject, predictions: np.ndarray, targets: np.ndarray, seed: in
     """The worst error of the slope of a loss of a vector, along a random direction at each point."""
     random = np.random.default_rng(seed)
     direction, room = random.normal(size=predictions.shape), np.ones((len(predictions), 1))
+    if what.prediction == "vector":
+        # There is no direction at 0, and the nearer the steeper.
+        room = np.linalg.norm(predictions, axis=1, keepdims=True)
     if what.prediction == "probabilities":
         direction -= direction.mean(axis=1, keepdims=True)
         room = predictions.min(axis=1, keepdims=True)
@@ -87,9 +90,11 @@ def across(what: Subject, predictions: np.ndarray, targets: np.ndarray, seed: in
 
 
 def _centres(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
-    """Up to 800 coordinates of moderate size, each with its distance from the nearest end (0, on an endless line)."""
+    """Up to 800 coordinates of moderate size, each with its distance from the nearest end."""
     line, small = curve.line, choose(1e-6, 1e-2)
-    room = np.minimum(np.abs(curve.x - (0.0 if np.isinf(line.low) else line.low)), np.abs(line.high - curve.x))
+    # On an endless side the coordinate is as far from its end as from 0.
+    ends = [end if np.isfinite(end) else 0.0 for end in (line.low, line.high)]
+    room = np.min([np.abs(curve.x - end) for end in ends], axis=0)
     usable = np.flatnonzero((room > small) & (np.abs(curve.x) < 1 / small) & np.isfinite(curve.value))
     usable = usable[:: max(1, len(usable) // 800)]
     return curve.x[usable], room[usable]
@@ -123,7 +128,12 @@ def _floor(curve: Curve, x: np.ndarray, of: str, derivative: str) -> np.ndarray:
     return np.finfo(precision()).eps * (sizes[0] + np.abs(x) * sizes[1])
 
 
-def _roughest(middle: Curve, scatter: np.ndarray) -> Mismatch:
+def _roughest(middle: Curve, near: list[Curve], scatter: np.ndarray) -> Mismatch:
+    # What a change of slope or curvature in between explains, beside a knot, is no rounding.
+    reach = np.max([np.abs(curve.x - middle.x) for curve in near], axis=0)
+    slopes, bends = ([getattr(curve, of) for curve in (middle, *near)] for of in ("slope", "curvature"))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scatter = np.maximum(scatter - reach * np.ptp(slopes, axis=0) - reach**2 * np.ptp(bends, axis=0), 0.0)
     size = np.abs(middle.value)
     share = np.where(size > choose(1e-200, 1e-25), scatter / np.maximum(size, choose(1e-200, 1e-25)), 0.0)
     share = np.where(np.isfinite(share), share, 0.0)

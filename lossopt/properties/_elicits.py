@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import _extremes
+from ._functionals import Point, samples
 from ._subject import choose, Jet, jet, Subject
 
 
@@ -22,50 +23,21 @@ class Elicited(NamedTuple):
     calibrated: bool | None = None
 
 
-# Prime sizes, so that no usual level falls between two points and every quantile is one point.
-_STEPS = [(np.arange(n) + 0.5) / n for n in (41, 23)]
-SAMPLES = [0.4 - 1.3 * np.log1p(-_STEPS[0]), 5.0 + 1.7 * np.log(_STEPS[1]) * _STEPS[1][::-1]]
-
 PROBABILITIES = np.array([0.02, 0.1, 0.3, 0.45, 0.499, 0.501, 0.55, 0.8, 0.97])
 
 
-def quantile(sample: np.ndarray, level: float) -> float:
-    """The least point with at least that share of the sample at or below it."""
-    return float(np.sort(sample)[int(np.ceil(level * len(sample))) - 1])
+def locations(what: Subject) -> list[Point]:
+    """For each sample the constant of least total loss."""
+    find = _vector_location if what.of_vector else _location
+    return [find(what, sample) for sample in samples(what)]
 
 
-def expectile(sample: np.ndarray, level: float) -> float:
-    """The point about which the squared distances, weighed by level above and 1 - level below, are least."""
-    centre = sample.mean()
-    for _ in range(100):
-        weights = np.where(sample > centre, level, 1 - level)
-        centre = weights @ sample / weights.sum()
-    return float(centre)
-
-
-FUNCTIONALS: dict[str, Callable[[np.ndarray, float], float]] = {
-    "mean": lambda sample, level: float(sample.mean()),
-    "median": lambda sample, level: float(np.median(sample)),
-    "quantile": quantile,
-    "expectile": expectile,
-}
-
-
-def of_residuals(minimisers: list[float], level: float) -> tuple[str, ...]:
-    """The names of all functionals that explain the minimisers on both samples."""
-    slack = choose(1e-5, 1e-2)
-    return tuple(
-        name
-        for name, functional in FUNCTIONALS.items()
-        if all(abs(functional(sample, level) - m) < slack for sample, m in zip(SAMPLES, minimisers, strict=True))
-    )
-
-
-def location(what: Subject, sample: np.ndarray) -> float:
+def _location(what: Subject, sample: np.ndarray) -> float:
     """The constant of least total loss on a sample."""
     reach = np.ptp(sample)
     low, high = sample.min() - 0.2 * reach, sample.max() + 0.2 * reach
-    candidates = np.union1d(np.linspace(low, high, 193), sample)
+    far = reach * np.geomspace(0.3, 1e3, 60)
+    candidates = np.unique(np.concatenate([low - far, np.linspace(low, high, 193), sample, high + far]))
     for _ in range(8):
         cost = _total(what, candidates, sample)
         i = int(np.argmin(np.where(np.isfinite(cost), cost, np.inf)))
@@ -74,8 +46,26 @@ def location(what: Subject, sample: np.ndarray) -> float:
     return float(centre)
 
 
+def _vector_location(what: Subject, sample: np.ndarray) -> np.ndarray:
+    """By random steps that shrink, then along each axis; of a loss that sees only directions, the direction."""
+    random, axes, reach = np.random.default_rng(0), np.eye(what.classes), np.ptp(sample)
+
+    def better(near: np.ndarray) -> np.ndarray:
+        return near[np.argmin(_total(what, near, sample))]
+
+    best = np.ones(what.classes)
+    for moved in reach * 0.7 ** np.arange(60):
+        steps = np.concatenate([0 * axes[:1], axes, -axes, random.normal(size=(16, what.classes))])
+        best = better(best + moved * steps)
+    for axis in axes:
+        for moved in reach / 10.0 ** np.arange(9):
+            best = better(best + moved * np.linspace(-1, 1, 23)[:, None] * axis)
+    return best / np.linalg.norm(best) if what.target == "direction" else best
+
+
 def _total(what: Subject, candidates: np.ndarray, sample: np.ndarray) -> np.ndarray:
-    predictions, targets = np.repeat(candidates, len(sample)), np.tile(sample, len(candidates))
+    predictions = np.repeat(candidates, len(sample), axis=0)
+    targets = np.tile(sample, (len(candidates), *(1,) * (sample.ndim - 1)))
     return jet(what, predictions, targets).value.reshape(-1, len(sample)).sum(axis=1)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ._lines import Curve, follow
-from ._subject import Jet, jet, precision, Subject
+from ._subject import choose, Jet, jet, precision, Subject
 
 
 Field = Callable[..., np.ndarray]
@@ -14,7 +14,7 @@ Field = Callable[..., np.ndarray]
 def without_dust(curve: Curve) -> np.ndarray:
     """The curvature, NaN where it is no more than the rounding of the slope (beside a kink that may be large)."""
     dust = 64 * np.finfo(precision()).eps * np.abs(curve.slope)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         size = np.abs(curve.curvature * curve.x)
     return np.where((size > 0) & (size < dust), np.nan, curve.curvature)
 
@@ -81,6 +81,23 @@ def across(what: Subject, predictions: np.ndarray, targets: np.ndarray, seed: in
             labels = np.concatenate([labels, np.repeat(labels, len(points) // len(labels) - 1, axis=0)])
             best[name] = _leaders(field(jet(what, points, labels)), points, labels)
     return {name: float(values[0]) for name, (_, _, values) in best.items()}
+
+
+def at_zero(what: Subject, targets: np.ndarray, seed: int) -> dict[str, float]:
+    """inf for each field of ACROSS that grows without bound as the vector of predictions shrinks to 0, else -inf."""
+    random = np.random.default_rng(seed)
+    rays = random.normal(size=(8, 1, what.classes))
+    ladder = 10.0 ** -np.arange(1.0, choose(12, 5))
+    points = (rays * ladder[:, None]).reshape(-1, what.classes)
+    labels = np.repeat(targets, len(points), axis=0)
+    found = jet(what, np.tile(points, (len(targets), 1)), labels)
+    climbs = {name: field(found).reshape(-1, len(ladder)) for name, field in ACROSS.items()}
+    # Ten times nearer, ten times steeper: from the first to the last by most of that many decades.
+    steep = ladder[0] / ladder[-1] / 100
+    return {
+        name: np.inf if np.any(f[:, -1] > steep * np.maximum(np.abs(f[:, 0]), 1e-3)) else -np.inf
+        for name, f in climbs.items()
+    }
 
 
 def _leaders(f: np.ndarray, predictions: np.ndarray, targets: np.ndarray, count: int = 8) -> tuple:

@@ -128,11 +128,7 @@ def _merged(found: list[Jump]) -> list[Jump]:
     """Jumps at one place, met from both sides, as one."""
     merged: list[Jump] = []
     for jump in sorted(found, key=lambda jump: (id(jump.line), jump.x)):
-        if (
-            merged
-            and merged[-1].line is jump.line
-            and abs(merged[-1].x - jump.x) <= choose(1e-9, 1e-4) * max(1.0, abs(jump.x))
-        ):
+        if merged and merged[-1].line is jump.line and _alike(jump.x, merged[-1].x):
             merged[-1] = merged[-1]._replace(right=jump.right)
         else:
             merged.append(jump)
@@ -148,10 +144,22 @@ def _with_centre(what: Subject, found: list[Jump], field: str) -> list[Jump]:
 
 def places(found: list[Jump]) -> tuple[float, ...]:
     """Where the jumps lie, each once, in order; lines whose target cannot be predicted have no such coordinate."""
-    return tuple(sorted({jump.x + 0.0 for jump in found if hard(jump.line)}))
+    return tuple(jump.x + 0.0 for jump in _once(found))
 
 
 def chosen(found: list[Jump]) -> tuple[float, ...]:
     """What is found at each of `places`."""
-    at = {jump.x + 0.0: jump.at + 0.0 for jump in reversed(found) if hard(jump.line)}
-    return tuple(at[x] for x in sorted(at))
+    return tuple(jump.at + 0.0 for jump in _once(found))
+
+
+def _once(found: list[Jump]) -> list[Jump]:
+    """The jumps of one place, met along several lines, as the first of them; in order."""
+    kept: list[Jump] = []
+    for jump in found:
+        if hard(jump.line) and not any(_alike(jump.x, other.x) for other in kept):
+            kept.append(jump)
+    return sorted(kept, key=lambda jump: jump.x)
+
+
+def _alike(x: float, y: float) -> bool:
+    return abs(x - y) <= choose(1e-9, 1e-4) * max(1.0, abs(x))

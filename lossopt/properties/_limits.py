@@ -57,6 +57,9 @@ def _ladder(end: End) -> np.ndarray:
         return end.outward * 10.0 ** np.arange(-6, top + 0.5, 0.5)
     # Beside 1, a distance below the rounding of 1 cannot be taken; beside 0 it can.
     depth = top if end.place == 0 else choose(12, 5)
+    if end.line.direction.ndim and end.kind == "fit":
+        # A vector beside another is known to the rounding of its entries only.
+        depth = choose(7, 3)
     return end.place - end.outward * 10.0 ** -np.arange(0.5, depth + 0.5, 0.5)
 
 

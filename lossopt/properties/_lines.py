@@ -1,7 +1,8 @@
 """Lines through the space of predictions, in the coordinate in which cards speak, and the loss along them.
 
-The coordinate x is the residual for a regression loss, the margin for a loss of logits (that of the labelled class
-over equal others), and the probability for a loss of probabilities. A new kind of argument is a new row of LINES.
+The coordinate x is the residual for a regression loss (over the target, where that is never 0), the margin for a loss
+of logits (that of the labelled class over equal others), and the probability for a loss of probabilities. A new kind
+of argument is a new row of LINES.
 """
 
 import math
@@ -45,6 +46,28 @@ def _real(classes: int) -> list[Line]:
     return [_line(target, target, 1.0, -math.inf, math.inf, 0.0) for target in (0.0, 1.75, -2.5)]
 
 
+def _relative(classes: int) -> list[Line]:
+    """The residual in units of the target: what a loss that is relative sees."""
+    return [_line(target, target, target, -math.inf, math.inf, 0.0) for target in (1.75, -2.5, 0.375)]
+
+
+def _above_minus_one(classes: int) -> list[Line]:
+    return [_line(target, target, 1.0, -1 - target, math.inf, 0.0) for target in (0.0, 1.75, 40.0)]
+
+
+def _quantiles(classes: int) -> list[Line]:
+    """One entry moves away from the target, then all together; those left behind are at a perfect fit."""
+    ways = [*np.eye(classes), np.ones(classes)]
+    fits = [(target, np.full(classes, target)) for target in (0.0, 1.75, -2.5)]
+    return [_line(target, fit, way, -math.inf, math.inf, 0.0) for target, fit in fits for way in ways]
+
+
+def _directions(classes: int) -> list[Line]:
+    """Away from the target along each axis: past the vector 0, at which there is no direction."""
+    targets = [np.arange(1.0, classes + 1), (-0.5) ** np.arange(classes)]
+    return [_line(y, y, axis, -math.inf, math.inf, 0.0) for y in targets for axis in np.eye(classes)]
+
+
 def _margin(classes: int) -> list[Line]:
     return [_line(target, 0.0, 2 * target - 1, -math.inf, math.inf, math.inf) for target in (1.0, 0.0)]
 
@@ -76,6 +99,10 @@ def _probabilities(classes: int) -> list[Line]:
 
 LINES: dict[tuple[str, str], Callable[[int], list[Line]]] = {
     ("real", "real"): _real,
+    ("real", "non-zero"): _relative,
+    ("above -1", "non-negative"): _above_minus_one,
+    ("quantiles", "real"): _quantiles,
+    ("vector", "direction"): _directions,
     ("logit", "binary"): _margin,
     ("logit", "unit"): _soft_margin,
     ("probability", "binary"): _probability,
@@ -114,11 +141,15 @@ def grid(line: Line) -> np.ndarray:
     """Coordinates that are dense near 0 (or near both edges), even over the middle, and reach far out."""
     small = choose(1e-12, 1e-6)
     decades = np.geomspace(small, 1 / small, round(-80 * math.log10(small)) + 1)
+    # Beside an end that is not 0, steps below its rounding would look like jumps.
+    rounded = decades[decades > choose(1e-8, 1e-3) * max(1.0, abs(line.low) if math.isfinite(line.low) else 0.0)]
     if math.isinf(line.high):
-        return np.unique(np.concatenate([-decades, np.linspace(-64, 64, 4097), decades]))
+        whole = np.concatenate([-decades, np.linspace(-64, 64, 4097), decades])
+        if math.isfinite(line.low):
+            whole = np.concatenate([whole, line.low + rounded])
+        return np.unique(whole[whole > line.low])
     edge = decades[decades < 0.4]
-    # Beside 1, steps below the rounding of 1 would look like jumps.
-    rounded = edge[edge > choose(1e-8, 1e-3)]
+    rounded = rounded[rounded < 0.4]
     unit = np.concatenate([edge, np.linspace(0, 1, 4097)[1:-1], 1 - rounded])
     return np.unique(line.low + unit * (line.high - line.low))
 
@@ -150,5 +181,5 @@ def _project(line: Line, predictions: np.ndarray, value: np.ndarray, slope: np.n
     d = line.direction
     away = predictions.astype(float) - line.origin
     if d.ndim == 0:
-        return Curve(line, away * d, value, slope * d, curvature * d * d)
+        return Curve(line, away / d, value, slope * d, curvature * d * d)
     return Curve(line, away @ d / (d @ d), value, slope @ d, np.einsum("i,nij,j->n", d, curvature, d))

@@ -12,7 +12,7 @@ from ._subject import choose, jet, Subject
 
 # Dyadic, so that target ± residual is exact, and with 1 at a known place.
 RESIDUALS = np.concatenate([np.arange(1, 64) / 32, np.arange(2, 41.0)])
-ONE = 31
+ONE, TWO = 31, 63
 
 
 class Shape(NamedTuple):
@@ -38,6 +38,10 @@ def _student(shape: Shape) -> np.ndarray:
     return half * np.log1p(shape.x**2 * shape.bowl / (2 * half)) if 0.5 < half < 1e8 else np.full_like(shape.x, np.nan)
 
 
+def _power(shape: Shape) -> np.ndarray:
+    return shape.right[ONE] * shape.x ** np.log2(shape.right[TWO] / shape.right[ONE])
+
+
 def _secant(shape: Shape) -> np.ndarray:
     u = shape.far_slope * shape.x
     return u + np.log1p(np.exp(-2 * u)) - math.log(2)
@@ -47,6 +51,7 @@ def _secant(shape: Shape) -> np.ndarray:
 DENSITIES: dict[str, Callable[[Shape], tuple[np.ndarray, np.ndarray]]] = {
     "gaussian": _even(lambda shape: shape.right[ONE] * shape.x**2),
     "laplace": _even(lambda shape: shape.right[ONE] * shape.x),
+    "exponential power": _even(_power),
     "hyperbolic secant": _even(_secant),
     "student t": _even(_student),
     "asymmetric laplace": lambda shape: (shape.right[ONE] * shape.x, shape.left[ONE] * shape.x),

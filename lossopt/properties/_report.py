@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from .. import losses
-from ._elicits import FUNCTIONALS, SAMPLES
-from ._subject import choose
+from ._functionals import explains, Point
+from ._subject import choose, Subject
 
 
 class Finding(NamedTuple):
@@ -121,7 +121,7 @@ def _text(value: Any) -> str:
 
 
 def findings(
-    card: losses.LossCard, report: Report, minimisers: list[float], hyperparameters: Mapping[str, Any]
+    card: losses.LossCard, report: Report, what: Subject, minimisers: list[Point], hyperparameters: Mapping[str, Any]
 ) -> tuple[Finding, ...]:
     """Every claim of a card beside its measurement; a field that is None claims nothing."""
     found = []
@@ -131,18 +131,9 @@ def findings(
             found.append(Finding(field, claimed, measured, compare(claimed, measured)))
     if card.elicits is not None:
         name = str(card.elicits)
-        agrees = _explains(name, minimisers, hyperparameters) if minimisers else name == report.elicits
+        agrees = explains(name, what, minimisers, hyperparameters) if minimisers else name == report.elicits
         found.append(Finding("elicits", name, report.elicits, agrees))
     return tuple(found)
-
-
-def _explains(functional: str, minimisers: list[float], hyperparameters: Mapping[str, Any]) -> bool:
-    """Whether a functional, at the level bound in the loss, gives the minimisers on the samples."""
-    if functional not in FUNCTIONALS:
-        return False
-    level = float(hyperparameters.get("level", 0.5))
-    expected = [FUNCTIONALS[functional](sample, level) for sample in SAMPLES]
-    return all(abs(a - b) < choose(1e-5, 1e-2) for a, b in zip(expected, minimisers, strict=True))
 
 
 def _same_number(claimed: float, measured: float | None) -> bool:

@@ -51,6 +51,8 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
     if losses.has_card(loss):
         card = losses.claims(loss)
         length = losses.VECTORS.get(card.prediction) or classes
+        if card.prediction == "quantiles":
+            length = np.size(losses.hyperparameters(loss)["levels"])
         found = Subject(_leaves(loss), name, card.task, card.prediction, card.target, length)
     else:
         task = task or "regression"
