@@ -4,6 +4,8 @@ Each is the standard deviation at Gaussian noise, in the unit of the residuals; 
 outliers. `lo.bind(losses.huber, delta=1.345 * lo.scale.mad(residuals))` sets a threshold.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -16,7 +18,7 @@ _QUARTILE = 0.6744897501960817
 _BIWEIGHT_HALF = 1.5476449809087
 
 
-def standard_deviation(residuals: Float[Array, " n"]) -> Float[Array, ""]:
+def standard_deviation(residuals: losses.Vector) -> Float[Array, ""]:
     """`sqrt(mean((r - mean(r))**2))`: one outlier moves it without limit. NaN for no residuals."""
     r = _floating(residuals)
     widest = jnp.max(jnp.abs(r), initial=0.0)
@@ -24,7 +26,7 @@ def standard_deviation(residuals: Float[Array, " n"]) -> Float[Array, ""]:
     return unit * jnp.std(r / unit)
 
 
-def mad(residuals: Float[Array, " n"], *, centre: losses.Scalar | None = None) -> Float[Array, ""]:
+def mad(residuals: losses.Vector, *, centre: losses.Scalar | None = None) -> Float[Array, ""]:
     """The median absolute deviation, `median|r - centre| / 0.6745`: right while less than half of the rows are spoilt.
 
     The same as R's `mad` and statsmodels' `scale.mad`. 0 where more than half of the residuals are equal; NaN for none.
@@ -39,7 +41,7 @@ def mad(residuals: Float[Array, " n"], *, centre: losses.Scalar | None = None) -
     return jnp.median(jnp.abs(r - middle)) / _QUARTILE
 
 
-def iqr(residuals: Float[Array, " n"]) -> Float[Array, ""]:
+def iqr(residuals: losses.Vector) -> Float[Array, ""]:
     """The interquartile range over that of the standard normal law, 1.349: right while under a quarter is spoilt.
 
     Quartiles are interpolated linearly, as by NumPy, and by R's default.
@@ -49,7 +51,7 @@ def iqr(residuals: Float[Array, " n"]) -> Float[Array, ""]:
     return (high - low) / (2 * _QUARTILE)
 
 
-def m_scale(residuals: Float[Array, " n"], *, centre: losses.Scalar | None = None) -> Float[Array, ""]:
+def m_scale(residuals: losses.Vector, *, centre: losses.Scalar | None = None) -> Float[Array, ""]:
     """Tukey's biweight M-scale with breakdown point one half: smoother than `mad`, and as hard to break.
 
     Formula: the s with `mean(tukey(r / s)) = sup(tukey) / 2` at c = 1.5476, by bisection between bounds that hold for
@@ -74,7 +76,7 @@ def m_scale(residuals: Float[Array, " n"], *, centre: losses.Scalar | None = Non
     high = jnp.sqrt(6.0) * jnp.max(away) / c
     solvable = jnp.isfinite(high) & (jnp.mean(away > 0) > 0.5)
 
-    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = jnp.sqrt(ends[0]) * jnp.sqrt(ends[1])
         large = mean_loss(middle) > 0.5
         return jnp.where(large, middle, ends[0]), jnp.where(large, ends[1], middle)
@@ -84,6 +86,6 @@ def m_scale(residuals: Float[Array, " n"], *, centre: losses.Scalar | None = Non
     return jnp.where(solvable, root, jnp.where(jnp.isnan(high), jnp.nan, 0.0))
 
 
-def _floating(residuals: Float[Array, " n"]) -> Array:
+def _floating(residuals: losses.Vector) -> Array:
     r = jnp.asarray(residuals)
     return r if jnp.issubdtype(r.dtype, jnp.floating) else r.astype(jnp.result_type(float))

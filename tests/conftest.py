@@ -15,7 +15,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Every annotation in the package is checked while it is imported under this hook.
 with install_import_hook("lossopt", "typecheck.checked"):
-    from lossopt import analysis, cli, cost, properties, solve, train  # noqa: F401
+    from lossopt import analysis, asymptotics, cli, cost, properties, scale, solve, train  # noqa: F401
 
 settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("deterministic")

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +66,7 @@ def _root(loss: losses.Loss, name: str, target: Array, noise: LogDensity) -> tup
     ends = jnp.array([_LOW, _HIGH], target.dtype)
     least, most = jax.lax.map(at, ends)
 
-    def halve(_: int, bracket: Array) -> Array:
+    def halve(_: Any, bracket: Array) -> Array:
         middle = jnp.mean(bracket)
         below = at(middle) < target
         return jnp.where(below, jnp.stack([middle, bracket[1]]), jnp.stack([bracket[0], middle]))

@@ -68,6 +68,14 @@ from .focal import focal as focal
 from .binary_links import brier as brier, complementary_log_log as complementary_log_log, probit as probit
 from .counts import binomial as binomial, negative_binomial as negative_binomial, poisson as poisson
 from .amounts import gamma as gamma, inverse_gaussian as inverse_gaussian, tweedie as tweedie
+from .distributions import (
+    gaussian_nll as gaussian_nll,
+    laplace_nll as laplace_nll,
+    logistic_nll as logistic_nll,
+    student_t_nll as student_t_nll,
+)
+from .scores import crps_gaussian as crps_gaussian, crps_laplace as crps_laplace, crps_logistic as crps_logistic
+from .intervals import interval_score as interval_score, weighted_interval_score as weighted_interval_score
 from .transforms import (
     asymmetric as asymmetric,
     clipped as clipped,
@@ -82,4 +90,23 @@ from .multiclass import (
     categorical_cross_entropy as categorical_cross_entropy,
     softmax_cross_entropy as softmax_cross_entropy,
     softmax_cross_entropy_soft as softmax_cross_entropy_soft,
+)
+from .multiclass_margin import (
+    crammer_singer as crammer_singer,
+    multiclass_perceptron as multiclass_perceptron,
+    one_versus_rest as one_versus_rest,
+    weston_watkins as weston_watkins,
+)
+from .fenchel_young import fenchel_young as fenchel_young, sparsemax as sparsemax
+from .multiclass_scores import (
+    categorical_focal as categorical_focal,
+    kl_divergence as kl_divergence,
+    multiclass_brier as multiclass_brier,
+    poly1 as poly1,
+)
+from .label_noise import (
+    absolute_probability_error as absolute_probability_error,
+    forward_corrected as forward_corrected,
+    generalized_cross_entropy as generalized_cross_entropy,
+    symmetric_cross_entropy as symmetric_cross_entropy,
 )

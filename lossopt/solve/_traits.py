@@ -49,7 +49,7 @@ def traits(loss: losses.Loss) -> Traits:
 def smooth(loss: losses.Loss) -> bool:
     """Whether the card claims a slope without jumps for a raw score."""
     card = losses.claims(loss)
-    return card.kinks == () and card.prediction in ("real", "logit", "logits")
+    return losses.claim(loss, "kinks") == () and card.prediction in ("real", "logit", "logits")
 
 
 def constant_curvature(loss: losses.Loss) -> float | None:
@@ -64,14 +64,15 @@ def constant_curvature(loss: losses.Loss) -> float | None:
 def _convex(loss: losses.Loss) -> bool:
     least = losses.claims(loss).least_curvature
     if not callable(least):
-        return least >= 0
+        return least is not None and least >= 0
     values, wanted = losses.hyperparameters(loss), inspect.signature(least).parameters
     domains = losses.claims(loss).hyperparameters
-    choices = [_probed(values[name], domains[name]) for name in wanted]
-    return all(least(**dict(zip(wanted, choice, strict=True))) >= 0 for choice in itertools.product(*choices))
+    choices = [_probed(values[name], domains.get(name)) for name in wanted]
+    found = [least(**dict(zip(wanted, choice, strict=True))) for choice in itertools.product(*choices)]
+    return all(value is not None and value >= 0 for value in found)
 
 
-def _probed(value: Any, domain: losses.Interval) -> list[Any]:
-    if not isinstance(value, jax.core.Tracer):
+def _probed(value: Any, domain: losses.Interval | None) -> list[Any]:
+    if domain is None or not isinstance(value, jax.core.Tracer):
         return [value]
     return [probe for probe in _PROBES if domain.contains(probe)]

@@ -1,10 +1,10 @@
-"""Transforms: losses in, a loss out."""
+"""A choice among losses by a number, so that all of them are one compiled programme."""
 
 import jax
 from jax.typing import ArrayLike
 
-from ._arguments import Scalar
-from ._card import Loss
+from .._arguments import Scalar
+from .._card import Loss
 
 
 def one_of(*losses: Loss) -> Loss:

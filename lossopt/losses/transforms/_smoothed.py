@@ -1,0 +1,129 @@
+"""A convex loss with its kinks rounded off: its Moreau envelope."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from .._arguments import floats, like, Scalar
+from .._card import claim, claims, derive, has_card, Loss, LossCard
+from .._kinds import POSITIVE_FINITE
+from ._part import checked, inherited, label, of_residual, part, shell, unclaimed
+
+
+def _smoothed_card(loss: Loss, bandwidth: Any) -> LossCard:
+    bends = lambda value: None if value is None else 1 / (bandwidth + 1 / value if value else math.inf)  # noqa: E731
+
+    def origin() -> float | None:
+        power = claim(loss, "origin")
+        return 2 if power in (1, 2) else None
+
+    return unclaimed(
+        **shell("smoothed", loss),
+        formula=rf"\min_q \left({claims(loss).formula}\right)(q) + \tfrac{{1}}{{2h}} (q - \hat y)^2",
+        hyperparameters={"bandwidth": POSITIVE_FINITE},
+        kinks=(),
+        smoothness=lambda: bends(claim(loss, "smoothness")),
+        least_curvature=lambda: bends(claim(loss, "least_curvature")),
+        redescending=False,
+        origin=origin,
+        **inherited(
+            loss, "lipschitz", "supremum", "symmetric", "tails", "zero_at_perfect_fit", "calibrated", "non_negative"
+        ),
+    )
+
+
+@derive(_smoothed_card)
+def _smoothed(prediction: Scalar, target: Scalar, *, loss: Loss, bandwidth: ArrayLike) -> Array:
+    (p,) = floats(prediction)
+    h = like(bandwidth, p)
+    q = _proximal(p, target, loss, h)
+    # Of q only its difference from p counts, so its square is written with that difference.
+    return loss(q, target) + (p - q) * ((p - q) / h) / 2
+
+
+def _proximal(p: Array, target: Any, loss: Loss, h: Array) -> Array:
+    """The q that minimises loss(q) + (q - p)**2 / (2 h): the root of q + h slope(q) = p, which rises with q.
+
+    Found by bisection, and then differentiated as one step of Newton's method from there, whose length is 0. At a kink
+    q does not move with p.
+    """
+    fixed = jax.tree.map(jax.lax.stop_gradient, loss)
+    start, at_kink = _root(jax.lax.stop_gradient(p), target, fixed, jax.lax.stop_gradient(h))
+    rise = 1 + jax.lax.stop_gradient(h) * jax.grad(jax.grad(fixed))(start, target)
+    gap = start + h * jax.grad(loss)(start, target) - p
+    step = (gap - jax.lax.stop_gradient(gap)) / jnp.where(at_kink, 1.0, rise)
+    return start - jnp.where(at_kink, 0.0, step)
+
+
+def _root(p: Array, target: Any, loss: Loss, h: Array) -> tuple[Array, Array]:
+    """The root, and whether it is a kink, where the slope jumps over what would make the equation true."""
+    q = _bisected(p, target, loss, h)
+    slope, bend = jax.grad(loss)(q, target), jax.grad(jax.grad(loss))(q, target)
+    rounding = 64 * jnp.finfo(p.dtype).eps
+    size = jnp.abs(q) + jnp.abs(p) + h * jnp.abs(slope)
+    at_kink = jnp.abs(q + h * slope - p) > rounding * (1 + h * bend) * size
+    if not (has_card(loss) and of_residual(loss)):
+        return q, at_kink
+    # Bisection stops beside a kink at a perfect fit, whose own place is known; and started there it sees no kink.
+    perfect = jnp.asarray(target, p.dtype)
+    beside = rounding * (jnp.abs(p - perfect) + h)
+    jump = jax.grad(loss)(perfect + beside, target) - jax.grad(loss)(perfect - beside, target)
+    here = (at_kink | (p == perfect)) & (jnp.abs(q - perfect) < beside)
+    return jnp.where(here, perfect, q), jnp.where(here, h * jump > 8 * beside * (1 + h * bend), at_kink)
+
+
+def _bisected(p: Array, target: Any, loss: Loss, h: Array) -> Array:
+    largest = jnp.finfo(p.dtype).max
+    # The slope at the root lies between 0 and that at p.
+    other = p - jnp.clip(h * jax.grad(loss)(p, target), -largest / 4, largest / 4)
+    ends = jnp.minimum(p, other), jnp.maximum(p, other)
+
+    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        middle = ends[0] / 2 + ends[1] / 2
+        below = middle + h * jax.grad(loss)(middle, target) <= p
+        return jnp.where(below, middle, ends[0]), jnp.where(below, ends[1], middle)
+
+    low, high = jax.lax.fori_loop(0, jnp.finfo(p.dtype).nmant + 12, halve, ends)
+    middle = low / 2 + high / 2
+    return jnp.where(jnp.isnan(p), p, middle)
+
+
+def smoothed(loss: Loss, bandwidth: ArrayLike) -> Loss:
+    """A convex loss of one number without its kinks: its Moreau envelope.
+
+    Formula: `min over q of loss(q) + (q - prediction)**2 / (2 bandwidth)`. `smoothed(absolute_error, h)` is
+    `huber(delta=h) / h`; `smoothed(hinge, h)` is the smoothed hinge. One example has the same minimisers as before,
+    and a curvature of at most `1 / bandwidth`. The q is found by bisection for every example: where a loss has a closed
+    form of its own, that is faster.
+
+    Args:
+        loss: convex, of one number; registered or your own.
+        bandwidth: in (0, inf), in the unit of the squared prediction over that of the loss; it is the hyperparameter
+            `bandwidth` of the result.
+
+    Raises:
+        TypeError: the loss is not a function.
+        ValueError: its card says that it is of a vector or a probability, or not convex; the bandwidth is out of range.
+
+    Source: Moreau (1965), Bulletin de la Société mathématique de France 93; Beck and Teboulle (2012), SIAM Journal on
+    Optimization 22, section 4.
+    """
+    inside = part(loss)
+    if has_card(inside):
+        card = claims(inside)
+        if card.prediction_ndim or card.prediction == "probability":
+            raise ValueError(f"smoothed is for losses of a real score, and {card.name} is of {card.prediction}.")
+        _require_convex(inside)
+    return checked(jax.tree_util.Partial(_smoothed, loss=inside, bandwidth=bandwidth))
+
+
+def _require_convex(loss: Loss) -> None:
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(loss)):
+        return
+    least = claim(loss, "least_curvature")
+    if least is not None and least < 0:
+        raise ValueError(f"smoothed is for convex losses, and {label(loss)} is not convex at these settings.")
