@@ -20,13 +20,32 @@ def beside_targets(target: str, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return np.concatenate([p for p, _ in parts]), np.concatenate([np.full_like(p, y) for p, y in parts])
 
 
-def regression_vectors(prediction: str, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of three: ordered and crossed, at the target and beside it, parallel and opposite, tiny and huge."""
+def regression_vectors(prediction: str, dtype: Any, length: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of three (or more): ordered and crossed, at the target and beside it, parallel, opposite, tiny, huge."""
     huge, tiny = float(np.finfo(dtype).max) ** 0.8, float(np.finfo(dtype).tiny) ** 0.8
     points = [
         *([0, 0, 0], [1, 0, -1], [1.5, 1.5, 2.5], [1, 2, 3], [-1, -2, -3], [1, 2, 3.0001], [-1, 2, 0.5], [0, 1, 0]),
         *([huge, -huge, tiny], [tiny, tiny, -tiny], [huge, 1, 0], [1e-9, 3e-5, 0.1], [1, 1e-4, 1e-9], [0.1, 0.2, 0.3]),
     ]
     targets: list[Any] = [0.0, 1.5, -1e9] if prediction == "quantiles" else [[1, 2, 3], [0, 0, 1], [1e-9, -huge, huge]]
-    found, labels = np.array(points, dtype), np.array(targets, dtype)
+    found, labels = np.array(points, dtype)[:, np.arange(length) % 3], np.array(targets, dtype)
     return np.repeat(found, len(labels), axis=0), np.tile(labels, (len(found), *(1,) * (labels.ndim - 1)))
+
+
+def locations_and_log_scales(dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals from none to far out at scales from e**-50 to e**50, and a few from a target that is not 0."""
+    residuals = [0, 1e-30, -3e-5, 0.3, -1, 1.1774, -5, 40, -1e9, 1e15]
+    scales = [0, 1, -0.3, 5, -5, 50, -50]
+    points = [(r, t, 0) for r in residuals for t in scales]
+    points += [(1.5 + r, t, 1.5) for r in (0, 1, -0.7, 3, 1e6) for t in (0.0, -2.0)]
+    table = np.array(points, dtype)
+    return table[:, :2], table[:, 2]
+
+
+def intervals(dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends: around the target, beside it, at it, crossed, tiny and huge."""
+    huge, tiny = float(np.finfo(dtype).max) ** 0.8, float(np.finfo(dtype).tiny) ** 0.8
+    ends = [[0, 0], [-1, 1], [1, -1], [1.5, 2], [1.5, 1.5], [3, 1.5], [-1e9, 0.1], [2, 5], [-7, -2], [huge, -huge]]
+    ends += [[-huge, huge], [tiny, tiny], [-tiny, 1], [0.1, 0.2]]
+    targets = np.array([0.0, 1.5, -1e9], dtype)
+    return np.repeat(np.array(ends, dtype), 3, axis=0), np.tile(targets, len(ends))

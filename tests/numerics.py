@@ -238,7 +238,9 @@ def excess(found: float, truth: mpf, slack: mpf, floor: float, dtype: Any) -> fl
 def vector_points(card: losses.LossCard, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     """Predictions and targets of three classes: saturated, near ties, far out, masked by -inf; every label."""
     if card.prediction in ("quantiles", "vector"):
-        return grids.regression_vectors(card.prediction, dtype)
+        return grids.regression_vectors(card.prediction, dtype, 7 if "coverages" in card.hyperparameters else 3)
+    if card.task == "distribution":
+        return grids.intervals(dtype) if card.prediction == "interval" else grids.locations_and_log_scales(dtype)
     logits = [
         *(
             [0, 0, 0],
@@ -278,7 +280,11 @@ def vector_truths(case: Case, dtype: Any, grid: Grid | None = None) -> Iterator[
 
 
 def _vector_truth(case: Case) -> Callable[..., list]:
-    for names, truth_of in ((oracle.JETS, oracle.jets), (oracle.LOGITS, oracle.logits_truth)):
+    for names, truth_of in (
+        (oracle.JETS, oracle.jets),
+        (oracle.LOGITS, oracle.logits_truth),
+        (oracle.DISTRIBUTIONS, oracle.distribution_truth),
+    ):
         if case.name in names:
             return functools.partial(truth_of, case.name)
     return oracle.shares_truth if case.card.prediction == "probabilities" else oracle.softmax_truth

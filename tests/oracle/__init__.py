@@ -11,6 +11,8 @@ from mpmath import mp, mpf
 from ._taylor import digits, Taylor
 from .binary import BINARY
 from .counts import COUNTS
+from .distributions import distribution_truth as distribution_truth, DISTRIBUTIONS as DISTRIBUTIONS
+from .logits import LOGITS as LOGITS, logits_truth as logits_truth
 from .multiclass import shares_truth as shares_truth, softmax_truth as softmax_truth
 from .regression import REGRESSION
 from .relative import JETS as JETS, jets as jets

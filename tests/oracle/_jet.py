@@ -173,16 +173,11 @@ def jet_truth(
 
 
 def _moves(orders: Callable[[list[Any]], list[list[mpf]]], inputs: list[Any], i: int) -> list[list[mpf]]:
-    """|x_i df/dx_i| of every entry, the larger of both sides."""
+    """|x_i df/dx_i| of every entry, on the side of 0: there a probability of 1 stays legal."""
     if mp.isinf(inputs[i]):
         return [[mpf(0)] * len(entries) for entries in orders(inputs)]
-    sides = [
-        [orders([*inputs[:i], inputs[i] * (1 + s * n * _STEP), *inputs[i + 1 :]]) for n in (1, 2)] for s in (1, -1)
-    ]
-    return [
-        [max(_finite(abs(far[o][j] - near[o][j])) for near, far in sides) / _STEP for j in range(len(sides[0][0][o]))]
-        for o in range(3)
-    ]
+    near, far = (orders([*inputs[:i], inputs[i] * (1 - n * _STEP), *inputs[i + 1 :]]) for n in (1, 2))
+    return [[_finite(abs(a - b)) / _STEP for a, b in zip(far[o], near[o], strict=True)] for o in range(3)]
 
 
 def _finite(x: mpf) -> mpf:

@@ -57,7 +57,7 @@ JETS: dict[str, Callable[..., Jet]] = {
 def jets(name: str, prediction: Any, target: Any, given: dict[str, Any]) -> list[Entries]:
     """Value, gradient and Hessian of a loss in JETS, each entry with its sensitivity."""
     point = prediction if isinstance(prediction, list) else [prediction]
-    sizes = [abs(x) for x in point if x != 0] or [1.0]
+    sizes = [abs(x) for x in [*point, *(target if isinstance(target, list) else [target])] if x != 0] or [1.0]
     # Enough that a sum or difference still knows its smaller part, and its square.
     spread = abs(float(mp.log10(max(sizes)))) + abs(float(mp.log10(min(sizes))))
     return jet_truth(lambda p, y: JETS[name](p, y, **given), point, target, digits=100 + int(2.2 * spread))

@@ -1,0 +1,49 @@
+"""How a loss reads a location and a log scale, and how its exact derivatives are attached.
+
+With r = location - target, t = log scale and z = r exp(-t), a loss of this kind is a function of (r, t).
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from ._arguments import floats, known_zero, like, times
+from ._elementary import differentiated_by
+
+
+Function = Callable[..., Array]
+
+
+def located(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
+    """r = location - target, and the log scale.
+
+    Raises:
+        ValueError: the prediction is not a vector of two numbers, or the target not a number.
+    """
+    prediction, target = floats(prediction, target)
+    if prediction.shape != (2,) or target.ndim != 0:
+        raise ValueError(
+            f"This loss takes one vector (location, log scale) and one target, not shapes {prediction.shape} and "
+            f"{target.shape}; for a batch use lossopt.per_example on predictions of shape (n, 2)."
+        )
+    return prediction[0] - target, prediction[1]
+
+
+def standardised(r: Array, t: Array) -> Array:
+    """z = r exp(-t), in two halves, so that exp(-t) may overflow where z does not; 0 at r = 0."""
+    half = jnp.exp(-t / 2)
+    return times(times(r, half), half)
+
+
+def with_derivatives(slopes: tuple[Function, Function], curvatures: tuple[Function, Function, Function]) -> Callable:
+    """Decorator of f(r, t, ...): its slopes in r and t, and its second derivatives in (r, r), (r, t) and (t, t)."""
+    by_r = differentiated_by(curvatures[0], curvatures[1])(slopes[0])
+    by_t = differentiated_by(curvatures[1], curvatures[2])(slopes[1])
+    return differentiated_by(by_r, by_t)
+
+
+def constant(full: ArrayLike, value: ArrayLike, loss: Array) -> Array:
+    """The loss, and the constant of its density if `full`."""
+    return loss if known_zero(full) else loss + like(full, loss) * jnp.asarray(value, loss.dtype)
