@@ -3,6 +3,7 @@
 Traced values (inside jit or vmap) are passed through: they were checked outside, or cannot be.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -46,17 +47,36 @@ def check_l2(l2: Any) -> None:
         raise ValueError(f"l2={l2}: the penalty must be a number of at least 0.")
 
 
+# What no model here predicts -> what to do.
+_NO_SCORE = {
+    "probability": "is of a probability, but a {model} model gives a raw score: use logistic",
+    "probabilities": "is of probabilities, but a {model} model gives raw scores: use softmax_cross_entropy",
+    "above -1": "is of a number above -1, but a {model} model gives any: fit squared_error to log1p of the targets",
+}
+
+
 def _check_pair(loss: losses.Loss, model: models.Model) -> None:
     card = losses.claims(loss)
-    if card.prediction in ("probability", "probabilities"):
-        better = "softmax_cross_entropy" if card.prediction_ndim else "logistic"
-        raise ValueError(f"{card.name} is of a probability, but a {model.name} model gives a raw score: use {better}.")
-    if card.prediction_ndim and model.classes is None:
-        raise ValueError(f"{card.name} is of a vector of logits: use model=lossopt.models.softmax(classes).")
+    if card.prediction in _NO_SCORE:
+        raise ValueError(f"{card.name} {_NO_SCORE[card.prediction].format(model=model.name)}.")
+    length = _length(loss, card)
+    if card.prediction_ndim and (model.classes is None or length not in (None, model.classes)):
+        given = "one score" if model.classes is None else f"{model.classes} scores"
+        raise ValueError(
+            f"{card.name} is of a vector of {card.prediction}, but the {model.name} model gives {given}: "
+            f"use model=lossopt.models.softmax({length or 'classes'}), which gives one score an entry."
+        )
     if not card.prediction_ndim and model.classes is not None:
         raise ValueError(
             f"{card.name} is of one number, but a softmax model gives {model.classes}: use another loss or model."
         )
+
+
+def _length(loss: losses.Loss, card: losses.LossCard) -> int | None:
+    """The entries of one prediction, where loss and hyperparameters say."""
+    if card.prediction == "quantiles":
+        return int(np.size(losses.hyperparameters(loss)["levels"]))
+    return losses.VECTORS.get(card.prediction)
 
 
 def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:
@@ -65,11 +85,7 @@ def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model
     card, targets = losses.claims(loss), np.asarray(dataset.targets)
     expected_ndim = 1 + card.target_ndim
     if targets.ndim != expected_ndim or (card.target_ndim and targets.shape[1] != model.classes):
-        hint = (
-            "one-hot encode integer labels with jax.nn.one_hot, or use softmax_cross_entropy"
-            if card.target_ndim
-            else "give shape (n,)"
-        )
+        hint = _SHAPES.get(card.target, "give shape (n,)")
         raise ValueError(
             f"{card.name} takes as target {losses.TARGETS[card.target]}, but the targets have shape "
             f"{targets.shape}: {hint}."
@@ -84,16 +100,23 @@ def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model
 
 
 def _illegal(kind: str, targets: np.ndarray, classes: int | None) -> np.ndarray:
-    if kind == "binary":
-        return (targets != 0) & (targets != 1)
-    if kind == "unit":
-        return (targets < 0) | (targets > 1)
     if kind == "label":
         whole = np.full(targets.shape, np.issubdtype(targets.dtype, np.integer))
         return ~whole | (targets < 0) | (targets >= classes)
-    if kind == "simplex":
-        return np.any(targets < 0, axis=1) | (np.abs(targets.sum(axis=1) - 1) > 1e-3)
-    return np.zeros(targets.shape, bool)
+    if kind in _ILLEGAL:
+        return _ILLEGAL[kind](targets)
+    return np.zeros(len(targets), bool)
+
+
+_ILLEGAL: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "non-zero": lambda y: y == 0,
+    "non-negative": lambda y: y < 0,
+    "positive": lambda y: y <= 0,
+    "binary": lambda y: (y != 0) & (y != 1),
+    "unit": lambda y: (y < 0) | (y > 1),
+    "simplex": lambda y: np.any(y < 0, axis=1) | (np.abs(y.sum(axis=1) - 1) > 1e-3),
+    "direction": lambda y: np.all(y == 0, axis=1),
+}
 
 
 def _remedy(kind: str, targets: np.ndarray) -> str:
@@ -106,6 +129,18 @@ def _remedy(kind: str, targets: np.ndarray) -> str:
         return "cast whole-number labels with .astype(int)"
     if kind == "label":
         return "number the classes from 0, and give the model as many classes"
-    if kind == "simplex":
-        return "each row must be non-negative and sum to 1"
+    if kind in _REMEDIES:
+        return _REMEDIES[kind]
     return "for other values use a regression loss"
+
+
+_SHAPES = {
+    "simplex": "one-hot encode integer labels with jax.nn.one_hot, or use softmax_cross_entropy",
+    "direction": "give shape (n, k) for a model of k scores",
+}
+
+_REMEDIES = {
+    "simplex": "each row must be non-negative and sum to 1",
+    "non-zero": "a share of 0 is not defined: leave those rows out, or use absolute_error",
+    "direction": "the vector 0 has no direction: leave those rows out",
+}

@@ -66,6 +66,19 @@ MISTAKES = {
         ValueError, "probability", "logistic"),
     "a softmax loss with a linear model": (
         lambda: lo.fit(losses.softmax_cross_entropy, data.Dataset(X, LABELS)), ValueError, "vector", "models.softmax"),
+    "shares of a target that is 0": (
+        lambda: lo.fit(losses.absolute_percentage_error, data.Dataset(X, spoiled(Y, 5, 0))),
+        ValueError, "row 5", "absolute_error"),
+    "logarithms of what may be negative": (
+        lambda: lo.fit(losses.squared_log_error, data.Dataset(X, Y**2)), ValueError, "above -1", "log1p"),
+    "several quantiles with one score": (
+        lambda: lo.fit(losses.multi_quantile, GOOD), ValueError, "one score", "softmax(3)"),
+    "three levels for two predictions": (
+        lambda: losses.multi_quantile(jnp.zeros(2), 1.0), ValueError, "3 levels", "quantile"),
+    "one direction for vectors of another length": (
+        lambda: losses.cosine_distance(jnp.zeros(2), jnp.zeros(3)), ValueError, "(2,)", "one length"),
+    "directions as numbers": (
+        lambda: lo.fit(losses.cosine_distance, GOOD, model=models.softmax(3)), ValueError, "(40,)", "(n, k)"),
     "delta = 0": (lambda: lo.bind(losses.huber, delta=0.0), ValueError, "delta=0.0", "(0, inf]"),
     "a level of 90 instead of 0.9": (
         lambda: lo.bind(losses.quantile, level=90), ValueError, "level=90", "(0, 1)"),

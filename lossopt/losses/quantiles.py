@@ -144,8 +144,8 @@ def smooth_quantile(
     return h * _smooth_pinball(r / h, level)
 
 
-def _steepest(levels: ArrayLike) -> float:
-    sides = [max(level, 1 - level) for level in np.atleast_1d(levels)]
+def _steepest(levels: Vector | tuple[float, ...]) -> float:
+    sides = [max(level, 1 - level) for level in np.asarray(levels).tolist()]
     return math.hypot(*sides) / len(sides)
 
 

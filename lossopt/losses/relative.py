@@ -198,9 +198,9 @@ def _asked(tangent: Any) -> bool:
 
 @jax.custom_jvp
 def _turn(prediction: Array, target: Array) -> Array:
-    """The slope: minus the part of b across a, over n."""
+    """The slope: minus the part of b across a, over n; -b at the prediction 0, where a is 0 and n is 1."""
     a, b, n, nowhere = _directions(prediction, target)
-    return jnp.where(nowhere, 0 * b, -_across(a, b) / n)
+    return -jnp.where(nowhere, b, _across(a, b) / n)
 
 
 @functools.partial(_turn.defjvp, symbolic_zeros=True)
@@ -214,7 +214,7 @@ def _(primals, tangents):
         change += jnp.where(nowhere, 0 * b, across - a * jnp.sum(g * d) - g * jnp.sum(a * d))
     if _asked(tangents[1]):
         moved = _across(b, tangents[1]) / _directions(*primals[::-1])[2]
-        change += jnp.where(nowhere, 0 * b, (a * jnp.sum(a * moved) - moved) / n)
+        change += (a * jnp.sum(a * moved) - moved) / n
     return g, change
 
 
@@ -250,7 +250,8 @@ def cosine_distance(prediction: Vector, target: Vector) -> Float[Array, ""]:
     Formula: `1 - <yhat, y> / (|yhat| |y|)`, computed as half the squared distance between the two unit vectors, which
     keeps its digits where they are nearly parallel; each is first divided by its largest entry, so that no square
     overflows. The slope has the size `sin(angle) / |yhat|`. A prediction of 0 has no direction: its loss is 1, that of
-    a right angle, and its slope 0 is chosen. scipy.spatial.distance.cosine and optax have the same factor.
+    a right angle, and as its slope minus the target's direction is chosen, so that a model that starts from 0 leaves it
+    the right way. scipy.spatial.distance.cosine and optax have the same factor.
 
     Args:
         prediction: (k,) real numbers. target: (k,) real numbers, not all 0. The loss has no unit.

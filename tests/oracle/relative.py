@@ -32,9 +32,10 @@ def _symmetric(prediction: list[Jet], y: mpf) -> Jet:
 
 
 def _cosine(prediction: list[Jet], y: Sequence[mpf]) -> Jet:
-    if all(p.value == 0 for p in prediction):
-        return prediction[0] * 0 + 1
     length = mp.sqrt(mp.fsum(b * b for b in y))
+    if all(p.value == 0 for p in prediction):
+        # What the library chooses: a right angle, and the slope towards the target.
+        return Jet(1, [-b / length for b in y], [[0] * len(y)] * len(y))
     dot = total([p * b for p, b in zip(prediction, y, strict=True)])
     return 1 - dot / (sqrt(total([p * p for p in prediction])) * length)
 
