@@ -82,20 +82,19 @@ def _length(loss: losses.Loss, card: losses.LossCard) -> int | None:
 def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:
     if isinstance(dataset.targets, jax.core.Tracer):
         return
-    card, targets = losses.claims(loss), np.asarray(dataset.targets)
+    card, kind, targets = losses.claims(loss), losses.claim(loss, "target"), np.asarray(dataset.targets)
     expected_ndim = 1 + card.target_ndim
     if targets.ndim != expected_ndim or (card.target_ndim and targets.shape[1] != model.classes):
-        hint = _SHAPES.get(card.target, "give shape (n,)")
+        hint = _SHAPES.get(kind, "give shape (n,)")
         raise ValueError(
-            f"{card.name} takes as target {losses.TARGETS[card.target]}, but the targets have shape "
-            f"{targets.shape}: {hint}."
+            f"{card.name} takes as target {losses.TARGETS[kind]}, but the targets have shape {targets.shape}: {hint}."
         )
-    bad = _illegal(card.target, targets, model.classes)
+    bad = _illegal(kind, targets, model.classes)
     rows = np.flatnonzero(bad)
     if rows.size:
         raise ValueError(
-            f"{card.name} takes as target {losses.TARGETS[card.target]}, but {rows.size} of {bad.size} rows hold "
-            f"another value, the first in row {rows[0]}: {targets[rows[0]]}; {_remedy(card.target, targets)}."
+            f"{card.name} takes as target {losses.TARGETS[kind]}, but {rows.size} of {bad.size} rows hold "
+            f"another value, the first in row {rows[0]}: {targets[rows[0]]}; {_remedy(kind, targets)}."
         )
 
 

@@ -38,7 +38,14 @@ def ours(loss, predictions, targets):
 
 
 # The inputs that each kind of loss is compared on.
-INPUTS = {"real": (R, R[::-1].copy()), "logit": (R, LABELS), "label": (LOGITS, CLASSES), "simplex": (LOGITS, SHARES)}
+VECTORS = RANDOM.normal(size=(40, 4))
+INPUTS = {
+    "real": (R, R[::-1].copy()),
+    "vector": (LOGITS, VECTORS),
+    "logit": (R, LABELS),
+    "label": (LOGITS, CLASSES),
+    "simplex": (LOGITS, SHARES),
+}
 OPTAX = [
     (name, alias, factor)
     for name in losses.names()
@@ -115,7 +122,26 @@ def test_scikit_learn_metrics():
     )
 
 
+def test_scikit_learn_relative_errors():
+    predictions, targets = np.exp(R), np.exp(R[::-1])
+    log_error = sklearn.metrics.mean_squared_log_error(targets, predictions)
+    assert ours(losses.squared_log_error, predictions, targets).mean() == pytest.approx(log_error, rel=1e-12)
+    share = sklearn.metrics.mean_absolute_percentage_error(targets, predictions)
+    assert ours(losses.absolute_percentage_error, predictions, targets).mean() == pytest.approx(share, rel=1e-12)
+
+
+def test_several_quantiles_are_the_mean_of_their_pinballs():
+    predictions, targets = LOGITS[:, :3], R[:40]
+    each = [
+        ours(lo.bind(losses.quantile, level=level), predictions[:, i], targets)
+        for i, level in enumerate((0.1, 0.5, 0.9))
+    ]
+    np.testing.assert_allclose(ours(losses.multi_quantile, predictions, targets), np.mean(each, axis=0), rtol=1e-13)
+
+
 NORMS = [
+    ("hampel", {"c": 8.0}, norms.Hampel(2.0, 4.0, 8.0)),
+    ("andrews", {"c": 1.339}, norms.AndrewWave(1.339)),
     ("huber", {"delta": 1.345}, norms.HuberT(1.345)),
     ("tukey", {"c": 4.685}, norms.TukeyBiweight(4.685)),
     ("half_squared_error", {}, norms.LeastSquares()),

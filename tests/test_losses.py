@@ -195,6 +195,12 @@ LIMITS = {
     "huber": [("half_squared_error", {"delta": np.inf}), ("half_squared_error", {"delta": 1e30})],
     "quantile": [("absolute_error", {"level": 0.5})],
     "expectile": [("squared_error", {"level": 0.5})],
+    "smooth_quantile": [("quantile", {"bandwidth": 1e-3})],
+    "epsilon_insensitive": [("absolute_error", {"epsilon": 0.0})],
+    "squared_epsilon_insensitive": [("squared_error", {"epsilon": 0.0})],
+    "linex": [("squared_error", {"a": 0.0})],
+    "power_error": [("absolute_error", {"p": 1.0}), ("squared_error", {"p": 2.0})],
+    "student_t": [("cauchy", {}), ("half_squared_error", {"df": np.inf})],
     "general_robust": [("half_squared_error", {"alpha": 2.0}), ("pseudo_huber", {"alpha": 1.0})],
 }
 
@@ -212,12 +218,15 @@ def test_a_limit_of_a_hyperparameter_is_another_loss(name):
             np.testing.assert_allclose(a, factor * b, rtol=1e-14, atol=1e-15)
 
 
-def test_cauchy_is_general_robust_at_alpha_0():
+@pytest.mark.parametrize(
+    ("name", "alpha", "scale"), [("cauchy", 0.0, 0.5**0.5), ("geman_mcclure", -2.0, 0.5), ("welsch", -np.inf, 0.5**0.5)]
+)
+def test_a_case_of_general_robust_is_its_namesake(name, alpha, scale):
     r = np.linspace(-9.0, 9.0, 128)
-    left = numerics.everything(lo.bind(losses.cauchy, c=1.5), r, 0 * r)
-    right = numerics.everything(lo.bind(losses.general_robust, alpha=0.0, c=1.5 / 2**0.5), r, 0 * r)
+    left = numerics.everything(lo.bind(losses.get(name), c=1.5), r, 0 * r)
+    right = numerics.everything(lo.bind(losses.general_robust, alpha=alpha, c=1.5 * scale), r, 0 * r)
     for a, b in zip(left, right, strict=True):
-        np.testing.assert_allclose(a, 1.125 * b, rtol=1e-14, atol=1e-15)
+        np.testing.assert_allclose(a, (1.5 * scale) ** 2 * b, rtol=1e-12, atol=1e-15)
 
 
 @jax.jit

@@ -142,6 +142,41 @@ WRONG = [
     *[(name, "noise", "student t") for name in ("tukey", "squared_error")],
     *[(name, "noise", "bernoulli") for name in ("hinge", "focal", "softmax_cross_entropy")],
     *[(name, "efficiency", 1.0) for name in ("huber", "tukey", "log_cosh", "absolute_error")],
+    *[("smooth_quantile", field, value) for field, value in (("elicits", "quantile"), ("zero_at_perfect_fit", True))],
+    *[("multi_quantile", field, value) for field, value in (("elicits", "median"), ("kinks", ()), ("lipschitz", 0.9))],
+    *[("epsilon_insensitive", field, value) for field, value in (("kinks", (0.0,)), ("elicits", "median"))],
+    *[
+        ("squared_epsilon_insensitive", field, value)
+        for field, value in (("elicits", "mean"), ("least_curvature", 2.0))
+    ],
+    *[
+        ("linex", field, value)
+        for field, value in (("tails", "quadratic"), ("symmetric", True), ("elicits", "mean"), ("smoothness", 1e6))
+    ],
+    *[
+        ("power_error", field, value)
+        for field, value in (("smoothness", 1e6), ("tails", "quadratic"), ("origin", 2), ("noise", "gaussian"))
+    ],
+    *[
+        ("squared_log_error", field, value)
+        for field, value in (("elicits", "mean"), ("redescending", False), ("least_curvature", 0.0), ("kinks", (-1.0,)))
+    ],
+    *[("absolute_percentage_error", field, value) for field, value in (("elicits", "median"), ("noise", "laplace"))],
+    *[
+        ("symmetric_absolute_percentage_error", field, value)
+        for field, value in (("kinks", (0.0,)), ("least_curvature", -1.0), ("symmetric", True), ("lipschitz", 1.0))
+    ],
+    *[
+        ("cosine_distance", field, value)
+        for field, value in (("elicits", "mean"), ("lipschitz", 1e6), ("least_curvature", -1.0), ("origin", 1))
+    ],
+    *[("truncated_quadratic", field, value) for field, value in (("kinks", ()), ("least_curvature", -1.0))],
+    ("fair", "redescending", True),
+    ("welsch", "tails", "logarithmic"),
+    ("geman_mcclure", "supremum", math.inf),
+    ("hampel", "least_curvature", -1.0),
+    ("andrews", "efficiency", 0.94),
+    ("student_t", "noise", "gaussian"),
 ]
 
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import losses
-from . import _differences, _elicits, _extremes, _kinks, _limits, _noise
+from . import _counts, _differences, _elicits, _extremes, _kinks, _laws, _limits, _noise
 from ._functionals import explanations, Point
-from ._lines import Curve, follow, grid, hard, Line, lines
+from ._lines import Curve, far_targets, follow, grid, hard, Line, lines
 from ._report import findings, Report
 from ._subject import choose, precision, Subject, subject
 from ._warnings import warnings
@@ -55,13 +55,18 @@ def check(
         ValueError: the loss does not give one floating number an example, or the task or the kinds are unknown.
     """
     what = subject(loss, task, prediction, target, classes)
-    minimisers = _elicits.locations(what) if what.task == "regression" else []
+    minimisers = _elicits.locations(what) if _has_scale(what) else []
     given = losses.hyperparameters(loss)
     report = _measured(_survey(what, seed), minimisers, given)
     if not losses.has_card(loss):
         return report
     found = findings(losses.card(loss), report, what, minimisers, given)
     return dataclasses.replace(report, findings=found)
+
+
+def _has_scale(what: Subject) -> bool:
+    """Whether the target is an amount, to a sample of which a constant can be fitted, and not a class."""
+    return what.task in ("regression", "distribution") or what.prediction == "log mean"
 
 
 def _survey(what: Subject, seed: int) -> Survey:
@@ -93,7 +98,7 @@ def _measured(survey: Survey, minimisers: list[Point], given: Mapping[str, Any])
         "zero_at_perfect_fit": _zero_at_perfect_fit(survey),
         **extremes,
     }
-    special = _of_regression(survey, minimisers, given) if what.task == "regression" else _of_classification(survey)
+    special = _of_sample(survey, minimisers, given) if _has_scale(what) else _of_classification(survey)
     report = Report(**shared, **special)
     return dataclasses.replace(report, warnings=warnings(what, report, survey.curves, survey.kinks, errors))
 
@@ -131,8 +136,13 @@ def _extremes_of(survey: Survey) -> dict[str, float]:
 def _inner_extremes(survey: Survey) -> dict[str, float]:
     what = survey.what
     if not what.of_vector:
-        return _extremes.along(what, survey.curves)
+        far = far_targets(what)
+        more = follow(what, [(line, grid(line)) for line in far])
+        inside = _extremes.along(what, survey.curves + more)
+        return _extremes.unbounded(inside) if far else inside
     inside = _extremes.across(what, *_starts(survey), survey.seed)
+    if what.prediction == "location and log scale":
+        return _extremes.unbounded(inside)
     if what.prediction == "probabilities":
         return inside
     targets = np.unique(np.array([curve.line.target for curve in survey.curves]), axis=0)
@@ -173,6 +183,25 @@ def _zero_at_perfect_fit(survey: Survey) -> bool:
 
 def _hard_lines(survey: Survey) -> list[Line]:
     return [curve.line for curve in survey.curves if hard(curve.line)]
+
+
+def _of_sample(survey: Survey, minimisers: list[Point], given: Mapping[str, Any]) -> dict[str, Any]:
+    if survey.what.task == "regression":
+        return _of_regression(survey, minimisers, given)
+    what, located = survey.what, survey.what.prediction == "location and log scale"
+    homes = _laws.at_home(what, given) if located else ()
+    names = (*explanations(what, minimisers, given), *(f"location and log scale of a {law} law" for law in homes))
+    likelihoods = _laws.likelihoods(what, given) if located else _counts.of_log_mean(what) if not what.of_vector else ()
+    shapes = [_noise.shape_of(what, line, (math.nan, math.nan)) for line in _hard_lines(survey)]
+    return {
+        "symmetric": all(_noise.symmetric(shape) for shape in shapes),
+        "elicits": names[0] if names else None,
+        "proper": bool(homes) if located else None,
+        "calibrated": None,
+        "noise_symmetric": None,
+        "efficiency": None,
+        "noise": likelihoods,
+    }
 
 
 def _of_regression(survey: Survey, minimisers: list[Point], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,5 +257,9 @@ def _of_classification(survey: Survey) -> dict[str, Any]:
         "calibrated": elicited.calibrated,
         "noise_symmetric": bool(np.ptp(total) <= slack * np.abs(total).max()),
         "efficiency": None,
-        "noise": _noise.of_classes(survey.what, table),
+        "noise": (
+            _counts.of_successes(survey.what)
+            if survey.what.target == "successes"
+            else _noise.of_classes(survey.what, table)
+        ),
     }

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _extremes
 from ._functionals import Point, samples
-from ._subject import choose, Jet, jet, Subject
+from ._subject import choose, Jet, jet, Subject, top_target
 
 
 class Elicited(NamedTuple):
@@ -66,7 +66,8 @@ def _vector_location(what: Subject, sample: np.ndarray) -> np.ndarray:
 def _total(what: Subject, candidates: np.ndarray, sample: np.ndarray) -> np.ndarray:
     predictions = np.repeat(candidates, len(sample), axis=0)
     targets = np.tile(sample, (len(candidates), *(1,) * (sample.ndim - 1)))
-    return jet(what, predictions, targets).value.reshape(-1, len(sample)).sum(axis=1)
+    with np.errstate(over="ignore"):
+        return jet(what, predictions, targets).value.reshape(-1, len(sample)).sum(axis=1)
 
 
 LINKED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -94,7 +95,7 @@ def of_binary(what: Subject) -> Elicited:
 
 
 def _stated(what: Subject, scores: np.ndarray) -> np.ndarray:
-    """The probability that a score states: exp(-loss) if that is one (a likelihood has its own link), or the sigmoid."""
+    """The probability that a score states: exp(-loss) where that is one (a likelihood has its own link), else sigmoid."""
     yes, no = (np.exp(-jet(what, scores, np.full(scores.shape, y)).value) for y in (1.0, 0.0))
     return yes if np.allclose(yes + no, 1.0, rtol=0, atol=choose(1e-10, 1e-4)) else 1 / (1 + np.exp(-scores))
 
@@ -106,7 +107,8 @@ def _binary_minimisers(what: Subject) -> np.ndarray:
     rows = np.arange(len(candidates))
     for _ in range(8):
         flat = candidates.ravel()
-        yes, no = (jet(what, flat, np.full(flat.shape, y)).value.reshape(candidates.shape) for y in (1.0, 0.0))
+        values = [jet(what, flat, np.full(flat.shape, y)).value for y in (top_target(what), 0.0)]
+        yes, no = (value.reshape(candidates.shape) for value in values)
         risk = PROBABILITIES[:, None] * yes + (1 - PROBABILITIES[:, None]) * no
         i = np.argmin(np.where(np.isfinite(risk), risk, np.inf), axis=1)
         best = candidates[rows, i]
@@ -115,22 +117,43 @@ def _binary_minimisers(what: Subject) -> np.ndarray:
     return best
 
 
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _sparsemax(scores: np.ndarray) -> np.ndarray:
+    falling, place = -np.sort(-scores, axis=1), np.arange(1, scores.shape[1] + 1)
+    sums = np.cumsum(falling, axis=1) - 1
+    count = (place * falling > sums).sum(axis=1, keepdims=True)
+    return np.maximum(scores - np.take_along_axis(sums, count - 1, axis=1) / count, 0.0)
+
+
+# What the minimiser of the expected loss of a vector may be -> the probabilities that it then states.
+STATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "log-odds": _softmax,
+    "log-odds against the rest": lambda scores: 1 / (1 + np.exp(-scores)),
+    "scores of sparsemax": _sparsemax,
+}
+
+
 def of_multiclass(what: Subject) -> Elicited:
     """The same for a vector of predictions; log-odds are compared up to a constant, which no softmax sees."""
     truth = _distributions(what.classes)
     best, slack = _vector_minimisers(what, truth), choose(1e-4, 2e-2)
-    is_probability = what.prediction == "probabilities"
-    exponentials = np.exp(best - best.max(axis=1, keepdims=True))
-    probability = best if is_probability else exponentials / exponentials.sum(axis=1, keepdims=True)
-    proper = bool(np.allclose(probability, truth, rtol=0, atol=slack))
-    name = ("probability" if is_probability else "log-odds") if proper else None
-    return Elicited(name, proper, bool(np.all(best.argmax(axis=1) == truth.argmax(axis=1))))
+    stated = {"probability": lambda shares: shares} if what.prediction == "probabilities" else STATED
+    names = [name for name, link in stated.items() if np.allclose(link(best), truth, rtol=0, atol=slack)]
+    proper = bool(names) and names[0] in ("probability", "log-odds")
+    # A tie at the top finds no class, whichever comes first.
+    lead = np.subtract(*np.sort(best, axis=1).T[[-1, -2]])
+    calibrated = bool(np.all((best.argmax(axis=1) == truth.argmax(axis=1)) & (lead > slack)))
+    return Elicited(names[0] if names else None, proper, calibrated)
 
 
 def _distributions(classes: int) -> np.ndarray:
-    """True probabilities of the classes: falling, peaked and nearly even, each class once the likeliest."""
+    """True probabilities of the classes: falling, peaked, flatter and nearly even, each class once the likeliest."""
     falling = np.arange(classes, 0, -1.0)
-    shapes = [falling, falling**3, 1 + 0.03 * (np.arange(classes) == 0)]
+    shapes = [falling, falling**3, falling + classes, 1 + 0.03 * (np.arange(classes) == 0)]
     return np.array([np.roll(shape / shape.sum(), shift) for shape in shapes for shift in range(classes)])
 
 

@@ -28,6 +28,11 @@ ALONG: dict[str, Field] = {
 }
 
 
+def unbounded(found: dict[str, float]) -> dict[str, float]:
+    """inf for what is so large that it has grown with a target or a scale that was taken to its extreme."""
+    return {name: np.inf if value > choose(1e12, 1e8) else value for name, value in found.items()}
+
+
 def along(what: Subject, curves: list[Curve]) -> dict[str, float]:
     """The greatest of each field of ALONG over lines, from curves that were evaluated on a grid."""
     windows = {name: _best(curves, field) for name, field in ALONG.items()}
@@ -105,9 +110,12 @@ def _leaders(f: np.ndarray, predictions: np.ndarray, targets: np.ndarray, count:
     return predictions[order], targets[order], _finite(f)[order]
 
 
-def _nearby(what: Subject, random: np.random.Generator, points: np.ndarray, size: float, count: int = 20) -> np.ndarray:
-    near = np.repeat(points, count, axis=0)
-    near = near + size * random.normal(size=near.shape)
+def _nearby(what: Subject, random: np.random.Generator, points: np.ndarray, size: float, count: int = 16) -> np.ndarray:
+    """Steps along every axis, which halve towards an extreme on a ridge, and `count` at random, for any other."""
+    n, k = points.shape
+    axes = np.broadcast_to(np.concatenate([np.eye(k), -np.eye(k)]), (n, 2 * k, k))
+    moves = np.concatenate([axes, random.normal(size=(n, count, k))], axis=1)
+    near = (points[:, None] + size * moves).reshape(-1, k)
     return onto_simplex(near) if what.prediction == "probabilities" else near
 
 
@@ -120,11 +128,24 @@ def onto_simplex(points: np.ndarray) -> np.ndarray:
 def sample(what: Subject, seed: int) -> np.ndarray:
     """Vectors to start from: at random, and structured (one or two entries ahead or behind, near and far)."""
     random, k = np.random.default_rng(seed), what.classes
+    if what.prediction == "location and log scale":
+        return _scales(random)
     axes = np.eye(k)
     ahead = np.concatenate([axes, -axes, *(axes - axis for axis in axes), *(axes + axis for axis in axes)])
+    # Two entries far ahead of the rest, at every gap: where a loss of two classes has its extremes.
+    gaps = np.arange(0.25, 4.1, 0.25)
+    pairs = [100 * (axes[i] + axes[j]) + gap * axes[i] for i in range(k) for j in range(k) if i != j for gap in gaps]
     points = np.concatenate(
-        [scale * part for scale in (1.0, 3.0, 30.0, 1e3) for part in (ahead, random.normal(size=(40, k)))]
+        [*(scale * part for scale in (1.0, 3.0, 30.0, 1e3) for part in (ahead, random.normal(size=(40, k)))), pairs]
     )
     if what.prediction != "probabilities":
         return points
     return onto_simplex(np.concatenate([np.abs(points), random.dirichlet(np.full(k, 0.3), 100)]))
+
+
+def _scales(random: np.random.Generator) -> np.ndarray:
+    """Locations of order 1 and locations in units of the scale, at scales from moderate to extreme."""
+    far = choose(60.0, 25.0)
+    log_scale = np.concatenate([random.normal(size=120), random.uniform(-far, far, size=120)])
+    z = random.normal(size=240) * np.tile([0.3, 1.0, 4.0], 80)
+    return np.stack([np.where(np.arange(240) % 2, z, z * np.exp(log_scale)), log_scale], axis=1)

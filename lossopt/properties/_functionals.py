@@ -62,6 +62,18 @@ def _weighted_median(sample: np.ndarray) -> float:
     return float(points[np.searchsorted(share, 0.5)])
 
 
+def _median_and_deviation(sample: np.ndarray) -> np.ndarray:
+    centre = np.median(sample)
+    return np.array([centre, np.log(np.mean(np.abs(sample - centre)))])
+
+
+def _central(sample: np.ndarray, coverages: Any) -> np.ndarray:
+    """The quantiles that bound the middle of a sample at each coverage, widest first, with the median between."""
+    inner = np.sort(np.asarray(coverages, float))
+    levels = [*(1 - inner[::-1]) / 2, 0.5, *(1 + inner) / 2]
+    return np.array([_quantile(sample, level) for level in levels])
+
+
 def _mean_direction(sample: np.ndarray) -> np.ndarray:
     """The mean of the unit vectors, made one."""
     mean = (sample / np.linalg.norm(sample, axis=-1, keepdims=True)).mean(axis=0)
@@ -79,11 +91,23 @@ FUNCTIONALS: dict[str, Functional] = {
     "weighted median": lambda sample, given: _weighted_median(sample),
     "quantiles": lambda sample, given: np.array([_quantile(sample, level) for level in np.asarray(given["levels"])]),
 }
+AMOUNTS: dict[str, Functional] = {"log of the mean": lambda sample, given: np.log(sample.mean())}
+LOCATED: dict[str, Functional] = {
+    "mean and log standard deviation": lambda sample, given: np.array([sample.mean(), np.log(sample.std())]),
+    "median and log mean deviation": lambda sample, given: _median_and_deviation(sample),
+}
+INTERVALS: dict[str, Functional] = {
+    "central interval": lambda sample, given: _central(sample, [given["coverage"]])[::2],
+    "median and central intervals": lambda sample, given: _central(sample, given["coverages"]),
+}
 DIRECTIONS: dict[str, Functional] = {"mean direction": lambda sample, given: _mean_direction(sample)}
 
 
 def _known(what: Subject) -> dict[str, Functional]:
-    return DIRECTIONS if what.target == "direction" else FUNCTIONALS
+    kinds = {"location and log scale": LOCATED, "log mean": AMOUNTS, "interval": INTERVALS}
+    if what.task == "distribution" and what.prediction == "quantiles":
+        return INTERVALS
+    return DIRECTIONS if what.target == "direction" else kinds.get(what.prediction, FUNCTIONALS)
 
 
 def explains(name: str, what: Subject, minimisers: Sequence[Point], given: Mapping[str, Any]) -> bool:

@@ -52,7 +52,7 @@ def _relative(classes: int) -> list[Line]:
 
 
 def _above_minus_one(classes: int) -> list[Line]:
-    return [_line(target, target, 1.0, -1 - target, math.inf, 0.0) for target in (0.0, 1.75, 40.0)]
+    return [_line(target, target, 1.0, -1 - target, math.inf, 0.0) for target in (0.0, 1.75, 6.0)]
 
 
 def _quantiles(classes: int) -> list[Line]:
@@ -66,6 +66,26 @@ def _directions(classes: int) -> list[Line]:
     """Away from the target along each axis: past the vector 0, at which there is no direction."""
     targets = [np.arange(1.0, classes + 1), (-0.5) ** np.arange(classes)]
     return [_line(y, y, axis, -math.inf, math.inf, 0.0) for y in targets for axis in np.eye(classes)]
+
+
+def _ratios(classes: int) -> list[Line]:
+    """x is the log of the mean over the target. Only beside 1 is the log of a target exact, and with it the fit."""
+    return [_line(y, math.log(y), 1.0, -math.inf, math.inf, 0.0 if y == 1 else math.nan) for y in (1.0, 0.3, 20.0)]
+
+
+def _ratios_and_zero(classes: int) -> list[Line]:
+    return [*_ratios(classes), _line(0.0, 0.0, 1.0)]
+
+
+def _successes(trials: int) -> list[Line]:
+    ends = [_line(share * trials, 0.0, 2 * share - 1, -math.inf, math.inf, math.inf) for share in (1.0, 0.0)]
+    return [*ends, _line(0.3 * trials, 0.0, 1.0)]
+
+
+def _located(classes: int) -> list[Line]:
+    """The location moves away from the target at two scales; then the log scale moves, beside the target and at it."""
+    moves = [_line(y, [y, t], [1.0, 0.0], -math.inf, math.inf, 0.0) for y, t in ((0.0, -0.5), (1.75, 0.75))]
+    return [*moves, *(_line(0.0, [r, 0.0], [0.0, 1.0]) for r in (1.0, -0.3, 0.0))]
 
 
 def _margin(classes: int) -> list[Line]:
@@ -103,6 +123,11 @@ LINES: dict[tuple[str, str], Callable[[int], list[Line]]] = {
     ("above -1", "non-negative"): _above_minus_one,
     ("quantiles", "real"): _quantiles,
     ("vector", "direction"): _directions,
+    ("interval", "real"): _quantiles,
+    ("location and log scale", "real"): _located,
+    ("log mean", "non-negative"): _ratios_and_zero,
+    ("log mean", "positive"): _ratios,
+    ("logit", "successes"): _successes,
     ("logit", "binary"): _margin,
     ("logit", "unit"): _soft_margin,
     ("probability", "binary"): _probability,
@@ -124,6 +149,14 @@ def lines(what: Subject) -> list[Line]:
         known = "; ".join(f"{prediction}, {target}" for prediction, target in LINES)
         raise ValueError(f"No measurement for prediction={kinds[0]!r} and target={kinds[1]!r}; known pairs: {known}.")
     return LINES[kinds](what.classes)
+
+
+def far_targets(what: Subject) -> list[Line]:
+    """Lines to targets so small and so large that what grows with them shows; none where targets have no scale."""
+    if what.prediction != "log mean":
+        return []
+    size = choose(1e30, 1e15)
+    return [_line(y, math.log(y), 1.0) for y in (1 / size, size)]
 
 
 def hard(line: Line) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._lines import follow, Line
-from ._subject import choose, jet, Subject
+from ._subject import choose, jet, Subject, top_target
 
 
 # Dyadic, so that target ± residual is exact, and with 1 at a known place.
@@ -103,7 +103,7 @@ def over_targets(what: Subject) -> tuple[np.ndarray, np.ndarray]:
     else:
         unit = what.prediction == "probability"
         points = np.arange(1, 64) / 64 if unit else np.arange(-640, 641) / 32
-        targets = np.array([0.0, 1.0])
+        targets = np.array([0.0, top_target(what)])
         exchanged, swapped = 1 - points if unit else -points, targets[::-1]
     table = np.stack([jet(what, points, np.repeat(t[None], len(points), axis=0)).value for t in targets])
     other = np.stack([jet(what, exchanged, np.repeat(t[None], len(points), axis=0)).value for t in swapped])

@@ -131,7 +131,7 @@ def findings(
             found.append(Finding(field, claimed, measured, compare(claimed, measured)))
     if card.elicits is not None:
         name = str(card.elicits)
-        agrees = explains(name, what, minimisers, hyperparameters) if minimisers else name == report.elicits
+        agrees = name == report.elicits or (bool(minimisers) and explains(name, what, minimisers, hyperparameters))
         found.append(Finding("elicits", name, report.elicits, agrees))
     return tuple(found)
 

@@ -4,6 +4,7 @@ Everything that is measured goes through `jet`, which compiles once a loss, what
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +14,13 @@ import numpy as np
 from .. import losses
 
 
-DEFAULTS = {"regression": ("real", "real"), "binary": ("logit", "binary"), "multiclass": ("logits", "label")}
+DEFAULTS = {
+    "regression": ("real", "real"),
+    "binary": ("logit", "binary"),
+    "multiclass": ("logits", "label"),
+    "count": ("log mean", "non-negative"),
+    "distribution": ("location and log scale", "real"),
+}
 _BLOCK = {1: 4096, 2: 1024}
 
 
@@ -49,11 +56,9 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
     """
     name = getattr(getattr(loss, "func", loss), "__name__", type(loss).__name__)
     if losses.has_card(loss):
-        card = losses.claims(loss)
-        length = losses.VECTORS.get(card.prediction) or classes
-        if card.prediction == "quantiles":
-            length = np.size(losses.hyperparameters(loss)["levels"])
-        found = Subject(_leaves(loss), name, card.task, card.prediction, card.target, length)
+        card = losses.card(loss)
+        length = _length(card, losses.hyperparameters(loss)) or classes
+        found = Subject(_leaves(loss), name, card.task, card.prediction, losses.claim(loss, "target"), length)
     else:
         task = task or "regression"
         if task not in DEFAULTS:
@@ -64,6 +69,20 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
         found = Subject(whole, name, task, prediction or usual[0], target or usual[1], classes)
     _check_one_number(found)
     return found
+
+
+def _length(card: losses.LossCard, given: Mapping[str, Any]) -> int | None:
+    """Of the vector predicted, where the card or a hyperparameter tells; for successes the number of trials."""
+    if card.target == "successes":
+        return given["trials"]
+    if card.prediction == "quantiles":
+        return np.size(given["levels"]) if "levels" in given else 2 * np.size(given["coverages"]) + 1
+    return losses.VECTORS.get(card.prediction)
+
+
+def top_target(what: Subject) -> float:
+    """The target of a prediction of class 1: 1, or all of the trials."""
+    return float(what.classes) if what.target == "successes" else 1.0
 
 
 def precision() -> np.dtype:
