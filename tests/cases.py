@@ -120,7 +120,7 @@ CASES = [
     Case("weston_watkins", {}),
     Case("multiclass_perceptron", {}),
     Case("sparsemax", {}),
-    *_each("poly1", epsilon=[1.0, -1.0, 0.0]),
+    *_each("poly1", epsilon=[2.0, -1.0, 0.0]),
     *_each("categorical_focal", gamma=[2.0, 0.0, 0.5], class_weights=[(1.0, 2.0, 0.5)]),
     Case("multiclass_brier", {}),
     Case("kl_divergence", {}),

@@ -14,7 +14,7 @@ from ._elementary import differentiated_by, sigmoid, softplus
 
 
 @functools.lru_cache(maxsize=256)
-def _focal_extrema(gamma: float) -> tuple[float, float, float]:
+def focal_extrema(gamma: float) -> tuple[float, float, float]:
     """Largest |slope|, largest and least curvature of the focal loss of a margin: there is no closed form."""
 
     def slope(m: np.ndarray) -> np.ndarray:
@@ -50,11 +50,9 @@ def _focal_scale(alpha: float | None) -> float:
         target="unit",
         formula=r"\alpha_t (1 - p_t)^\gamma (-\log p_t)",
         hyperparameters={"gamma": NON_NEGATIVE, "alpha": UNIT},
-        lipschitz=lambda gamma, alpha: _focal_scale(alpha) * _focal_extrema(float(gamma))[0],
-        smoothness=lambda gamma, alpha: _focal_scale(alpha) * _focal_extrema(float(gamma))[1],
-        least_curvature=lambda gamma, alpha: (
-            _focal_scale(alpha) * _focal_extrema(float(gamma))[2] if gamma > 0 else 0.0
-        ),
+        lipschitz=lambda gamma, alpha: _focal_scale(alpha) * focal_extrema(float(gamma))[0],
+        smoothness=lambda gamma, alpha: _focal_scale(alpha) * focal_extrema(float(gamma))[1],
+        least_curvature=lambda gamma, alpha: _focal_scale(alpha) * focal_extrema(float(gamma))[2] if gamma > 0 else 0.0,
         symmetric=lambda alpha: alpha in (None, 0.5),
         zero_at_perfect_fit=False,
         proper=lambda gamma, alpha: gamma == 0 and alpha in (None, 0.5),

@@ -1,80 +1,17 @@
-"""Losses of a vector over k classes and an integer label (or, where named, a probability vector)."""
+"""Cross-entropy of a vector over k classes and an integer label (or, where named, a probability vector)."""
 
-import functools
 import math
 
-import jax
 import jax.numpy as jnp
-from jax import Array
-from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from ._arguments import known_zero, label, like, non_negative, Scalar, simplex, times, Vector
 from ._card import LossCard, NON_NEGATIVE, register, UNIT
+from ._softmax import cross_entropy
 
 
-def _normalised(logits: Array, y: Array) -> tuple[Array, Array, Array]:
-    """z - M, log1p(R) and the sum of y, with M the largest logit and R the sum of exp(z_j - M) over the others.
-
-    -log softmax(z) is log1p(R) - (z - M), a sum of two numbers that are not negative: the small loss of a
-    confident, right prediction is R itself.
-    """
-    shifted = logits - jnp.max(logits)
-    zero, one = jnp.zeros((), logits.dtype), jnp.ones((), logits.dtype)
-    largest = shifted == 0
-    # All sums in one pass: XLA's CPU compiler would repeat each separate sum for every entry of the row.
-    others, count, mass = jax.lax.reduce(
-        (jnp.where(largest, zero, jnp.exp(shifted)), jnp.where(largest, one, zero), y),
-        (zero, zero, zero),
-        lambda left, right: tuple(a + b for a, b in zip(left, right, strict=True)),
-        (0,),
-    )
-    return shifted, jnp.log1p(others + (count - 1)), mass
-
-
-@jax.custom_jvp
-def _cross_entropy(logits: Array, y: Array) -> Array:
-    """-sum_i y_i log softmax(z)_i, for y non-negative; NaN if an entry of y is negative."""
-    y = non_negative(y)
-    shifted, normaliser, _ = _normalised(logits, y)
-    return jnp.sum(times(y, normaliser - shifted))
-
-
-@functools.partial(_cross_entropy.defjvp, symbolic_zeros=True)
-def _(primals, tangents):
-    (logits, y), (dlogits, dy) = primals, tangents
-    slope = jnp.zeros((), logits.dtype)
-    if not isinstance(dlogits, SymbolicZero):
-        slope += jnp.sum(_slope(logits, y) * dlogits)
-    if not isinstance(dy, SymbolicZero):
-        surprise = jax.vmap(lambda one: _cross_entropy(logits, one))(jnp.eye(logits.size, dtype=logits.dtype))
-        slope += jnp.sum(surprise * dy)
-    return _cross_entropy(logits, y), slope
-
-
-@jax.custom_jvp
-def _slope(logits: Array, y: Array) -> Array:
-    """Y p_i - y_i, with Y the sum of y; at the likeliest class as (Y - y_i) - Y (1 - p_i), and 1 - p_i from expm1."""
-    shifted, normaliser, mass = _normalised(logits, non_negative(y))
-    likeliest = shifted == 0
-    p = jnp.where(likeliest, jnp.expm1(-normaliser), jnp.exp(shifted - normaliser))
-    return mass * p + jnp.where(likeliest, mass - y, -y)
-
-
-@_slope.defjvp
-def _(primals, tangents):
-    # Y p_i (d_i - sum_j p_j d_j) - dy_i + p_i dY. With d counted from its entry at the likeliest class, whose own
-    # term is then exactly 0, neither 1 - p there nor the sum over the others cancels.
-    (logits, y), (d, dy) = primals, tangents
-    weights = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits)))
-    p = weights / jnp.sum(weights)
-    likeliest = jnp.arange(logits.size) == jnp.argmax(logits)
-    away = d - jnp.sum(jnp.where(likeliest, d, 0.0))
-    return _slope(logits, y), jnp.sum(y) * p * (away - jnp.sum(p * away)) + p * jnp.sum(dy) - dy
-
-
-def _heaviest(class_weights: ArrayLike | None) -> float:
+def heaviest(class_weights: ArrayLike | None) -> float:
     return 1.0 if class_weights is None else float(jnp.max(jnp.asarray(class_weights)))
 
 
@@ -118,12 +55,12 @@ def _unsmoothed(label_smoothing: float) -> bool:
     return label_smoothing == 0
 
 
-def _even(class_weights: ArrayLike | None) -> bool:
+def even(class_weights: ArrayLike | None) -> bool:
     return class_weights is None or float(jnp.ptp(jnp.asarray(class_weights))) == 0
 
 
 def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
-    return label_smoothing == 0 and _even(class_weights)
+    return label_smoothing == 0 and even(class_weights)
 
 
 @register(
@@ -134,16 +71,16 @@ def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
         formula=r"w_y \left(\log\sum_j e^{z_j} - z_y\right)",
         hyperparameters={"label_smoothing": UNIT, "class_weights": NON_NEGATIVE},
         lipschitz=lambda label_smoothing, class_weights: (
-            math.sqrt(2) * _heaviest(class_weights) if _unsmoothed(label_smoothing) else None
+            math.sqrt(2) * heaviest(class_weights) if _unsmoothed(label_smoothing) else None
         ),
-        smoothness=lambda class_weights: _heaviest(class_weights) / 2,
-        symmetric=_even,
+        smoothness=lambda class_weights: heaviest(class_weights) / 2,
+        symmetric=even,
         zero_at_perfect_fit=False,
         elicits=lambda label_smoothing, class_weights: "log-odds" if _plain(label_smoothing, class_weights) else None,
         proper=_plain,
-        calibrated=lambda label_smoothing, class_weights: label_smoothing < 1 and _even(class_weights),
+        calibrated=lambda label_smoothing, class_weights: label_smoothing < 1 and even(class_weights),
         noise=lambda label_smoothing, class_weights: (
-            "categorical" if _plain(label_smoothing, class_weights) and _heaviest(class_weights) == 1 else None
+            "categorical" if _plain(label_smoothing, class_weights) and heaviest(class_weights) == 1 else None
         ),
         aliases={"optax.losses.softmax_cross_entropy_with_integer_labels": 1.0},
         reference="McFadden (1974)",
@@ -174,7 +111,7 @@ def softmax_cross_entropy(
     if not known_zero(label_smoothing):
         smoothing = like(label_smoothing, logits)
         soft = y * (1 - smoothing) + smoothing / logits.size
-    loss = legal * _cross_entropy(logits, soft)
+    loss = legal * cross_entropy(logits, soft)
     return loss if class_weights is None else times(legal * jnp.sum(times(y, like(class_weights, logits))), loss)
 
 
@@ -209,4 +146,4 @@ def softmax_cross_entropy_soft(prediction: Vector, target: Vector) -> Float[Arra
 
     Source: Bridle (1990), in Neurocomputing, NATO ASI F68.
     """
-    return _cross_entropy(*simplex(prediction, target))
+    return cross_entropy(*simplex(prediction, target))

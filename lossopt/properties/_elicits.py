@@ -95,7 +95,7 @@ def of_binary(what: Subject) -> Elicited:
 
 
 def _stated(what: Subject, scores: np.ndarray) -> np.ndarray:
-    """The probability that a score states: exp(-loss) where that is one (a likelihood has its own link), else sigmoid."""
+    """The probability that a score states: exp(-loss) if that is one (a likelihood has its own link), else sigmoid."""
     yes, no = (np.exp(-jet(what, scores, np.full(scores.shape, y)).value) for y in (1.0, 0.0))
     return yes if np.allclose(yes + no, 1.0, rtol=0, atol=choose(1e-10, 1e-4)) else 1 / (1 + np.exp(-scores))
 

@@ -1,0 +1,121 @@
+"""What the losses of a softmax are made of, exact where it is saturated: the cross-entropy and its derivatives.
+
+-inf is a legal logit: a masked class, of probability 0.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+
+from ._arguments import non_negative, times
+from ._elementary import differentiated_by, excess
+
+
+def with_gradient(gradient: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """Decorator: `gradient(z, ...)` is the gradient in the vector z of the decorated function.
+
+    In its other arguments the function is differentiated as written.
+    """
+
+    def wrap(fn: Callable[..., Array]) -> Callable[..., Array]:
+        wrapped = jax.custom_jvp(fn)
+
+        def rule(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+            value = wrapped(*primals)
+            (z, *rest), (dz, *others) = primals, tangents
+            slope = jnp.zeros_like(value) if isinstance(dz, SymbolicZero) else jnp.sum(gradient(*primals) * dz)
+            for i, d in enumerate(others):
+                if not isinstance(d, SymbolicZero):
+                    alone = lambda at, i=i: fn(z, *rest[:i], at, *rest[i + 1 :])  # noqa: E731
+                    slope += jax.jvp(alone, (rest[i],), (d,))[1]
+            return value, slope
+
+        wrapped.defjvp(rule, symbolic_zeros=True)
+        return wrapped
+
+    return wrap
+
+
+def normalised(logits: Array, y: Array) -> tuple[Array, Array, Array]:
+    """z - M, log1p(R) and the sum of y, with M the largest logit and R the sum of exp(z_j - M) over the others.
+
+    -log softmax(z) is log1p(R) - (z - M), a sum of two numbers that are not negative: the small loss of a
+    confident, right prediction is R itself.
+    """
+    shifted = logits - jnp.max(logits)
+    zero, one = jnp.zeros((), logits.dtype), jnp.ones((), logits.dtype)
+    largest = shifted == 0
+    # All sums in one pass: XLA's CPU compiler would repeat each separate sum for every entry of the row.
+    others, count, mass = jax.lax.reduce(
+        (jnp.where(largest, zero, jnp.exp(shifted)), jnp.where(largest, one, zero), y),
+        (zero, zero, zero),
+        lambda left, right: tuple(a + b for a, b in zip(left, right, strict=True)),
+        (0,),
+    )
+    return shifted, jnp.log1p(others + (count - 1)), mass
+
+
+@jax.custom_jvp
+def cross_entropy(logits: Array, y: Array) -> Array:
+    """-sum_i y_i log softmax(z)_i, for y non-negative; NaN if an entry of y is negative."""
+    y = non_negative(y)
+    shifted, normaliser, _ = normalised(logits, y)
+    return jnp.sum(times(y, normaliser - shifted))
+
+
+@functools.partial(cross_entropy.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    (logits, y), (dlogits, dy) = primals, tangents
+    slope = jnp.zeros((), logits.dtype)
+    if not isinstance(dlogits, SymbolicZero):
+        slope += jnp.sum(error_of(logits, y) * dlogits)
+    if not isinstance(dy, SymbolicZero):
+        surprise = jax.vmap(lambda one: cross_entropy(logits, one))(jnp.eye(logits.size, dtype=logits.dtype))
+        slope += jnp.sum(surprise * dy)
+    return cross_entropy(logits, y), slope
+
+
+@jax.custom_jvp
+def error_of(logits: Array, y: Array) -> Array:
+    """Y p_i - y_i, with Y the sum of y; at the likeliest class as (Y - y_i) - Y (1 - p_i), and 1 - p_i from expm1."""
+    shifted, normaliser, mass = normalised(logits, non_negative(y))
+    likeliest = shifted == 0
+    p = jnp.where(likeliest, jnp.expm1(-normaliser), jnp.exp(shifted - normaliser))
+    return mass * p + jnp.where(likeliest, mass - y, -y)
+
+
+@error_of.defjvp
+def _(primals, tangents):
+    # Y p_i (d_i - sum_j p_j d_j) - dy_i + p_i dY.
+    (logits, y), (d, dy) = primals, tangents
+    p, likeliest = probabilities(logits)
+    return error_of(logits, y), jnp.sum(y) * p * centred(p, likeliest, d) + p * jnp.sum(dy) - dy
+
+
+def probabilities(logits: Array) -> tuple[Array, Array]:
+    """softmax(z), and which entry is the likeliest (the first of equals)."""
+    weights = jnp.exp(logits - jax.lax.stop_gradient(jnp.max(logits)))
+    return weights / jnp.sum(weights), jnp.arange(logits.size) == jnp.argmax(logits)
+
+
+def centred(p: Array, likeliest: Array, x: Array) -> Array:
+    """x less its mean under p. Counted from the likeliest entry, whose own term is then exactly 0: nothing cancels."""
+    # The 0 is stated, so that the transpose does not subtract what should cancel either.
+    away = jnp.where(likeliest, 0.0, x - jnp.sum(jnp.where(likeliest, x, 0.0)))
+    return away - jnp.sum(p * away)
+
+
+@differentiated_by(lambda cost: jnp.exp(-cost))
+def missed(cost: Array) -> Array:
+    """1 - p for a class of probability p = exp(-cost)."""
+    return -jnp.expm1(-cost)
+
+
+@differentiated_by(missed)
+def surplus(cost: Array) -> Array:
+    """-log p - (1 - p) for a class of probability p = exp(-cost)."""
+    return excess(-cost)

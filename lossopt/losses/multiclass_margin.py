@@ -1,0 +1,164 @@
+"""Losses of a vector of scores that look at the gaps between the labelled class and its rivals.
+
+A score of -inf masks a class: it is no rival. Where several rivals are equal, the first of them is the one pulled down.
+"""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from ._arguments import label, Scalar, Vector
+from ._card import LossCard, register
+from ._elementary import softplus
+
+
+@register(
+    LossCard(
+        task="multiclass",
+        prediction="logits",
+        target="label",
+        formula=r"\log(1 + e^{-z_y}) + \sum_{i \ne y} \log(1 + e^{z_i})",
+        lipschitz=None,
+        smoothness=1 / 4,
+        zero_at_perfect_fit=False,
+        elicits="log-odds against the rest",
+        proper=False,
+        calibrated=True,
+        reference="Rifkin and Klautau (2004)",
+    )
+)
+def one_versus_rest(prediction: Vector, target: Scalar) -> Float[Array, ""]:
+    """One binary cross-entropy a class, summed: each logit says whether the example is of its class.
+
+    Formula: `softplus(-z_y) + sum_{i != y} softplus(z_i)`. The minimiser of entry i is the log-odds of class i against
+    all others, so sigmoid and not softmax gives probabilities. The Lipschitz constant is sqrt(k).
+
+    Args:
+        prediction: (k,) logits; -inf masks a class. target: an integer in [0, k). The loss is in nats.
+
+    Raises:
+        TypeError: the target is not an integer. ValueError: the shapes are wrong.
+
+    Source: Rifkin and Klautau (2004), Journal of Machine Learning Research 5.
+    """
+    z, y, legal = label(prediction, target)
+    return legal * jnp.sum(softplus(jnp.where(y == 1, -z, z)))
+
+
+def _gaps(z: Array, y: Array) -> Array:
+    """How far each rival lies above the labelled class: -inf for the class itself and for what is masked."""
+    none = (y == 1) | (z == -jnp.inf)
+    return jnp.where(none, -jnp.inf, z - jnp.sum(jnp.where(y == 1, z, 0.0)))
+
+
+def _largest(z: Array, y: Array) -> Array:
+    """The largest gap; of equals the first, so that no slope is shared out."""
+    strongest = jnp.argmax(jnp.where(y == 1, -jnp.inf, z))
+    return jnp.sum(jnp.where(jnp.arange(z.size) == strongest, _gaps(z, y), 0.0))
+
+
+def _known(z: Array, legal: Array) -> Array:
+    # A choice would give NaN a slope of 0; a factor does not.
+    return jnp.where(jnp.any(jnp.isnan(z)), jnp.nan, legal)
+
+
+def _positive(x: Array) -> Array:
+    """max(0, x), with slope 0 at 0."""
+    return jnp.where(x <= 0, 0.0, x)
+
+
+@register(
+    LossCard(
+        task="multiclass",
+        prediction="logits",
+        target="label",
+        formula=r"\max(0, 1 + \max_{i \ne y} z_i - z_y)",
+        kinks=(1.0,),
+        lipschitz=math.sqrt(2),
+        proper=False,
+        calibrated=False,
+        reference="Crammer and Singer (2001)",
+    )
+)
+def crammer_singer(prediction: Vector, target: Scalar) -> Float[Array, ""]:
+    """The multiclass hinge: the labelled class must lead its strongest rival by 1.
+
+    Formula: `max(0, 1 + max_{i != y} z_i - z_y)`. At the margin 1 the sub-gradient chosen is 0; of equal rivals the first
+    is pulled down. Where no class has probability above 1/2 its minimiser need not find the likeliest. scikit-learn:
+    `LinearSVC(multi_class="crammer_singer")`, `hinge_loss` with a matrix of scores.
+
+    Args:
+        prediction: (k,) scores; -inf masks a class. target: an integer in [0, k).
+
+    Raises:
+        TypeError: the target is not an integer. ValueError: the shapes are wrong.
+
+    Source: Crammer and Singer (2001), Journal of Machine Learning Research 2.
+    """
+    z, y, legal = label(prediction, target)
+    return _known(z, legal) * _positive(1 + _largest(z, y))
+
+
+@register(
+    LossCard(
+        task="multiclass",
+        prediction="logits",
+        target="label",
+        formula=r"\sum_{i \ne y} \max(0, 1 + z_i - z_y)",
+        kinks=(1.0,),
+        lipschitz=None,
+        proper=False,
+        calibrated=False,
+        reference="Weston and Watkins (1999)",
+    )
+)
+def weston_watkins(prediction: Vector, target: Scalar) -> Float[Array, ""]:
+    """One hinge a rival, summed: the labelled class must lead every rival by 1.
+
+    Formula: `sum_{i != y} max(0, 1 + z_i - z_y)`; the sub-gradient chosen at a margin of 1 is 0. The Lipschitz constant
+    is sqrt(k (k - 1)). Its minimiser need not find the likeliest class.
+
+    Args:
+        prediction: (k,) scores; -inf masks a class. target: an integer in [0, k).
+
+    Raises:
+        TypeError: the target is not an integer. ValueError: the shapes are wrong.
+
+    Source: Weston and Watkins (1999), European Symposium on Artificial Neural Networks.
+    """
+    z, y, legal = label(prediction, target)
+    return _known(z, legal) * jnp.sum(_positive(1 + _gaps(z, y)))
+
+
+@register(
+    LossCard(
+        task="multiclass",
+        prediction="logits",
+        target="label",
+        formula=r"\max(0, \max_{i \ne y} z_i - z_y)",
+        kinks=(0.0,),
+        lipschitz=math.sqrt(2),
+        proper=False,
+        calibrated=False,
+        reference="Crammer and Singer (2003)",
+    )
+)
+def multiclass_perceptron(prediction: Vector, target: Scalar) -> Float[Array, ""]:
+    """How far the strongest rival lies above the labelled class. Equal scores always minimise it.
+
+    Formula: `max(0, max_{i != y} z_i - z_y)`. A tie is a mistake, as in the binary `perceptron`: there the slope is 1 in
+    the first of the strongest rivals and -1 in the labelled class, so that learning starts from parameters of 0.
+
+    Args:
+        prediction: (k,) scores; -inf masks a class. target: an integer in [0, k).
+
+    Raises:
+        TypeError: the target is not an integer. ValueError: the shapes are wrong.
+
+    Source: Crammer and Singer (2003), Journal of Machine Learning Research 3; the rule itself Rosenblatt (1958).
+    """
+    z, y, legal = label(prediction, target)
+    lead = _largest(z, y)
+    return _known(z, legal) * jnp.where(lead < 0, 0.0, lead)
