@@ -30,16 +30,21 @@ if TYPE_CHECKING:
     from .cost import (
         cost as cost,
         mae as mae,
-        mean as mean,
         mse as mse,
         per_example as per_example,
         rmse as rmse,
-        root_mean as root_mean,
-        total as total,
         weighted_sum as weighted_sum,
     )
     from .losses import bind as bind, card as card, LossCard as LossCard
     from .properties import check as check, Report as Report
+    from .reductions import (
+        conditional_value_at_risk as conditional_value_at_risk,
+        mean as mean,
+        root_mean as root_mean,
+        tilted as tilted,
+        total as total,
+        trimmed_mean as trimmed_mean,
+    )
     from .solve import Solution as Solution, solve as solve
     from .status import Status as Status
     from .train import Fit as Fit, fit as fit, minimise as minimise
@@ -49,9 +54,10 @@ __version__ = "0.1.0"
 
 _HOME = {
     "asymptotics": ("asymptotic_variance", "efficiency", "gross_error_sensitivity", "tune"),
-    "cost": ("cost", "mae", "mean", "mse", "per_example", "rmse", "root_mean", "total", "weighted_sum"),
+    "cost": ("cost", "mae", "mse", "per_example", "rmse", "weighted_sum"),
     "losses": ("bind", "card", "LossCard"),
     "properties": ("check", "Report"),
+    "reductions": ("conditional_value_at_risk", "mean", "root_mean", "tilted", "total", "trimmed_mean"),
     "solve": ("Solution", "solve"),
     "status": ("Status",),
     "train": ("Fit", "fit", "minimise"),

@@ -11,28 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
 from . import losses
-
-
-# How per-example losses become one number: (values, weights of at least 0, where 0 leaves a value out) -> scalar.
-Reduction = Callable[[Array, Array], Array]
-
-
-def mean(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
-    """Σwℓ/Σw, and 0 where no weight is left."""
-    mass = jnp.sum(weights)
-    return jnp.where(mass > 0, jnp.sum(weights * values) / jnp.where(mass > 0, mass, 1.0), 0.0)
-
-
-def total(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
-    """Σwℓ."""
-    return jnp.sum(weights * values)
-
-
-def root_mean(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
-    """√(Σwℓ/Σw); at a perfect fit, where the slope of the root is infinite, the gradient 0 is chosen."""
-    inside = mean(values, weights)
-    perfect = inside == 0
-    return jnp.where(perfect, 0.0, jnp.sqrt(jnp.where(perfect, 1.0, inside)))
+from .reductions import mean, Reduction, root_mean
 
 
 def per_example(loss: losses.Loss) -> Callable[..., Float[Array, "*batch"]]:

@@ -14,8 +14,9 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from . import border, losses, models
-from .cost import cost, mean, Reduction
+from .cost import cost
 from .data import Dataset
+from .reductions import mean, Reduction
 from .status import Status
 
 

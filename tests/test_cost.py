@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import lossopt as lo
+from benchmarks.batches import batch
 from lossopt import losses
 
 
@@ -14,18 +15,7 @@ REDUCTIONS = {"mean": lo.mean, "total": lo.total, "root_mean": lo.root_mean}
 
 def example(loss_name: str, rows: int = 6):
     """Predictions and targets of a batch that the loss accepts."""
-    card, rng = lo.card(losses.get(loss_name)), np.random.default_rng(0)
-    shape = (rows, 3) if card.prediction_ndim else (rows,)
-    predictions = rng.normal(size=shape)
-    if card.prediction in ("probability", "probabilities"):
-        predictions = 1 / (1 + np.exp(-predictions))
-    targets = {
-        "real": rng.normal(size=rows),
-        "binary": rng.integers(0, 2, rows),
-        "unit": rng.uniform(size=rows),
-        "label": rng.integers(0, 3, rows),
-        "simplex": rng.dirichlet(np.ones(3), size=rows),
-    }[card.target]
+    predictions, targets = batch(loss_name, rows)
     return jnp.asarray(predictions), jnp.asarray(targets)
 
 

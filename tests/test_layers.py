@@ -7,7 +7,7 @@ import pytest
 
 
 ROOT = pathlib.Path(__file__).parent.parent / "lossopt"
-FITTING = {"border", "cost", "data", "losses", "models", "status"}
+FITTING = {"border", "cost", "data", "losses", "models", "reductions", "status"}
 MAY_IMPORT = {
     "data": set(),
     "models": set(),
@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "properties": {"losses"},
     "asymptotics": {"losses"},
     "scale": {"losses"},
-    "cost": {"losses"},
+    "reductions": set(),
+    "cost": {"losses", "reductions"},
     "border": {"data", "losses", "models"},
     "train": FITTING,
     "solve": FITTING | {"train"},
