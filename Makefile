@@ -28,8 +28,8 @@ $(VENV)/full: $(VENV)/core
 	@touch $@
 
 constraints:  ## Pin again; needs uv.
-	uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --no-header --upgrade --quiet \
-		pyproject.toml --output-file constraints.txt
+	uv pip compile --universal --python-version 3.11 --extra data --extra test --extra dev \
+		--no-annotate --no-header --upgrade --quiet pyproject.toml --output-file constraints.txt
 
 clean:
 	rm -rf $(VENV) results build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

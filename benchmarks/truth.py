@@ -63,9 +63,8 @@ def between_the_sides(error: Error, number: mpf, case: Case, dtype: Any) -> bool
         return False
     order = {"value": 0, "reverse": 1, "curvature": 2}[error.order]
     centre = np.array(error.prediction, float)
-    steps = np.eye(centre.size).reshape(-1, *centre.shape) * np.maximum(
-        STEP * np.abs(np.nan_to_num(centre, posinf=0, neginf=0)), 1e-300
-    )
+    size = np.maximum(STEP * np.abs(np.nan_to_num(centre, posinf=0, neginf=0)), 1e-300)
+    steps = np.eye(centre.size).reshape(-1, *centre.shape) * size
     sides = np.concatenate([centre + steps, centre - steps])
     targets = np.array([error.target] * len(sides))
     found = [truth.orders[order][error.entry][0] for truth in _at(case, dtype, (sides, targets))]

@@ -86,7 +86,7 @@ def _errors(version: Version, name: str, dtype: Any) -> Errors:
     """The worst error of each order that the version computes, over the grid at one setting."""
     case = next(case for case in CASES if str(case) == name)
     given, where = settings(case, dtype), grid(case, dtype)
-    keep = [i for i, y in enumerate(where[1].tolist()) if not version.hard or y in (0, 1)]
+    keep = [i for i, (p, y) in enumerate(zip(*where, strict=True)) if _defined(version, case, p, y)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = version.orders(given, *(part[keep] for part in where))
@@ -99,6 +99,13 @@ def _errors(version: Version, name: str, dtype: Any) -> Errors:
             error = error._replace(excess=0.0)
         worst[error.order] = worst.get(error.order, Worst()).or_worse(error, case)
     return worst
+
+
+def _defined(version: Version, case: Case, prediction: Any, target: Any) -> bool:
+    """Whether the loss is defined at a point, and the version means to take it."""
+    if case.card.target == "direction" and not prediction.any():
+        return False  # it has no direction, and what is then returned is a convention
+    return not version.hard or target in (0, 1)
 
 
 def _in_their_convention(truth: Truth, version: Version, factor: mpf, given: Settings) -> Truth:
