@@ -37,8 +37,7 @@ def half_deviance(slope: Function, kernel: Function, whole: Function) -> HalfDev
     # One rule around the choice, and no `where`: beside an infinite slope the branch not chosen would give NaN.
     @differentiated_by(lambda *arguments: slope(*arguments[:-1]))
     def either(*arguments: Array) -> Array:
-        *arguments, full = arguments
-        return jax.lax.cond(full != 0, whole, kernel, *arguments)
+        return jax.lax.cond(arguments[-1] != 0, whole, kernel, *arguments[:-1])
 
     attach = differentiated_by(slope)
     return HalfDeviance(attach(kernel), attach(whole), either)

@@ -37,6 +37,11 @@ def standardised(r: Array, t: Array) -> Array:
     return times(times(r, half), half)
 
 
+def over_scale(x: Array, t: Array) -> Array:
+    """x exp(-t), 0 where x is."""
+    return times(x, jnp.exp(-t))
+
+
 def with_derivatives(slopes: tuple[Function, Function], curvatures: tuple[Function, Function, Function]) -> Callable:
     """Decorator of f(r, t, ...): its slopes in r and t, and its second derivatives in (r, r), (r, t) and (t, t)."""
     by_r = differentiated_by(curvatures[0], curvatures[1])(slopes[0])

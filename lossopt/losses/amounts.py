@@ -184,6 +184,13 @@ def _tweedie_whole(s: Array, y: Array, power: Array) -> Array:
 _tweedie = half_deviance(_tweedie_slope, _tweedie_kernel, _tweedie_whole)
 
 
+def _least_curvature(power: float) -> float | None:
+    if 1 <= power <= 2:
+        return 0.0
+    # Next to that range it is not convex either, but no finite target shows how far it bends.
+    return -math.inf if power < 0.99 or power > 2.01 else None
+
+
 @register(
     LossCard(
         task="count",
@@ -191,9 +198,9 @@ _tweedie = half_deviance(_tweedie_slope, _tweedie_kernel, _tweedie_whole)
         target=lambda power: "non-negative" if power < 2 else "positive",
         formula=r"\frac{e^{(2-p)s} - 1}{2-p} - y\, \frac{e^{(1-p)s} - 1}{1-p}",
         hyperparameters={"power": ANY_FINITE, "full": UNIT},
-        least_curvature=lambda power: 0.0 if 1 <= power <= 2 else -math.inf,
+        least_curvature=_least_curvature,
         non_negative=lambda full: bool(full),
-        symmetric=False,
+        symmetric=lambda power: power == 1.5,
         origin=2,
         tails="exponential",
         zero_at_perfect_fit=lambda full: bool(full),

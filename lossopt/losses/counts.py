@@ -149,10 +149,8 @@ _negative_binomial = half_deviance(_negative_binomial_slope, _negative_binomial_
         target="non-negative",
         formula=r"(y + \tfrac{1}{a}) \log(1 + a e^{s}) - y s",
         hyperparameters={"dispersion": NON_NEGATIVE_FINITE, "full": UNIT},
-        # Of order y and, at dispersion 0, of order mu: no bound holds for every target.
-        lipschitz=None,
-        smoothness=None,
-        non_negative=lambda full: bool(full),
+        # y log((1 + a mu) / mu) is never negative where a is at least 1.
+        non_negative=lambda dispersion, full: bool(full) or dispersion >= 1,
         symmetric=False,
         origin=2,
         tails=lambda dispersion: "linear" if dispersion > 0 else "exponential",

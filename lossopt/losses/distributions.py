@@ -14,14 +14,14 @@ from jaxtyping import Float
 from ._arguments import like, Scalar, sided, times, Vector
 from ._card import LossCard, POSITIVE, register, UNIT
 from ._elementary import hypotenuse, log1p_square, log_cosh, relative_expm1, sech_squared, tanh
-from ._location_scale import constant, located, standardised, with_derivatives
+from ._location_scale import constant, located, over_scale, standardised, with_derivatives
 
 
 @with_derivatives(
-    (lambda r, t: standardised(r, t) * jnp.exp(-t), lambda r, t: (1 - standardised(r, t)) * (1 + standardised(r, t))),
+    (lambda r, t: over_scale(standardised(r, t), t), lambda r, t: (1 - standardised(r, t)) * (1 + standardised(r, t))),
     (
         lambda r, t: jnp.exp(-2 * t),
-        lambda r, t: -2 * (standardised(r, t) * jnp.exp(-t)),
+        lambda r, t: -2 * over_scale(standardised(r, t), t),
         lambda r, t: 2 * standardised(r, t) ** 2,
     ),
 )
@@ -70,10 +70,10 @@ def _distance(r: Array) -> Array:
 
 
 @with_derivatives(
-    (lambda r, t: sided(r, -1.0, 1.0) * jnp.exp(-t), lambda r, t: 1 - standardised(_distance(r), t)),
+    (lambda r, t: over_scale(sided(r, -1.0, 1.0), t), lambda r, t: 1 - standardised(_distance(r), t)),
     (
         lambda r, t: 0 * r,
-        lambda r, t: -sided(r, -1.0, 1.0) * jnp.exp(-t),
+        lambda r, t: -over_scale(sided(r, -1.0, 1.0), t),
         lambda r, t: standardised(_distance(r), t),
     ),
 )
@@ -120,7 +120,7 @@ def laplace_nll(prediction: Vector, target: Scalar, *, full: ArrayLike = False) 
 
 def _logistic_root(r: Array, t: Array) -> Array:
     """sech(z/2) / scale."""
-    return jnp.sqrt(sech_squared(standardised(r, t) / 2)) * jnp.exp(-t)
+    return over_scale(jnp.sqrt(sech_squared(standardised(r, t) / 2)), t)
 
 
 def _half_bell(z: Array) -> Array:
@@ -135,10 +135,10 @@ def _logistic_by_scale(r: Array, t: Array) -> Array:
 
 
 @with_derivatives(
-    (lambda r, t: tanh(standardised(r, t) / 2) * jnp.exp(-t), _logistic_by_scale),
+    (lambda r, t: over_scale(tanh(standardised(r, t) / 2), t), _logistic_by_scale),
     (
         lambda r, t: _logistic_root(r, t) ** 2 / 2,
-        lambda r, t: -(tanh(standardised(r, t) / 2) + _half_bell(standardised(r, t))) * jnp.exp(-t),
+        lambda r, t: -over_scale(tanh(standardised(r, t) / 2) + _half_bell(standardised(r, t)), t),
         lambda r, t: times(standardised(r, t), tanh(standardised(r, t) / 2) + _half_bell(standardised(r, t))),
     ),
 )
@@ -196,7 +196,7 @@ def _student_parts(r: Array, t: Array, inverse: Array) -> tuple[Array, Array, Ar
 
 def _student_by_location(r: Array, t: Array, inverse: Array) -> Array:
     _, _, h, share = _student_parts(r, t, inverse)
-    return (1 + inverse) * share * (jnp.exp(-t) / h)
+    return (1 + inverse) * over_scale(share / h, t)
 
 
 def _student_by_scale(r: Array, t: Array, inverse: Array) -> Array:
@@ -218,7 +218,7 @@ def _student_by_locations(r: Array, t: Array, inverse: Array) -> Array:
 
 def _student_by_both(r: Array, t: Array, inverse: Array) -> Array:
     _, _, h, share = _student_parts(r, t, inverse)
-    return -2 * (1 + inverse) * (share / h) * (jnp.exp(-t) / h) / h
+    return -2 * (1 + inverse) * times(share / h, jnp.exp(-t) / h) / h
 
 
 def _student_by_scales(r: Array, t: Array, inverse: Array) -> Array:

@@ -22,9 +22,9 @@ from ._card import LossCard, register, UNIT_OPEN
         kinks=(0.0,),
         # Attained where the ends have crossed, each beyond the target.
         lipschitz=lambda coverage: math.sqrt(2) * (2 / (1 - coverage) - 1),
+        symmetric=False,
         origin=1,
         elicits="central interval",
-        proper=True,
         reference="Winkler (1972)",
     )
 )
@@ -77,9 +77,9 @@ def _steepest(coverages: ArrayLike) -> float:
         hyperparameters={"coverages": UNIT_OPEN},
         kinks=(0.0,),
         lipschitz=_steepest,
+        symmetric=False,
         origin=1,
         elicits="median and central intervals",
-        proper=True,
         reference="Bracher et al. (2021)",
     )
 )

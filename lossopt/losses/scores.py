@@ -13,7 +13,7 @@ from jaxtyping import Float
 from ._arguments import Scalar, sided, Vector
 from ._card import LossCard, register
 from ._elementary import sech_squared, tanh
-from ._location_scale import located, standardised, with_derivatives
+from ._location_scale import located, over_scale, standardised, with_derivatives
 
 
 _TOP = 2 / math.sqrt(2 * math.pi)
@@ -37,7 +37,7 @@ def _of_gaussian(r: Array, t: Array) -> Array:
 @with_derivatives(
     (_of_gaussian, lambda r, t: jnp.exp(t) * (_bell(standardised(r, t)) - _MEAN_DIFFERENCE)),
     (
-        lambda r, t: _bell(standardised(r, t)) * jnp.exp(-t),
+        lambda r, t: over_scale(_bell(standardised(r, t)), t),
         lambda r, t: -_moment(standardised(r, t), 1, _bell(standardised(r, t))),
         lambda r, t: (
             jnp.exp(t)
@@ -57,7 +57,7 @@ def _crps_gaussian(r: Array, t: Array) -> Array:
         prediction="location and log scale",
         target="real",
         formula=r"r\,(2\Phi(z) - 1) + e^t \left(2\varphi(z) - \pi^{-1/2}\right)",
-        least_curvature=None,
+        least_curvature=-math.inf,
         tails="exponential",
         zero_at_perfect_fit=False,
         elicits="location and log scale of a gaussian law",
@@ -107,7 +107,7 @@ def _laplace_by_scales(r: Array, t: Array) -> Array:
 @with_derivatives(
     (lambda r, t: -sided(r, -1.0, 1.0) * jnp.expm1(-_decay(r, t)[0]), _laplace_by_scale),
     (
-        lambda r, t: _decay(r, t)[1] * jnp.exp(-t),
+        lambda r, t: over_scale(_decay(r, t)[1], t),
         lambda r, t: -sided(r, -1.0, 1.0) * _moment(_decay(r, t)[0], 1, _decay(r, t)[1]),
         _laplace_by_scales,
     ),
@@ -122,7 +122,7 @@ def _crps_laplace(r: Array, t: Array) -> Array:
         prediction="location and log scale",
         target="real",
         formula=r"|r| + e^t \left(e^{-|z|} - \tfrac34\right)",
-        least_curvature=None,
+        least_curvature=-math.inf,
         tails="exponential",
         zero_at_perfect_fit=False,
         elicits="location and log scale of a laplace law",
@@ -167,7 +167,7 @@ def _logistic_by_both(r: Array, t: Array) -> Array:
 @with_derivatives(
     (lambda r, t: tanh(standardised(r, t) / 2), _logistic_by_scale),
     (
-        lambda r, t: sech_squared(standardised(r, t) / 2) / 2 * jnp.exp(-t),
+        lambda r, t: over_scale(sech_squared(standardised(r, t) / 2) / 2, t),
         _logistic_by_both,
         _logistic_by_scales,
     ),
@@ -182,7 +182,7 @@ def _crps_logistic(r: Array, t: Array) -> Array:
         prediction="location and log scale",
         target="real",
         formula=r"|r| + e^t \left(2\log(1 + e^{-|z|}) - 1\right)",
-        least_curvature=None,
+        least_curvature=-math.inf,
         tails="exponential",
         zero_at_perfect_fit=False,
         elicits="location and log scale of a logistic law",

@@ -137,9 +137,10 @@ def _inner_extremes(survey: Survey) -> dict[str, float]:
     what = survey.what
     if not what.of_vector:
         far = far_targets(what)
+        if not far:
+            return _extremes.along(what, survey.curves)
         more = follow(what, [(line, grid(line)) for line in far])
-        inside = _extremes.along(what, survey.curves + more)
-        return _extremes.unbounded(inside) if far else inside
+        return _extremes.unbounded(_extremes.along(what, survey.curves + more))
     inside = _extremes.across(what, *_starts(survey), survey.seed)
     if what.prediction == "location and log scale":
         return _extremes.unbounded(inside)
@@ -178,7 +179,9 @@ def _plain(x: float, scale: float) -> float:
 def _zero_at_perfect_fit(survey: Survey) -> bool:
     """Exactly 0: at the target itself, or, where only an infinite logit states the target, from some margin on."""
     fits = [(line, np.array([8.0 if math.isinf(line.fit) else line.fit])) for line in _hard_lines(survey)]
-    return all(curve.value[0] == 0 for curve in follow(survey.what, fits))
+    # The log of a target is rounded, and with it what is nearest to a perfect fit.
+    slack = choose(1e-25, 1e-10) if survey.what.prediction == "log mean" else 0.0
+    return all(abs(curve.value[0]) <= slack for curve in follow(survey.what, fits))
 
 
 def _hard_lines(survey: Survey) -> list[Line]:
@@ -190,7 +193,7 @@ def _of_sample(survey: Survey, minimisers: list[Point], given: Mapping[str, Any]
         return _of_regression(survey, minimisers, given)
     what, located = survey.what, survey.what.prediction == "location and log scale"
     homes = _laws.at_home(what, given) if located else ()
-    names = (*explanations(what, minimisers, given), *(f"location and log scale of a {law} law" for law in homes))
+    names = (*explanations(what, minimisers, given), *_laws.named(homes))
     likelihoods = _laws.likelihoods(what, given) if located else _counts.of_log_mean(what) if not what.of_vector else ()
     shapes = [_noise.shape_of(what, line, (math.nan, math.nan)) for line in _hard_lines(survey)]
     return {

@@ -47,12 +47,16 @@ def ends(line: Line) -> list[End]:
 def limits(what: Subject, lines: list[Line]) -> list[Limit]:
     """What the loss tends to at every end of every line."""
     every = [end for line in lines for end in ends(line)]
-    curves = follow(what, [(end.line, _ladder(end)) for end in every])
+    # To a log mean a target is known up to the rounding of its log, and so is the way to it.
+    blurred = what.prediction == "log mean"
+    curves = follow(what, [(end.line, _ladder(end, blurred)) for end in every])
     return [_limit(end, curve) for end, curve in zip(every, curves, strict=True)]
 
 
-def _ladder(end: End) -> np.ndarray:
+def _ladder(end: End, blurred: bool) -> np.ndarray:
     top = choose(30, 12)
+    if blurred and end.kind == "fit":
+        return end.place - end.outward * 10.0 ** -np.arange(0.5, choose(7, 3), 0.5)
     if end.kind == "infinity":
         return end.outward * 10.0 ** np.arange(-6, top + 0.5, 0.5)
     # Beside 1, a distance below the rounding of 1 cannot be taken; beside 0 it can.
@@ -144,7 +148,7 @@ def tails(found: list[Limit]) -> str | None:
 def redescending(found: list[Limit], steepest: float) -> bool:
     """Whether the slope returns to zero in every tail."""
     far = [limit for limit in found if limit.end.kind == "infinity"]
-    return bool(far) and all(abs(limit.slope) <= choose(1e-6, 1e-3) * min(steepest, 1e300) for limit in far)
+    return bool(far) and all(abs(limit.slope) <= choose(1e-6, 1e-3) * min(steepest, 1e3) for limit in far)
 
 
 def origin(found: list[Limit]) -> float | None:

@@ -69,8 +69,8 @@ def _directions(classes: int) -> list[Line]:
 
 
 def _ratios(classes: int) -> list[Line]:
-    """x is the log of the mean over the target. Only beside 1 is the log of a target exact, and with it the fit."""
-    return [_line(y, math.log(y), 1.0, -math.inf, math.inf, 0.0 if y == 1 else math.nan) for y in (1.0, 0.3, 20.0)]
+    """x is the log of the mean over the target."""
+    return [_line(y, math.log(y), 1.0, -math.inf, math.inf, 0.0) for y in (1.0, 0.3, 20.0)]
 
 
 def _ratios_and_zero(classes: int) -> list[Line]:
@@ -85,7 +85,7 @@ def _successes(trials: int) -> list[Line]:
 def _located(classes: int) -> list[Line]:
     """The location moves away from the target at two scales; then the log scale moves, beside the target and at it."""
     moves = [_line(y, [y, t], [1.0, 0.0], -math.inf, math.inf, 0.0) for y, t in ((0.0, -0.5), (1.75, 0.75))]
-    return [*moves, *(_line(0.0, [r, 0.0], [0.0, 1.0]) for r in (1.0, -0.3, 0.0))]
+    return [*moves, *(_line(0.0, [r, 0.0], [0.0, 1.0]) for r in (1.5, -0.3, 0.0))]
 
 
 def _margin(classes: int) -> list[Line]:
@@ -215,4 +215,8 @@ def _project(line: Line, predictions: np.ndarray, value: np.ndarray, slope: np.n
     away = predictions.astype(float) - line.origin
     if d.ndim == 0:
         return Curve(line, away / d, value, slope * d, curvature * d * d)
-    return Curve(line, away @ d / (d @ d), value, slope @ d, np.einsum("i,nij,j->n", d, curvature, d))
+    # Only the entries that move: what is infinite in another counts nothing along this line.
+    moves = np.flatnonzero(d)
+    part, bends = d[moves], curvature[:, moves][:, :, moves]
+    x = away[:, moves] @ part / (part @ part)
+    return Curve(line, x, value, slope[:, moves] @ part, np.einsum("i,nij,j->n", part, bends, part))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import losses
 from ._functionals import explains, Point
+from ._laws import at_home, named
 from ._subject import choose, Subject
 
 
@@ -131,7 +132,10 @@ def findings(
             found.append(Finding(field, claimed, measured, compare(claimed, measured)))
     if card.elicits is not None:
         name = str(card.elicits)
-        agrees = name == report.elicits or (bool(minimisers) and explains(name, what, minimisers, hyperparameters))
+        law = what.prediction == "location and log scale" and name in named(at_home(what, hyperparameters))
+        agrees = (
+            law or name == report.elicits or (bool(minimisers) and explains(name, what, minimisers, hyperparameters))
+        )
         found.append(Finding("elicits", name, report.elicits, agrees))
     return tuple(found)
 
