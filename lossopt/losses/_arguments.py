@@ -99,6 +99,11 @@ def counted(prediction: ArrayLike, target: ArrayLike, zero: bool = True) -> tupl
     return prediction, jnp.where(target >= 0 if zero else target > 0, target, jnp.nan)
 
 
+def known(logits: Array, legal: Array) -> Array:
+    """`legal`, or NaN where a logit is NaN: for losses that choose between logits, and could pass it over."""
+    return jnp.where(jnp.any(jnp.isnan(logits)), jnp.nan, legal)
+
+
 def known_zero(value: ArrayLike) -> bool:
     """Whether a hyperparameter is the plain number 0, so that what it switches on need not be compiled."""
     return isinstance(value, (int, float)) and value == 0

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from ._arguments import label, non_negative, Scalar, simplex, Vector
+from ._arguments import known, label, non_negative, Scalar, simplex, Vector
 from ._card import Loss, LossCard, register
 from ._softmax import with_gradient
 
@@ -81,13 +81,13 @@ def sparsemax(prediction: Vector, target: Scalar) -> Float[Array, ""]:
     Source: Martins and Astudillo (2016), International Conference on Machine Learning 33, section 3.
     """
     z, y, legal = label(prediction, target)
-    return legal * _sparse_loss(z, y)
+    return known(z, legal) * _sparse_loss(z, y)
 
 
 def fenchel_young(regulariser: Callable[[Array], Array], conjugate: Callable[[Array], Array]) -> Loss:
     """A loss from a regulariser of probabilities: scores are mapped to those by the gradient of the conjugate.
 
-    Formula: `Omega*(z) + Omega(q) - <z, q>`, never negative, 0 where the map of z is q, and its gradient the map less q.
+    Formula: `Omega*(z) + Omega(q) - <z, q>`, never negative, and 0 where the map of z is q; the gradient is map less q.
     The scores are first counted from `<z, q>`, which changes nothing on the probability simplex and keeps most of the
     digits; what else the two functions round away is theirs. With the negative entropy and logsumexp it is
     `kl_divergence`, with half the squared length `sparsemax`: both keep all their digits, so prefer them. The loss has

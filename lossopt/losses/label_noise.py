@@ -110,8 +110,8 @@ def symmetric_cross_entropy(
 ) -> Float[Array, ""]:
     """Cross-entropy plus cross-entropy with the roles exchanged, which label noise does not bias.
 
-    Formula: `alpha (-log p_y) + beta (-sum_i p_i log [i = y])` with log 0 replaced by the constant `log_zero`, so the second
-    term is `-beta log_zero (1 - p_y)`. Only the product of beta and log_zero matters.
+    Formula: `alpha (-log p_y) + beta (-sum_i p_i log [i = y])` with log 0 replaced by the constant `log_zero`, so the
+    second term is `-beta log_zero (1 - p_y)`. Only the product of beta and log_zero matters.
 
     Args:
         prediction: (k,) logits; -inf masks a class. target: an integer in [0, k). The loss is in nats.
@@ -149,10 +149,10 @@ def symmetric_cross_entropy(
     )
 )
 def absolute_probability_error(prediction: Vector, target: Scalar) -> Float[Array, ""]:
-    """Absolute error of the probabilities that logits state, summed over the classes: symmetric label noise does not bias it.
+    """Absolute error of the probabilities that logits state: symmetric label noise does not bias it.
 
-    Formula: `sum_i |softmax(z)_i - [i = y]| = 2 (1 - p_y)`: twice `generalized_cross_entropy` at q = 1. Also called MAE. It
-    learns slowly, for its slope vanishes on what is badly wrong as well.
+    Formula: `sum_i |softmax(z)_i - [i = y]| = 2 (1 - p_y)`: twice `generalized_cross_entropy` at q = 1. Also called
+    MAE. It learns slowly, for its slope vanishes on what is badly wrong as well.
 
     Args:
         prediction: (k,) logits; -inf masks a class. target: an integer in [0, k).
@@ -213,9 +213,9 @@ def _growth(transition: ArrayLike | None) -> Growth | None:
 def forward_corrected(prediction: Vector, target: Scalar, *, transition: ArrayLike | None = None) -> Float[Array, ""]:
     """Cross-entropy of the probabilities that the *recorded* labels have, when it is known how labels get confused.
 
-    Formula: `-log sum_i softmax(z)_i T[i, y]`, where `T[i, j]` is the probability that a true class i is recorded as j. Fitted
-    to noisy labels, the logits are those of the true classes. With small losses written as `-log1p(-sum_i p_i (1 - T[i, y]))`,
-    large ones in logarithms throughout.
+    Formula: `-log sum_i softmax(z)_i T[i, y]`, where `T[i, j]` is the probability that a true class i is recorded as j.
+    Fitted to noisy labels, the logits are those of the true classes. Small losses are
+    `-log1p(-sum_i p_i (1 - T[i, y]))`, large ones stay in logarithms throughout.
 
     Args:
         prediction: (k,) logits; -inf masks a class. target: an integer in [0, k), as recorded. The loss is in nats.
@@ -232,7 +232,7 @@ def forward_corrected(prediction: Vector, target: Scalar, *, transition: ArrayLi
     matrix = like(transition, logits)
     if matrix.shape != (logits.size, logits.size):
         raise ValueError(
-            f"A transition matrix of {logits.size} classes has {logits.size} rows and columns, not {matrix.shape}."
+            f"The transition matrix of {logits.size} classes needs shape {(logits.size,) * 2}, not {matrix.shape}."
         )
     return legal * _mixed(logits, jnp.sum(jnp.where(y == 1, matrix, 0.0), axis=1))
 
@@ -242,7 +242,7 @@ def _posterior(logits: Array, share: Array) -> tuple[Array, Array]:
 
     Where no class that is left could have given the label, C is 0 and r what the shares alone say.
     """
-    shifted, normaliser, _ = normalised(logits, share)
+    shifted, normaliser, _ = normalised(logits, jax.lax.stop_gradient(share))
     none = share == 0
     joint = jnp.where(none, -jnp.inf, shifted + jnp.log(jnp.where(none, 1.0, share)))
     impossible = jnp.max(joint) == -jnp.inf

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from ._arguments import label, Scalar, Vector
+from ._arguments import known, label, Scalar, Vector
 from ._card import LossCard, register
 from ._elementary import softplus
 
@@ -47,6 +47,13 @@ def one_versus_rest(prediction: Vector, target: Scalar) -> Float[Array, ""]:
     return legal * jnp.sum(softplus(jnp.where(y == 1, -z, z)))
 
 
+def _scores(prediction: Vector, target: Scalar) -> tuple[Array, Array]:
+    """The scores, all NaN if one is or the label is illegal, and the label as a one-hot vector."""
+    z, y, legal = label(prediction, target)
+    # A factor, so that every entry of the slope is NaN as well, those that a choice leaves out included.
+    return z * known(z, legal), y
+
+
 def _gaps(z: Array, y: Array) -> Array:
     """How far each rival lies above the labelled class: -inf for the class itself and for what is masked."""
     none = (y == 1) | (z == -jnp.inf)
@@ -57,11 +64,6 @@ def _largest(z: Array, y: Array) -> Array:
     """The largest gap; of equals the first, so that no slope is shared out."""
     strongest = jnp.argmax(jnp.where(y == 1, -jnp.inf, z))
     return jnp.sum(jnp.where(jnp.arange(z.size) == strongest, _gaps(z, y), 0.0))
-
-
-def _known(z: Array, legal: Array) -> Array:
-    # A choice would give NaN a slope of 0; a factor does not.
-    return jnp.where(jnp.any(jnp.isnan(z)), jnp.nan, legal)
 
 
 def _positive(x: Array) -> Array:
@@ -85,9 +87,9 @@ def _positive(x: Array) -> Array:
 def crammer_singer(prediction: Vector, target: Scalar) -> Float[Array, ""]:
     """The multiclass hinge: the labelled class must lead its strongest rival by 1.
 
-    Formula: `max(0, 1 + max_{i != y} z_i - z_y)`. At the margin 1 the sub-gradient chosen is 0; of equal rivals the first
-    is pulled down. Where no class has probability above 1/2 its minimiser need not find the likeliest. scikit-learn:
-    `LinearSVC(multi_class="crammer_singer")`, `hinge_loss` with a matrix of scores.
+    Formula: `max(0, 1 + max_{i != y} z_i - z_y)`. At the margin 1 the sub-gradient chosen is 0; of equal rivals the
+    first is pulled down. Where no class has probability above 1/2 its minimiser need not find the likeliest.
+    scikit-learn: `LinearSVC(multi_class="crammer_singer")`, `hinge_loss` with a matrix of scores.
 
     Args:
         prediction: (k,) scores; -inf masks a class. target: an integer in [0, k).
@@ -97,8 +99,8 @@ def crammer_singer(prediction: Vector, target: Scalar) -> Float[Array, ""]:
 
     Source: Crammer and Singer (2001), Journal of Machine Learning Research 2.
     """
-    z, y, legal = label(prediction, target)
-    return _known(z, legal) * _positive(1 + _largest(z, y))
+    z, y = _scores(prediction, target)
+    return _positive(1 + _largest(z, y))
 
 
 @register(
@@ -128,8 +130,8 @@ def weston_watkins(prediction: Vector, target: Scalar) -> Float[Array, ""]:
 
     Source: Weston and Watkins (1999), European Symposium on Artificial Neural Networks.
     """
-    z, y, legal = label(prediction, target)
-    return _known(z, legal) * jnp.sum(_positive(1 + _gaps(z, y)))
+    z, y = _scores(prediction, target)
+    return jnp.sum(_positive(1 + _gaps(z, y)))
 
 
 @register(
@@ -148,8 +150,8 @@ def weston_watkins(prediction: Vector, target: Scalar) -> Float[Array, ""]:
 def multiclass_perceptron(prediction: Vector, target: Scalar) -> Float[Array, ""]:
     """How far the strongest rival lies above the labelled class. Equal scores always minimise it.
 
-    Formula: `max(0, max_{i != y} z_i - z_y)`. A tie is a mistake, as in the binary `perceptron`: there the slope is 1 in
-    the first of the strongest rivals and -1 in the labelled class, so that learning starts from parameters of 0.
+    Formula: `max(0, max_{i != y} z_i - z_y)`. A tie is a mistake, as in the binary `perceptron`: there the slope is 1
+    in the first of the strongest rivals and -1 in the labelled class, so that learning starts from parameters of 0.
 
     Args:
         prediction: (k,) scores; -inf masks a class. target: an integer in [0, k).
@@ -159,6 +161,6 @@ def multiclass_perceptron(prediction: Vector, target: Scalar) -> Float[Array, ""
 
     Source: Crammer and Singer (2003), Journal of Machine Learning Research 3; the rule itself Rosenblatt (1958).
     """
-    z, y, legal = label(prediction, target)
+    z, y = _scores(prediction, target)
     lead = _largest(z, y)
-    return _known(z, legal) * jnp.where(lead < 0, 0.0, lead)
+    return jnp.where(lead < 0, 0.0, lead)

@@ -59,8 +59,8 @@ def poly1(prediction: Vector, target: Scalar, *, epsilon: ArrayLike = 2.0) -> Fl
 
     Args:
         prediction: (k,) logits. target: an integer in [0, k). The loss is in nats.
-        epsilon: the weight added, in [-1, inf); the default is theirs for ImageNet. At 1 the curvature by an improbable label
-            is of second order in its probability, and known to the rounding of the first.
+        epsilon: the weight added, in [-1, inf). At 1 the curvature by an improbable label is of second order in its
+            probability, and known to the rounding of the first.
 
     Raises:
         TypeError: the target is not an integer. ValueError: the shapes are wrong.
@@ -219,10 +219,10 @@ def _(primals, tangents):
 def kl_divergence(prediction: Vector, target: Vector) -> Float[Array, ""]:
     """Cross-entropy of logits less the entropy of the target: 0 where the logits state the target's probabilities.
 
-    Formula: `sum_i q_i log(q_i / p_i)` with `p = softmax(z)`, as `sum_i q_i (e^d_i - 1 - d_i)` with `d = log(p / q)` and
-    p_i for q_i = 0, in which no term is negative. A class with q_i = 0 takes no other part; a logit of -inf is legal there
-    and costs inf elsewhere. The prediction is logits, as everywhere; optax's and PyTorch's `kl_divergence` take
-    log-probabilities, on which softmax changes nothing.
+    Formula: `sum_i q_i log(q_i / p_i)` with `p = softmax(z)`, as `sum_i q_i (e^d_i - 1 - d_i)` with `d = log(p / q)`
+    and p_i for q_i = 0, in which no term is negative. A class with q_i = 0 takes no other part; a logit of -inf is
+    legal there and costs inf elsewhere. The prediction is logits, as everywhere; optax's `kl_divergence` and PyTorch's
+    `kl_div` take log-probabilities, on which softmax changes nothing.
 
     Args:
         prediction: (k,) logits. target: (k,) probabilities, zeros included. The loss is in nats.
@@ -237,8 +237,9 @@ def kl_divergence(prediction: Vector, target: Vector) -> Float[Array, ""]:
 
 @with_gradient(error_of)
 def _divergence(logits: Array, q: Array) -> Array:
-    shifted, normaliser, _ = normalised(logits, non_negative(q))
-    none = non_negative(q) == 0
+    q = non_negative(q)
+    shifted, normaliser, _ = normalised(logits, jax.lax.stop_gradient(q))
+    none = q == 0
     log_p = shifted - normaliser
     terms = q * excess(jnp.where(none, 0.0, log_p) - jnp.log(jnp.where(none, 1.0, q)))
     return jnp.sum(jnp.where(none, jnp.exp(log_p), terms))

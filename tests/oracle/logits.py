@@ -1,4 +1,4 @@
-"""Losses of a vector of logits: formulas in the logits (a list of Jets) and the label (or a vector of probabilities)."""
+"""Losses of a vector of logits: formulas in the logits (a list of Jets) and the label (or vector of probabilities)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
