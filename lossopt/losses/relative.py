@@ -99,8 +99,8 @@ def absolute_percentage_error(prediction: Scalar, target: Scalar) -> Float[Array
     Source: Gneiting (2011), Journal of the American Statistical Association 106, section 3.3.
     """
     prediction, target = _non_zero(prediction, target)
-    share = (prediction - target) / jnp.abs(target)
-    return share * sided(share, -1.0, 1.0)
+    r, share = prediction - target, 1 / jnp.abs(target)
+    return r * sided(r, -share, share)
 
 
 def _half_sizes(prediction: Array, target: Array) -> tuple[Array, Array, Array]:
@@ -124,7 +124,8 @@ def _symmetric_curvature(prediction: Array, target: Array) -> Array:
 @differentiated_by(_symmetric_curvature)
 def _symmetric_slope(prediction: Array, target: Array) -> Array:
     _, y, size = _half_sizes(prediction, target)
-    return 2 * _towards(prediction, target) * (y / size / size)
+    share = 1 / size
+    return 2 * _towards(prediction, target) * (y * share * share)
 
 
 @differentiated_by(_symmetric_slope)

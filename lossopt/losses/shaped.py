@@ -1,6 +1,8 @@
 """Losses of the residual r with a dial: how wide a dead zone, how much worse one side, which power."""
 
+import itertools
 import math
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import Array
@@ -9,7 +11,7 @@ from jaxtyping import Float
 
 from ._arguments import like, residual, Scalar, sided
 from ._card import Growth, Interval, LossCard, register
-from ._elementary import differentiated_by, relative_expm1
+from ._elementary import differentiated_by
 
 
 FROM_ZERO = Interval(0.0, math.inf, (True, False))
@@ -115,24 +117,33 @@ def _linex_curvature(r: Array, a: Array) -> Array:
 
 @differentiated_by(_linex_curvature)
 def _linex_slope(r: Array, a: Array) -> Array:
-    """2 expm1(a r) / a: near 0 as 2 r expm1(x) / x, beyond with exp(a r / 2) twice, which overflows no sooner."""
-    near, x, far, a = _split(r, a)
-    root = jnp.exp(a * far / 2)
-    return jnp.where(near, 2 * r * relative_expm1(x), 2 * (root * (root / a) - 1 / a))
+    """2 expm1(a r) / a, with t = a r / 2: near 0 as 2 r exp(t) sinh(t) / t; beyond as exp(t) exp(t)."""
+    half = jnp.where(a == 0, 0.0, a * r) / 2
+    near, root, inverse = ~(jnp.abs(half) >= 0.5), jnp.exp(half), 1 / jnp.where(a == 0, 1.0, a)
+    return 2 * jnp.where(near, r * (root * _sinh_ratio(jnp.where(near, half, 0.0))), root * (root * inverse) - inverse)
 
 
-# 2 (exp(x) - x - 1) / x**2 is the series of 2 x**n / (n + 2)!; 18 terms reach double precision at |x| = 1.
-_SERIES = [2 / math.factorial(n + 2) for n in range(18)]
+def _sinh_ratio(t: Array) -> Array:
+    """sinh(t) / t for |t| <= 1/2, by its series in t**2."""
+    return _polynomial(t * t, 0.25, lambda n: math.factorial(2 * n + 1))
+
+
+def _polynomial(x: Array, largest: float, divisor: Callable[[int], int]) -> Array:
+    """The sum of x**n / divisor(n) for |x| <= largest, with as many terms as the precision of x can tell."""
+    eps = float(jnp.finfo(x.dtype).eps)
+    terms = next(n for n in itertools.count() if largest**n / divisor(n) < eps / 4)
+    return jnp.polyval(jnp.asarray([1 / divisor(n) for n in reversed(range(terms))], x.dtype), x)
 
 
 @differentiated_by(_linex_slope)
 def _linex(r: Array, a: Array) -> Array:
     near, x, far, a = _split(r, a)
-    series = jnp.polyval(jnp.asarray(_SERIES[::-1], r.dtype), x)
     root = jnp.exp(a * far / 2) / a
     # Beyond 64 the line is no part of the sum, and at infinity it would be one of inf - inf.
     line = jnp.where(a * far > 64, 0.0, far + 1 / a)
-    return jnp.where(near, r * (r * series), 2 * (root * root - line / a))
+    return jnp.where(
+        near, 2 * r * (r * _polynomial(x, 1.0, lambda n: math.factorial(n + 2))), 2 * (root * root - line / a)
+    )
 
 
 @register(
