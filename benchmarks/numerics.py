@@ -15,7 +15,7 @@ import argparse
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from lossopt import losses, report
 DTYPES = (np.float32, np.float64)
 ORDERS = {"value": "value", "reverse": "gradient", "curvature": "second derivative"}
 PACKAGES = {"sklearn": "scikit-learn"}
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 
 
 def run(names: Sequence[str], progress: report.Progress) -> report.Results:
@@ -52,9 +52,14 @@ def rows_of(version: Any) -> list[Row]:
     accepted, tried = illegal_accepted(version)
     manners = {"illegal accepted": accepted, "illegal tried": tried, "wrong shapes": wrong_shapes(version)}
     return [
-        {"loss": version.loss, "library": version.library, "function": version.function, "dtype": dtype.__name__}
-        | _errors(version, dtype)
-        | manners
+        {
+            "loss": version.loss,
+            "library": version.library,
+            "function": version.function,
+            "dtype": dtype.__name__,
+            **_errors(version, dtype),
+            **manners,
+        }
         for dtype in DTYPES
     ]
 
@@ -65,7 +70,7 @@ def _errors(version: Any, dtype: Any) -> Row:
     theirs = measured(version, dtype)
     own = next(mine for mine in lossopt_versions() if mine.loss == version.loss)
     ours = measured(own._replace(hard=version.hard), dtype, settings_of=version)
-    row: Row = {"points": theirs["value"].count}
+    row: dict[str, Any] = {"points": theirs["value"].points}
     for order, name in ORDERS.items():
         row |= {name: theirs[order].error if order in theirs else None}
         row |= {f"lossopt {name}": ours[order].error if order in theirs else None}
@@ -117,7 +122,7 @@ def summary(rows: Iterable[Row]) -> list[dict[str, str]]:
     """One line a version, for people: the three worst errors in each dtype, and the rest."""
     pairs: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        pairs.setdefault((row["loss"], row["function"]), []).append(dict(row))
+        pairs.setdefault((row["loss"], row["function"]), []).append(row)
     return [_line(*both) for both in pairs.values()]
 
 

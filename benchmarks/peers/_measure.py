@@ -34,7 +34,7 @@ class Worst(NamedTuple):
     error: float = 0.0
     nan: int = 0
     wrong: int = 0
-    count: int = 0
+    points: int = 0
     at: str = ""
 
     def or_worse(self, error: Error, case: Case) -> "Worst":
@@ -46,7 +46,7 @@ class Worst(NamedTuple):
             error.excess if worse else self.error,
             self.nan + nan,
             self.wrong + wrong,
-            self.count + 1,
+            self.points + 1,
             _place(error, case) if worse else self.at,
         )
 
@@ -57,7 +57,7 @@ class Worst(NamedTuple):
             first.error,
             self.nan + other.nan,
             self.wrong + other.wrong,
-            self.count + other.count,
+            self.points + other.points,
             first.at or second.at,
         )
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import lossopt as lo
@@ -19,7 +20,7 @@ def _ours(name: str) -> Version:
         return lo.bind(fn, **{key: np.array(x) if isinstance(x, list) else x for key, x in given.items()})
 
     def call(p: Any, t: Any, /, **given: Any) -> jax.Array:
-        return lo.per_example(bound(given))(p, t)
+        return lo.per_example(bound(given))(jnp.asarray(p), jnp.asarray(t))
 
     def orders(given: Settings, predictions: np.ndarray, targets: np.ndarray) -> Orders:
         return everything(bound(given), predictions, targets)._replace(forward=None, other_curvature=None)

@@ -12,7 +12,7 @@ from ._version import by_torch, Call, Version
 
 def _torch(loss: str, name: str, call: Call | None = None, *, note: str = "", **more: Any) -> Version:
     fn = call or _plain(name)
-    return Version(loss, f"torch.nn.functional.{name}{note}", _of_arrays(fn), by_torch(fn), **more)
+    return Version(loss, f"torch.nn.functional.{name}{note}", _of_arrays(fn), by_torch(fn), tensors=fn, **more)
 
 
 def _plain(name: str) -> Call:

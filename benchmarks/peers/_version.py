@@ -40,6 +40,7 @@ class Version(NamedTuple):
         constant: what it leaves out, from the exact target and the hyperparameters.
         raw: what its users call with a batch, if that is not `call`.
         hard: it has targets of 0 and 1 alone where ours also may lie between.
+        tensors: `call` on the library's own arrays, where it does not take NumPy's or JAX's.
     """
 
     loss: str
@@ -51,6 +52,7 @@ class Version(NamedTuple):
     constant: Callable[[Any, Settings], mpf] = _nothing
     raw: Call | None = None
     hard: bool = False
+    tensors: Call | None = None
 
     @property
     def library(self) -> str:
@@ -117,7 +119,10 @@ def by_formula(
 
 def _within(found: Any, dtype: Any) -> Any:
     """A number in double precision that is beyond the range of the inputs' dtype is the infinity that it would be."""
-    return None if found is None else np.where(np.abs(found) > np.finfo(dtype).max, np.sign(found) * np.inf, found)
+    if found is None:
+        return None
+    found = np.asarray(found, float)
+    return np.where(np.abs(found) > np.finfo(dtype).max, np.sign(found) * np.inf, found)
 
 
 def row_by_row(call: Call) -> Call:
