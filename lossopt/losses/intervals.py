@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from ._arguments import floats, like, Scalar, sided, Vector
 from ._card import LossCard, register, UNIT_OPEN
@@ -84,7 +84,7 @@ def _steepest(coverages: ArrayLike) -> float:
     )
 )
 def weighted_interval_score(
-    prediction: Vector, target: Scalar, *, coverages: Vector | tuple[float, ...] = (0.5, 0.8, 0.95)
+    prediction: Vector, target: Scalar, *, coverages: Shaped[ArrayLike, " c"] | tuple[float, ...] = (0.5, 0.8, 0.95)
 ) -> Float[Array, ""]:
     """A median and central intervals at several coverages in one score; near the ranked probability score.
 

@@ -85,7 +85,7 @@ def _successes(trials: int) -> list[Line]:
 def _located(classes: int) -> list[Line]:
     """The location moves away from the target at two scales; then the log scale moves, beside the target and at it."""
     moves = [_line(y, [y, t], [1.0, 0.0], -math.inf, math.inf, 0.0) for y, t in ((0.0, -0.5), (1.75, 0.75))]
-    return [*moves, *(_line(0.0, [r, 0.0], [0.0, 1.0]) for r in (1.5, -0.3, 0.0))]
+    return [*moves, *(_line(0.0, [r, 0.0], [0.0, 1.0]) for r in (2.0, -0.3, 0.0))]
 
 
 def _margin(classes: int) -> list[Line]:
