@@ -42,10 +42,10 @@ from .shaped import (
 )
 from .relative import (
     absolute_percentage_error as absolute_percentage_error,
-    cosine_distance as cosine_distance,
     squared_log_error as squared_log_error,
     symmetric_absolute_percentage_error as symmetric_absolute_percentage_error,
 )
+from .direction import cosine_distance as cosine_distance
 from .robust import cauchy as cauchy, fair as fair, geman_mcclure as geman_mcclure, welsch as welsch
 from .rejecting import (
     andrews as andrews,

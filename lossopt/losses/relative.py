@@ -1,17 +1,13 @@
-"""Losses in which an error counts beside the size of the target: of ratios, percentages and directions."""
+"""Losses in which an error counts beside the size of the target: of ratios and percentages."""
 
-import functools
 import math
-from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import floats, non_negative, Scalar, sided, Vector
+from ._arguments import floats, non_negative, Scalar, sided
 from ._card import LossCard, register
 from ._elementary import differentiated_by
 
@@ -166,105 +162,3 @@ def symmetric_absolute_percentage_error(prediction: Scalar, target: Scalar) -> F
     Source: Makridakis (1993), International Journal of Forecasting 9.
     """
     return _symmetric_share(*_non_zero(prediction, target))
-
-
-def _directions(prediction: Array, target: Array) -> tuple[Array, Array, Array, Array]:
-    """Both over their lengths, the length of the prediction, and whether it is 0 (then its length is called 1)."""
-    largest, other = jnp.max(jnp.abs(prediction)), jnp.max(jnp.abs(target))
-    nowhere = largest == 0
-    unit = jnp.where(nowhere, 1.0, largest)
-    first, second = prediction / unit, target / other
-    length = jnp.where(nowhere, 1.0, jnp.sqrt(jnp.sum(first * first)))
-    return first / length, second / jnp.sqrt(jnp.sum(second * second)), unit * length, nowhere
-
-
-@jax.custom_jvp
-def _cosine_distance(prediction: Array, target: Array) -> Array:
-    a, b, _, nowhere = _directions(prediction, target)
-    # Equal vectors are 0 apart, whatever the compiler does with the sums in their lengths.
-    apart = jnp.where(jnp.all(prediction == target), 0.0, a - b)
-    return jnp.where(nowhere, 1 + 0 * b[0], jnp.sum(apart * apart) / 2)
-
-
-@functools.partial(_cosine_distance.defjvp, symbolic_zeros=True)
-def _(primals, tangents):
-    # The two arguments may be exchanged, and so may their slopes.
-    slopes = [jnp.sum(_turn(*at) * d) for at, d in zip((primals, primals[::-1]), tangents, strict=True) if _asked(d)]
-    return _cosine_distance(*primals), sum(slopes, jnp.zeros((), primals[0].dtype))
-
-
-def _asked(tangent: Any) -> bool:
-    return not isinstance(tangent, SymbolicZero)
-
-
-@jax.custom_jvp
-def _turn(prediction: Array, target: Array) -> Array:
-    """The slope: minus the part of b across a, over n; -b at the prediction 0, where a is 0 and n is 1."""
-    a, b, n, nowhere = _directions(prediction, target)
-    return -jnp.where(nowhere, b, _across(a, b) / n)
-
-
-@functools.partial(_turn.defjvp, symbolic_zeros=True)
-def _(primals, tangents):
-    a, b, n, nowhere = _directions(*primals)
-    c, g = jnp.sum(a * b), _turn(*primals)
-    change = jnp.zeros_like(a)
-    if _asked(tangents[0]):
-        d = tangents[0] / n
-        across = c * _across(a, d) / n
-        change += jnp.where(nowhere, 0 * b, across - a * jnp.sum(g * d) - g * jnp.sum(a * d))
-    if _asked(tangents[1]):
-        moved = _across(b, tangents[1]) / _directions(*primals[::-1])[2]
-        change += (a * jnp.sum(a * moved) - moved) / n
-    return g, change
-
-
-def _across(a: Array, d: Array) -> Array:
-    """d less its part along the unit vector a; first less a multiple of a that leaves no entry where a is largest."""
-    largest = jnp.argmax(jnp.abs(a)) == jnp.arange(a.size)
-    most = jnp.sum(jnp.where(largest, a, 0.0))
-    ratio = jnp.sum(jnp.where(largest, d, 0.0)) / jnp.where(most == 0, 1.0, most)
-    d = jnp.where(largest, 0.0, d - a * ratio)
-    return d - a * jnp.sum(a * d)
-
-
-@register(
-    LossCard(
-        task="regression",
-        prediction="vector",
-        target="direction",
-        formula=r"1 - \frac{\langle \hat y, y\rangle}{\|\hat y\| \|y\|}",
-        least_curvature=-math.inf,
-        supremum=2.0,
-        redescending=True,
-        symmetric=False,
-        origin=2,
-        tails="constant",
-        elicits="mean direction",
-        aliases={"optax.losses.cosine_distance": 1.0},
-        reference="Mardia (1972)",
-    )
-)
-def cosine_distance(prediction: Vector, target: Vector) -> Float[Array, ""]:
-    """One minus the cosine of the angle between two vectors: lengths do not count. 0 is parallel, 2 opposite.
-
-    Formula: `1 - <yhat, y> / (|yhat| |y|)`, computed as half the squared distance between the two unit vectors, which
-    keeps its digits where they are nearly parallel; each is first divided by its largest entry, so that no square
-    overflows. The slope has the size `sin(angle) / |yhat|`. A prediction of 0 has no direction: its loss is 1, that of
-    a right angle, and as its slope minus the target's direction is chosen, so that a model that starts from 0 leaves it
-    the right way. scipy.spatial.distance.cosine and optax have the same factor.
-
-    Args:
-        prediction: (k,) real numbers. target: (k,) real numbers, not all 0. The loss has no unit.
-
-    Raises:
-        ValueError: the two are not vectors of one length.
-
-    Source: Mardia (1972), Statistics of Directional Data, section 2.2.
-    """
-    prediction, target = floats(prediction, target)
-    if prediction.ndim != 1 or prediction.shape != target.shape:
-        raise ValueError(
-            f"cosine_distance takes two vectors of one length, not shapes {prediction.shape} and {target.shape}."
-        )
-    return _cosine_distance(prediction, target)
