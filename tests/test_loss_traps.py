@@ -143,3 +143,31 @@ def test_the_slope_at_the_knots_is_that_of_both_sides():
 
 def test_expectile_reports_the_curvature_of_under_prediction_at_0():
     assert orders("expectile", 0.0, 0.0, level=0.25)[2] == 0.5
+
+
+@pytest.mark.parametrize("a", [0.0, 1e-30, -1e-9, 1e-3])
+def test_linex_passes_through_the_squared_error(a):
+    np.testing.assert_allclose(orders("linex", 3e-4, 0.0, a=a), orders("squared_error", 3e-4, 0.0), rtol=1e-6)
+
+
+def test_linex_is_linear_on_its_mild_side_and_overflows_no_sooner_than_it_must():
+    assert orders("linex", -1e6, 0.0, a=2.0) == (pytest.approx(1e6, rel=1e-6), -1.0, 0.0)
+    assert orders("linex", 9.2, 0.0, a=10.0)[0] == pytest.approx(np.exp(92.0) / 50, rel=1e-5)
+
+
+def test_the_distance_of_nearly_parallel_vectors_is_not_rounded_away():
+    found = losses.cosine_distance(*single([1.0, 1e-4, 0.0], [3.0, 0.0, 0.0]))
+    assert found == pytest.approx(5e-9, rel=1e-6)
+    assert losses.cosine_distance(*single([1e30, 0.0], [1e-30, 1e-30])) == pytest.approx(1 - 0.5**0.5, rel=1e-6)
+
+
+def test_a_smoothed_quantile_keeps_its_digits_at_small_levels():
+    value, slope, _ = orders("smooth_quantile", -40.0, 0.0, level=1e-3)
+    assert (value, slope) == (pytest.approx(0.04, rel=1e-6), pytest.approx(-1e-3, rel=1e-6))
+
+
+def test_the_logarithm_of_a_ratio_near_1_is_not_rounded_away():
+    value, slope, _ = orders("squared_log_error", 1000.001, 1000.0)
+    r = float(np.float32(1000.001)) - 1000
+    assert value == pytest.approx((r / 1001) ** 2, rel=1e-5)
+    assert slope == pytest.approx(2 * r / 1001**2, rel=1e-5)
