@@ -70,7 +70,7 @@ def sparsemax(prediction: Vector, target: Scalar) -> Float[Array, ""]:
 
     Formula: `|p - e_y|**2 / 2 + max(0, tau - z_y)` with `p = max(0, z - tau)` and tau such that p sums to 1; equal to
     the authors' `-z_y + sum_{kept} (z_i**2 - tau**2) / 2 + 1/2`, but without their cancellation. The gradient is
-    p - e_y. tau comes from sorting; a class that lies at tau exactly is not kept.
+    p - e_y. tau comes from sorting; a class that lies at tau exactly is not kept. optax: `multiclass_sparsemax_loss`.
 
     Args:
         prediction: (k,) scores; -inf masks a class. target: an integer in [0, k).

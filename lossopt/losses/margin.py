@@ -185,8 +185,8 @@ def perceptron(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
 def exponential(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
     """What AdaBoost minimises: exponential in the margin, so one outlier can outweigh all other examples.
 
-    Formula: `exp(-m)`; inf from a margin of -88.7 (float32) or -709.8 (float64). Its minimiser is half the log-odds:
-    scikit-learn's `ExponentialLoss` takes the log-odds instead and equals `exponential(prediction / 2, target)`.
+    Formula: `exp(-m)`; inf from a margin of -88.7 (float32) or -709.8 (float64). Its minimiser is half the log-odds,
+    as in scikit-learn's `ExponentialLoss`, which is the same.
 
     Args:
         prediction: a score, any real number. target: 0 or 1.

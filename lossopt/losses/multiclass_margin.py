@@ -81,6 +81,7 @@ def _positive(x: Array) -> Array:
         lipschitz=math.sqrt(2),
         proper=False,
         calibrated=False,
+        aliases={"optax.losses.multiclass_hinge_loss": 1.0},
         reference="Crammer and Singer (2001)",
     )
 )
@@ -144,6 +145,7 @@ def weston_watkins(prediction: Vector, target: Scalar) -> Float[Array, ""]:
         lipschitz=math.sqrt(2),
         proper=False,
         calibrated=False,
+        aliases={"optax.losses.multiclass_perceptron_loss": 1.0},
         reference="Crammer and Singer (2003)",
     )
 )
