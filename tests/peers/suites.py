@@ -34,12 +34,11 @@ def suite(module: str) -> ModuleType:
 
 @contextlib.contextmanager
 def their_settings() -> Iterator[None]:
-    """JAX as other libraries expect it, promoting and broadcasting freely in single precision; nothing is compiled."""
+    """JAX as other libraries expect it, promoting and broadcasting freely in single precision."""
     with (
         jax.numpy_dtype_promotion("standard"),
         jax.numpy_rank_promotion("allow"),
         jax.enable_x64(False),
-        jax.disable_jit(),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
@@ -119,14 +118,33 @@ def hold(outcomes: Outcomes, differing: Mapping[str, str]) -> None:
     print(f"{len(outcomes)} cases: {len(outcomes) - len(found)} agree, {len(found)} differ")
 
 
+# Rows are padded to a multiple of this, so that a loss is compiled once and not for every shape of theirs.
+LENGTH = 32
+
+
+@jax.jit
+def _rows(loss: Any, predictions: jax.Array, targets: jax.Array) -> jax.Array:
+    return jax.vmap(loss)(predictions, targets)
+
+
 def batched(name: str, **hyperparameters: Any) -> Callable[[Any, Any], jax.Array]:
     """Our loss of that name over any batch, of whatever arrays a peer would take."""
     loss = lo.bind(losses.get(name), **hyperparameters)
     one = losses.claims(loss).prediction_ndim
 
     def of_batch(predictions: Any, targets: Any) -> jax.Array:
-        predictions, targets = jnp.asarray(predictions), jnp.asarray(targets)
-        single = predictions.ndim == one
-        return (loss if single else lo.per_example(loss))(predictions, targets)
+        whole = loss if np.ndim(predictions) == one else lo.per_example(loss)
+        if isinstance(predictions, jax.core.Tracer) or isinstance(targets, jax.core.Tracer):
+            return whole(jnp.asarray(predictions), jnp.asarray(targets))
+        return _padded(loss, np.asarray(predictions), np.asarray(targets), jax.eval_shape(whole, predictions, targets))
 
     return of_batch
+
+
+def _padded(loss: Any, predictions: np.ndarray, targets: np.ndarray, found: Any) -> jax.Array:
+    """The losses of a batch whose losses are of the shape and dtype `found`."""
+    parts = [array.reshape(-1, *array.shape[len(found.shape) :]) for array in (predictions, targets)]
+    rows = len(parts[0])
+    padded = np.minimum(np.arange(-(-rows // LENGTH) * LENGTH), rows - 1).reshape(-1, LENGTH)
+    values = np.concatenate([_rows(loss, *(part[some] for part in parts)) for some in padded])
+    return jnp.asarray(values[:rows].reshape(found.shape), found.dtype)

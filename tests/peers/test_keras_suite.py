@@ -105,6 +105,39 @@ def _sparse(
     return suites.batched("categorical_cross_entropy")(prediction, one_hot)
 
 
+def _categorical_focal(
+    y_true: Any,
+    y_pred: Any,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
+    if label_smoothing:
+        raise ValueError("its target is a label here, and no vector to smooth")
+    target, prediction = _arrays(y_true, y_pred)
+    logits = prediction if from_logits else jnp.log(prediction / prediction.sum(axis, keepdims=True))
+    return alpha * suites.batched("categorical_focal", gamma=gamma)(logits, target.argmax(axis))
+
+
+def _generalized(y_true: Any, y_pred: Any, q: float) -> jax.Array:
+    """Theirs takes probabilities; softmax gives them back from their logarithms."""
+    prediction = jnp.log(jnp.asarray(y_pred, jnp.float32))
+    return suites.batched("generalized_cross_entropy", q=q)(prediction, jnp.asarray(y_true, int))
+
+
+def _poisson(y_true: Any, y_pred: Any) -> jax.Array:
+    """Theirs takes the mean, ours its logarithm."""
+    target, prediction = _arrays(y_true, y_pred)
+    return jnp.mean(suites.batched("poisson")(jnp.log(prediction), target), -1)
+
+
+def _divergence(y_true: Any, y_pred: Any) -> jax.Array:
+    target, prediction = _arrays(y_true, y_pred)
+    return suites.batched("kl_divergence")(jnp.log(prediction), target)
+
+
 LOSSES = [
     _numbers("mean_squared_error", "squared_error", "MeanSquaredErrorTest"),
     _numbers("mean_absolute_error", "absolute_error", "MeanAbsoluteErrorTest"),
@@ -121,6 +154,20 @@ LOSSES = [
     Same("binary_focal_crossentropy", "focal", "BinaryFocalCrossentropyTest", _focal),
     Same("categorical_crossentropy", "softmax_cross_entropy_soft", "CategoricalCrossentropyTest", _categorical),
     Same("sparse_categorical_crossentropy", "softmax_cross_entropy", "SparseCategoricalCrossentropyTest", _sparse),
+    Same(
+        "categorical_focal_crossentropy",
+        "categorical_focal",
+        "CategoricalFocalCrossentropyTest",
+        _categorical_focal,
+    ),
+    Same(
+        "categorical_generalized_cross_entropy",
+        "generalized_cross_entropy",
+        "CategoricalGeneralizedCrossEntropyTest",
+        _generalized,
+    ),
+    Same("poisson", "poisson", "PoissonTest", _poisson),
+    Same("kl_divergence", "kl_divergence", "KLDivergenceTest", _divergence),
 ]
 
 
@@ -128,6 +175,7 @@ LOSSES = [
 REDUCTION = "_config|_dtype_arg|(?<!un)weighted|_reduction|_different_axis"
 
 NORMALISED = "the probabilities are divided by their sum there, and used as they are here"
+SMOOTHED = "its target is a label here, and no vector to smooth"
 LEFT_OUT = "a row is left out by `where` of a cost, and not by its label"
 CLIPPED = "a probability of 0 is clipped there, and here it costs inf"
 NEGATIVE = "a negative value is clipped to 0 there, and is NaN here"
@@ -138,6 +186,8 @@ DIFFERS = {
     "CategoricalCrossentropyTest.test_unweighted": NORMALISED,
     "SparseCategoricalCrossentropyTest.test_unweighted": NORMALISED,
     "MeanSquaredLogarithmicErrorTest.test_unweighted": NEGATIVE,
+    "KLDivergenceTest.test_unweighted": "neither vector sums to 1 there; softmax divides by the sum here",
+    "CategoricalFocalCrossentropyTest.test_label_smoothing": SMOOTHED,
     "BinaryCrossentropyTest.test_shape_mismatch": REFUSED,
     "CategoricalCrossentropyTest.test_shape_mismatch": REFUSED,
     "SparseCategoricalCrossentropyTest.test_squeezes_singleton_class_dim_on_user_axis": SQUEEZED,
