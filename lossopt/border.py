@@ -55,6 +55,9 @@ _NO_SCORE = {
 }
 
 
+_MEANING = {"location and log scale": "location and log scale (2)", "interval": "lower and upper end (2)"}
+
+
 def _check_pair(loss: losses.Loss, model: models.Model) -> None:
     card = losses.claims(loss)
     if card.prediction in _NO_SCORE:
@@ -62,34 +65,37 @@ def _check_pair(loss: losses.Loss, model: models.Model) -> None:
     length = _length(loss, card)
     if card.prediction_ndim and (model.classes is None or length not in (None, model.classes)):
         given = "one score" if model.classes is None else f"{model.classes} scores"
+        use = "softmax(classes)" if card.prediction == "logits" else f"multi_output({length or 'outputs'})"
         raise ValueError(
-            f"{card.name} is of a vector of {card.prediction}, but the {model.name} model gives {given}: "
-            f"use model=lossopt.models.softmax({length or 'classes'}), which gives one score an entry."
+            f"{card.name} is of a vector of {_MEANING.get(card.prediction, card.prediction)}, but the "
+            f"{model.name} model gives {given}: use model=lossopt.models.{use}, which gives one score an entry."
         )
     if not card.prediction_ndim and model.classes is not None:
         raise ValueError(
-            f"{card.name} is of one number, but a softmax model gives {model.classes}: use another loss or model."
+            f"{card.name} is of one number, but the {model.name} model gives {model.classes}: use models.linear, "
+            "or another loss."
         )
 
 
 def _length(loss: losses.Loss, card: losses.LossCard) -> int | None:
     """The entries of one prediction, where loss and hyperparameters say."""
+    given = losses.hyperparameters(loss)
     if card.prediction == "quantiles":
-        return int(np.size(losses.hyperparameters(loss)["levels"]))
+        return int(np.size(given["levels"])) if "levels" in given else 2 * int(np.size(given["coverages"])) + 1
     return losses.VECTORS.get(card.prediction)
 
 
 def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:
     if isinstance(dataset.targets, jax.core.Tracer):
         return
-    card, kind, targets = losses.claims(loss), losses.claim(loss, "target"), np.asarray(dataset.targets)
+    card, kind, targets = losses.claims(loss), _target_kind(loss), np.asarray(dataset.targets)
     expected_ndim = 1 + card.target_ndim
     if targets.ndim != expected_ndim or (card.target_ndim and targets.shape[1] != model.classes):
         hint = _SHAPES.get(kind, "give shape (n,)")
         raise ValueError(
             f"{card.name} takes as target {losses.TARGETS[kind]}, but the targets have shape {targets.shape}: {hint}."
         )
-    bad = _illegal(kind, targets, model.classes)
+    bad = _illegal(kind, targets, losses.hyperparameters(loss)["trials"] if kind == "successes" else model.classes)
     rows = np.flatnonzero(bad)
     if rows.size:
         raise ValueError(
@@ -98,7 +104,18 @@ def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model
         )
 
 
-def _illegal(kind: str, targets: np.ndarray, classes: int | None) -> np.ndarray:
+def _target_kind(loss: losses.Loss) -> str:
+    """What the target holds; where that depends on a traced hyperparameter, the wider of what it may."""
+    kind = losses.claims(loss).target
+    if not callable(kind):
+        return kind
+    traced = any(isinstance(value, jax.core.Tracer) for value in losses.hyperparameters(loss).values())
+    return "non-negative" if traced else losses.claim(loss, "target")
+
+
+def _illegal(kind: str, targets: np.ndarray, classes: Any) -> np.ndarray:
+    if kind == "successes":
+        return (targets < 0) | (targets > (np.inf if isinstance(classes, jax.core.Tracer) else classes))
     if kind == "label":
         whole = np.full(targets.shape, np.issubdtype(targets.dtype, np.integer))
         return ~whole | (targets < 0) | (targets >= classes)
@@ -139,6 +156,9 @@ _SHAPES = {
 }
 
 _REMEDIES = {
+    "non-negative": "for negative values use a regression loss",
+    "positive": "for amounts that are often 0 use tweedie with a power below 2, or poisson",
+    "successes": "bind trials to the largest number that can occur, or use logistic with shares and weights",
     "simplex": "each row must be non-negative and sum to 1",
     "non-zero": "a share of 0 is not defined: leave those rows out, or use absolute_error",
     "direction": "the vector 0 has no direction: leave those rows out",

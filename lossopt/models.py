@@ -1,4 +1,4 @@
-"""Linear models of three kinds of target: how to start, and how to predict ONE example."""
+"""Linear models of one score or of several: how to start, and how to predict ONE example."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ class Model(NamedTuple):
     """A model whose raw score is linear in its parameters. Models that are equal compile once.
 
     Attributes:
-        name: "linear", "logistic" or "softmax".
+        name: "linear", "logistic", "softmax" or "multi-output".
         classes: the length k of the score, or None where it is one number.
         intercept: whether there is a bias.
     """
@@ -46,14 +46,15 @@ class Model(NamedTuple):
         """The probability of class 1 (logistic), or of each class (softmax), for one example.
 
         Raises:
-            ValueError: the model is linear: its score is no probability.
+            ValueError: the score of this model is no probability.
         """
         score = self.predict(params, features)
         if self.name == "logistic":
             return jax.nn.sigmoid(score)
         if self.name == "softmax":
             return jax.nn.softmax(score)
-        raise ValueError("A linear model predicts a real number, not a probability: use models.logistic.")
+        use = "logistic" if self.classes is None else f"softmax({self.classes})"
+        raise ValueError(f"The score of a {self.name} model is no probability: use models.{use}.")
 
 
 linear = Model("linear")
@@ -69,6 +70,17 @@ def softmax(classes: int) -> Model:
     if classes < 2:
         raise ValueError(f"A softmax model needs at least 2 classes, not {classes}.")
     return Model("softmax", int(classes))
+
+
+def multi_output(outputs: int) -> Model:
+    """The model with several scores that are no logits: a location and a log scale, an interval, several quantiles.
+
+    Raises:
+        ValueError: no output.
+    """
+    if outputs < 1:
+        raise ValueError(f"A multi-output model needs at least 1 output, not {outputs}.")
+    return Model("multi-output", int(outputs))
 
 
 def without_intercept(model: Model) -> Model:

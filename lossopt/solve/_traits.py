@@ -23,13 +23,16 @@ class Traits(NamedTuple):
         convex: for every hyperparameter that it may have; None where no card says.
         residual: a function of prediction - target alone.
         shift: a number added to all logits changes nothing.
-        vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever.
+        vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever;
+            of a log mean, where the target is 0.
+        log_mean: the prediction is the log of a mean.
     """
 
     convex: bool | None
     residual: bool
     shift: bool
     vanishing: bool
+    log_mean: bool = False
 
 
 def traits(loss: losses.Loss) -> Traits:
@@ -37,19 +40,23 @@ def traits(loss: losses.Loss) -> Traits:
     if not losses.has_card(loss):
         return Traits(None, False, False, False)
     card = losses.claims(loss)
+    log_mean, convex = card.prediction == "log mean", _convex(loss)
     unbounded = callable(card.supremum) or card.supremum == float("inf")
     return Traits(
-        convex=_convex(loss),
+        convex=convex,
         residual=card.task == "regression" and (card.prediction, card.target) == ("real", "real"),
         shift=card.prediction == "logits",
-        vanishing=card.task != "regression" and not card.zero_at_perfect_fit and unbounded,
+        # Where it is not convex, a slope that fades far out proves nothing.
+        vanishing=(log_mean and convex)
+        or (not log_mean and card.task != "regression" and not card.zero_at_perfect_fit and unbounded),
+        log_mean=log_mean,
     )
 
 
 def smooth(loss: losses.Loss) -> bool:
     """Whether the card claims a slope without jumps for a raw score."""
     card = losses.claims(loss)
-    return losses.claim(loss, "kinks") == () and card.prediction in ("real", "logit", "logits")
+    return losses.claim(loss, "kinks") == () and card.prediction in ("real", "logit", "logits", "log mean")
 
 
 def constant_curvature(loss: losses.Loss) -> float | None:
