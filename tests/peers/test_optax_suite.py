@@ -87,3 +87,8 @@ def test_regression():
 
 def test_classification():
     suites.hold(asked("classification", CLASSIFICATION), CLASSIFICATION_DIFFERS)
+
+
+def test_a_wrong_factor_is_seen():
+    found = asked("regression", [Same("l2_loss", "squared_error", "L2LossTest")])
+    assert {case.split(".")[1] for case, trouble in found.items() if trouble} == {"test_scalar", "test_batched"}
