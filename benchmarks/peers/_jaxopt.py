@@ -12,13 +12,13 @@ from ._version import by_jax, Call, Settings, Version
 NEUTRAL = {"positive_weight": 1.0, "label_smoothing": 0.0, "class_weights": None}
 
 
-def _jaxopt(loss: str, name: str) -> Version:
+def _jaxopt(loss: str, name: str, *, hard: bool = False) -> Version:
     fn = getattr(jaxopt.loss, name)
 
     def one(p: Any, t: Any, **given: Any) -> jax.Array:
         return fn(t, p, **{key: value for key, value in given.items() if key not in NEUTRAL})
 
-    return Version(loss, f"jaxopt.loss.{name}", _batched(one), by_jax(one), takes=_takes, hard=True)
+    return Version(loss, f"jaxopt.loss.{name}", _batched(one), by_jax(one), takes=_takes, hard=hard)
 
 
 def _takes(given: Settings) -> bool:
@@ -31,7 +31,7 @@ def _batched(one: Call) -> Call:
 
 VERSIONS = [
     _jaxopt("huber", "huber_loss"),
-    _jaxopt("logistic", "binary_logistic_loss"),
+    _jaxopt("logistic", "binary_logistic_loss", hard=True),
     _jaxopt("hinge", "binary_hinge_loss"),
     _jaxopt("perceptron", "binary_perceptron_loss"),
     _jaxopt("softmax_cross_entropy", "multiclass_logistic_loss"),
