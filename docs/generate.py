@@ -1,47 +1,63 @@
-"""Write what the documentation repeats from the code: the README's table of losses, from their cards.
+"""Write what the documentation repeats from the code: the README's table of losses and the pages of the catalogue.
 
-`python docs/generate.py` rewrites it in place; the tests fail where it is out of date.
+`python docs/generate.py` rewrites them in place, pictures included; the tests fail where a text is out of date.
 """
 
 import math
 import pathlib
+import sys
 
 import lossopt as lo
 from lossopt import losses
 
 
-README = pathlib.Path(__file__).parent.parent / "README.md"
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import pages
+from uses import USES
+
+
+HERE = pathlib.Path(__file__).parent
+README = HERE.parent / "README.md"
 BEGIN, END = "<!-- losses: python docs/generate.py -->", "<!-- end of losses -->"
-HEADER = "| loss | formula | convex | smooth | an outlier's pull | best constant reports | in optax |"
+HEADER = "| loss | formula | convex | smooth | an outlier's pull | best constant reports |"
 
 
 def row(name: str) -> str:
     """One loss, at its default hyperparameters."""
     card = lo.card(losses.get(name))
-    hyper = ", ".join(f"{key}={value:g}" for key, value in losses.hyperparameters(losses.get(name)).items() if value)
     cells = [
-        f"`{name}`" + (f" ({hyper})" if hyper else ""),
+        f"`{name}`",
         f"$`{card.formula}`$",
-        "yes" if card.convex else "no",
-        "yes" if card.differentiable else "has a kink",
+        _word(card.convex),
+        {True: "yes", False: "has a kink", None: "–"}[card.differentiable],
         pull(card),
         card.elicits or "–",
-        ", ".join(f"`{alias.rsplit('.', 1)[1]}`" + f" × {f:g}" * (f != 1) for alias, f in card.aliases.items()),
     ]
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _word(claim: bool | None) -> str:
+    return {True: "yes", False: "no", None: "–"}[claim]
 
 
 def pull(card: losses.LossCard) -> str:
     """What one example can do to a fit."""
     if card.redescending:
         return "fades to 0"
+    if card.lipschitz is None:
+        return "–"
     return "unbounded" if card.lipschitz == math.inf else f"≤ {card.lipschitz:.4g}"
 
 
 def table() -> str:
-    """All losses as Markdown."""
-    rule = "|" + " --- |" * HEADER.count(" | ") + " --- |"
-    return "\n".join([HEADER, rule, *map(row, losses.names())])
+    """All losses as Markdown, family by family."""
+    parts = []
+    for key, (title, _, _) in pages.FAMILIES.items():
+        rule = "|" + " --- |" * HEADER.count(" | ") + " --- |"
+        rows = [row(name) for name in pages.names_of(key)]
+        parts.append("\n".join([f"**[{title}](docs/losses/{key}.md)**", "", HEADER, rule, *rows]))
+    return "\n\n".join(parts)
 
 
 def readme(text: str) -> str:
@@ -50,5 +66,23 @@ def readme(text: str) -> str:
     return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END)[1]}"
 
 
-if __name__ == "__main__":
+def texts() -> dict[pathlib.Path, str]:
+    """Every page of the catalogue: where it is, and what it says."""
+    return {HERE / "losses" / f"{key}.md": pages.page(key, USES) for key in pages.FAMILIES}
+
+
+def main() -> None:
+    """Rewrite everything."""
     README.write_text(readme(README.read_text()))
+    (HERE / "losses" / "images").mkdir(parents=True, exist_ok=True)
+    for path, text in texts().items():
+        path.write_text(text)
+    for name in losses.names():
+        pages.picture(name, HERE / "losses" / "images")
+
+
+if __name__ == "__main__":
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    main()

@@ -1,5 +1,7 @@
 """From losses to one number: shapes, reductions, weights, masks, sums of costs."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,19 +21,62 @@ def example(loss_name: str, rows: int = 6):
     return jnp.asarray(predictions), jnp.asarray(targets)
 
 
-@pytest.mark.parametrize("name", losses.names())
-def test_per_example_is_the_loss_of_each_row(name):
-    loss, (predictions, targets) = losses.get(name), example(name)
-    rows = [float(loss(p, t)) for p, t in zip(predictions, targets, strict=True)]
-    np.testing.assert_allclose(lo.per_example(loss)(predictions, targets), rows, rtol=1e-14)
+KEEP = jnp.array([True, False, True, True, False, True])
+
+
+def left_out(batch_cost, predictions, targets, how):
+    """Cost and gradient where the rows not kept hold NaN and an illegal target, and those of the kept rows alone."""
+    rows = KEEP.reshape(-1, *(1,) * (predictions.ndim - 1))
+    spoiled = jnp.where(rows, predictions, jnp.nan)
+    illegal = jnp.where(KEEP.reshape(-1, *(1,) * (targets.ndim - 1)), targets, jnp.asarray(-7, targets.dtype))
+    options = {"where": KEEP} if how == "where" else {"weights": KEEP.astype(float)}
+    found = jax.value_and_grad(lambda p: batch_cost(p, illegal, **options))(spoiled)
+    kept = np.flatnonzero(KEEP)
+    return found, jax.value_and_grad(lambda p: batch_cost(p, targets[kept]))(predictions[kept])
+
+
+def assert_left_out(found, expected):
+    (value, gradient), (expected_value, by_row) = found, expected
+    np.testing.assert_allclose(value, expected_value, rtol=1e-14)
+    np.testing.assert_allclose(gradient[KEEP], by_row, rtol=1e-13)
+    assert not jnp.any(gradient[~KEEP])
+
+
+@functools.cache
+def of_every_loss():
+    """What the tests below ask of every loss, compiled as one programme."""
+
+    def one(name, predictions, targets):
+        loss = losses.get(name)
+        fold = lambda x: x.reshape(2, 3, *x.shape[1:])  # noqa: E731
+        return {
+            "rows": jnp.stack([loss(predictions[i], targets[i]) for i in (0, 4)]),
+            "batch": lo.per_example(loss)(predictions, targets),
+            "folded": lo.per_example(loss)(fold(predictions), fold(targets)),
+            "left out": left_out(lo.cost(loss), predictions, targets, "where"),
+        }
+
+    given = {name: example(name) for name in losses.names()}
+    return jax.jit(lambda given: {name: one(name, *pair) for name, pair in given.items()})(given)
 
 
 @pytest.mark.parametrize("name", losses.names())
-def test_several_batch_axes(name):
-    loss, (predictions, targets) = losses.get(name), example(name)
-    fold = lambda x: x.reshape(2, 3, *x.shape[1:])  # noqa: E731
-    folded = lo.per_example(loss)(fold(predictions), fold(targets))
-    np.testing.assert_array_equal(folded.ravel(), lo.per_example(loss)(predictions, targets))
+def test_a_batch_is_the_loss_of_each_row_whatever_its_axes(name):
+    found = of_every_loss()[name]
+    np.testing.assert_allclose(found["batch"][jnp.array([0, 4])], found["rows"], rtol=1e-13)
+    np.testing.assert_allclose(found["folded"].ravel(), found["batch"], rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_a_row_left_out_may_hold_anything(name):
+    assert_left_out(*of_every_loss()[name]["left out"])
+
+
+@pytest.mark.parametrize("how", ["where", "weight 0"])
+@pytest.mark.parametrize("reduction", REDUCTIONS.values(), ids=REDUCTIONS)
+def test_a_row_left_out_is_out_of_every_reduction(reduction, how):
+    batch_cost = lo.cost(losses.huber, reduction)
+    assert_left_out(*jax.jit(lambda p, t: left_out(batch_cost, p, t, how))(*example("huber")))
 
 
 def test_reductions_by_hand():
@@ -50,27 +95,6 @@ def test_weight_two_is_a_row_given_twice(reduction):
     batch_cost = lo.cost(losses.huber, reduction)
     weighted = batch_cost(predictions, targets, weights=weights)
     np.testing.assert_allclose(weighted, batch_cost(predictions[twice], targets[twice]), rtol=1e-14)
-
-
-@pytest.mark.parametrize(
-    ("name", "reduction", "how"),
-    [(name, lo.mean, "where") for name in losses.names()]
-    + [("huber", reduction, how) for reduction in REDUCTIONS.values() for how in ("where", "weight 0")],
-)
-def test_a_row_left_out_may_hold_anything(name, reduction, how):
-    predictions, targets = example(name)
-    keep = jnp.array([True, False, True, True, False, True])
-    rows = keep.reshape(-1, *(1,) * (predictions.ndim - 1))
-    spoiled = jnp.where(rows, predictions, jnp.nan)
-    illegal = jnp.where(keep.reshape(-1, *(1,) * (targets.ndim - 1)), targets, jnp.asarray(-7, targets.dtype))
-    options = {"where": keep} if how == "where" else {"weights": keep.astype(float)}
-    batch_cost = lo.cost(losses.get(name), reduction)
-    value, gradient = jax.jit(jax.value_and_grad(lambda p: batch_cost(p, illegal, **options)))(spoiled)
-    legal = targets[keep]
-    expected, by_row = jax.jit(jax.value_and_grad(lambda p: batch_cost(p, legal)))(predictions[keep])
-    np.testing.assert_allclose(value, expected, rtol=1e-14)
-    np.testing.assert_allclose(gradient[keep], by_row, rtol=1e-13)
-    assert not jnp.any(gradient[~keep])
 
 
 def test_hyperparameter_gradient_ignores_rows_left_out():

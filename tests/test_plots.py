@@ -13,7 +13,7 @@ from matplotlib.colors import rgb_to_hsv, to_rgb
 from matplotlib.text import Text
 
 from lossopt import bind, losses, plots
-from lossopt.plots import _labels, _lines, _shapes, _style
+from lossopt.plots import _labels, _lines, _portrait, _shapes, _style
 
 
 NAMES = ("squared_error", "absolute_error", "huber", "log_cosh", "cauchy", "tukey")
@@ -184,7 +184,7 @@ def test_drawing_changes_no_global_state_and_needs_no_pyplot(monkeypatch):
 
 
 def test_slope_and_curvature_are_the_derivatives():
-    value, slope, curvature = _shapes._shape(
+    value, slope, curvature = _shapes.shape(
         lambda r: losses.huber(r, 0.0, delta=1.5), np.array([-3.0, -1.0, 0.5, 2.0])
     )
     np.testing.assert_allclose(value, [3.375, 0.5, 0.125, 1.875])
@@ -196,7 +196,7 @@ KINDS = {losses.card(losses.get(name)).prediction: name for name in losses.names
 
 
 def test_there_is_an_axis_for_every_kind_of_prediction():
-    assert set(KINDS) <= set(_shapes._AXES)
+    assert set(KINDS) <= set(_portrait._PATHS)
 
 
 @pytest.mark.parametrize("name", KINDS.values())

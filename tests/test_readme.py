@@ -7,6 +7,8 @@ import runpy
 import jax
 import pytest
 
+from lossopt import losses
+
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -28,6 +30,19 @@ def test_snippet_runs(snippet, monkeypatch):
 def test_table_of_losses_is_up_to_date():
     generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
     assert generate["readme"](README) == README
+
+
+def test_the_pages_of_the_catalogue_are_up_to_date_and_show_every_loss():
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    pages = generate["texts"]()
+    shown = []
+    for path, text in pages.items():
+        assert path.read_text() == text, f"run python docs/generate.py: {path.name} is out of date"
+        shown += re.findall(r"^## (\w+)$", text, flags=re.MULTILINE)
+        for picture in re.findall(r"\]\((images/[^)]+)\)", text):
+            assert (path.parent / picture).exists(), picture
+    assert sorted(shown) == sorted(losses.names())
+    assert list(generate["USES"]) == [name for name in generate["USES"] if name in losses.names()]
 
 
 def test_every_picture_and_page_named_is_there():
