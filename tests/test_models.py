@@ -8,7 +8,7 @@ import pytest
 from lossopt import models
 
 
-ALL = [models.linear, models.logistic, models.softmax(3)]
+ALL = [models.linear, models.logistic, models.softmax(3), models.multi_output(2)]
 ALL += [models.without_intercept(model) for model in ALL]
 BY_NAME = {f"{model.name}{'' if model.intercept else ' through 0'}": model for model in ALL}
 
@@ -37,8 +37,8 @@ def test_score_is_affine(model, key):
 def test_probabilities_follow_the_score(model, key):
     params = jax.tree.map(lambda leaf: jax.random.normal(key, leaf.shape), model.init(4))
     x = jnp.arange(4.0)
-    if model.name == "linear":
-        with pytest.raises(ValueError, match=r"models\.logistic"):
+    if model.name in ("linear", "multi-output"):
+        with pytest.raises(ValueError, match=r"models\.(logistic|softmax\(2\))"):
             model.probability(params, x)
         return
     score = model.predict(params, x)
@@ -59,3 +59,5 @@ def test_equal_models_are_one_model():
 def test_one_class_is_no_choice():
     with pytest.raises(ValueError, match="at least 2"):
         models.softmax(1)
+    with pytest.raises(ValueError, match="at least 1"):
+        models.multi_output(0)

@@ -180,7 +180,8 @@ def relative_excess(x: Array) -> Array:
 
 def power_growth(x: Array, rate: Array) -> Array:
     """(e^(rate x) - 1) / rate, x at rate 0; for x = log m the Box-Cox power (m**rate - 1) / rate."""
-    product = jnp.where(rate == 0, 0.0, rate * x)
+    # At x = inf only: elsewhere the derivative in rate = 0 is that of the product.
+    product = jnp.where(jnp.isinf(x) & (rate == 0), 0.0, rate * x)
     near = jnp.abs(product) < 1
     ratio = relative_expm1(jnp.where(near, product, 0.0))
     return jnp.where(near, x * ratio, jnp.expm1(product) / jnp.where(near, 1.0, rate))
