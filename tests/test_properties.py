@@ -14,6 +14,7 @@ from cases import Case, CASES
 import lossopt as lo
 from lossopt import losses
 from lossopt.losses import _card
+from lossopt.losses.general_robust import GENERAL_95
 from lossopt.properties import check, Report
 
 
@@ -250,6 +251,13 @@ def test_a_wrong_claim_is_refuted_and_no_other(monkeypatch, name, field, value):
 def test_every_claim_field_has_a_planted_error():
     fields = {field for _, field in CONSTANTS} | {field for _, field, _ in WRONG}
     assert {finding.field for name in losses.names() for finding in default_report(name).findings} <= fields
+
+
+@pytest.mark.parametrize(("alpha", "c"), GENERAL_95.items())
+def test_the_scales_of_95_percent_efficiency_are_measured(alpha, c):
+    report = check(lo.bind(losses.general_robust, alpha=alpha, c=c))
+    assert report.agrees
+    assert report.efficiency == pytest.approx(0.95, abs=1e-9)
 
 
 LEVELS = [Case("quantile", {"level": 0.9}), Case("expectile", {"level": 0.9})]

@@ -10,13 +10,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import like, residual, Scalar, sided
-from ._card import Growth, Interval, LossCard, register
+from ._card import ANY_FINITE, Growth, Interval, LossCard, NON_NEGATIVE_FINITE, register
 from ._elementary import differentiated_by
 
 
-FROM_ZERO = Interval(0.0, math.inf, (True, False))
 FROM_ONE = Interval(1.0, math.inf, (True, False))
-FINITE = Interval(-math.inf, math.inf, (False, False))
 
 
 def _outside(epsilon: float) -> float:
@@ -40,7 +38,7 @@ def _beyond(r: Array, epsilon: Array) -> Array:
         prediction="real",
         target="real",
         formula=r"\max(0, |r| - \epsilon)",
-        hyperparameters={"epsilon": FROM_ZERO},
+        hyperparameters={"epsilon": NON_NEGATIVE_FINITE},
         kinks=lambda epsilon: (-epsilon, epsilon) if epsilon else (0.0,),
         lipschitz=1.0,
         origin=lambda epsilon: None if epsilon else 1,
@@ -73,7 +71,7 @@ def epsilon_insensitive(prediction: Scalar, target: Scalar, *, epsilon: ArrayLik
         prediction="real",
         target="real",
         formula=r"\max(0, |r| - \epsilon)^2",
-        hyperparameters={"epsilon": FROM_ZERO},
+        hyperparameters={"epsilon": NON_NEGATIVE_FINITE},
         smoothness=2.0,
         least_curvature=lambda epsilon: 0.0 if epsilon else 2.0,
         origin=lambda epsilon: None if epsilon else 2,
@@ -152,7 +150,7 @@ def _linex(r: Array, a: Array) -> Array:
         prediction="real",
         target="real",
         formula=r"\tfrac{2}{a^2} \left(e^{a r} - a r - 1\right)",
-        hyperparameters={"a": FINITE},
+        hyperparameters={"a": ANY_FINITE},
         smoothness=lambda a: math.inf if a else 2.0,
         least_curvature=lambda a: 0.0 if a else 2.0,
         symmetric=lambda a: a == 0,
