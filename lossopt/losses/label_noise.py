@@ -252,15 +252,6 @@ def _posterior(logits: Array, share: Array) -> tuple[Array, Array]:
     return weights / total, jnp.where(impossible, jnp.inf, normaliser - top - jnp.log(total))
 
 
-@with_gradient(lambda logits, share: _mixed_slope(logits, share))
-def _mixed(logits: Array, share: Array) -> Array:
-    """-log sum_i p_i t_i for p = softmax(z)."""
-    p, _ = probabilities(logits)
-    missing = jnp.sum(p * (1 - share))
-    small = missing < 0.5
-    return jnp.where(small, -jnp.log1p(-jnp.where(small, missing, 0.0)), _posterior(logits, share)[1])
-
-
 def _news(p: Array, likeliest: Array, share: Array, cost: Array) -> tuple[Array, Array, Array]:
     """r / p and r / p - 1 = (t - C) / C, without a difference of near numbers; and whether C is far from underflow.
 
@@ -291,3 +282,12 @@ def _(primals, tangents):
     near = ratio * jnp.sum(p * news * along) - news * along
     far = p * along - posterior * centred(posterior, known, d)
     return _mixed_slope(logits, share), jnp.where(possible, p * near, far)
+
+
+@with_gradient(_mixed_slope)
+def _mixed(logits: Array, share: Array) -> Array:
+    """-log sum_i p_i t_i for p = softmax(z)."""
+    p, _ = probabilities(logits)
+    missing = jnp.sum(p * (1 - share))
+    small = missing < 0.5
+    return jnp.where(small, -jnp.log1p(-jnp.where(small, missing, 0.0)), _posterior(logits, share)[1])

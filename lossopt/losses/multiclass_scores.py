@@ -175,12 +175,6 @@ def multiclass_brier(prediction: Vector, target: Scalar) -> Float[Array, ""]:
     return legal * _square(logits, y)
 
 
-@with_gradient(lambda logits, y: _square_slope(logits, y))
-def _square(logits: Array, y: Array) -> Array:
-    error = error_of(logits, y)
-    return jnp.sum(error * error)
-
-
 def _square_bend(logits: Array, y: Array, d: Array) -> Array:
     """The derivative of the slope along d, from the same centred vectors."""
     p, likeliest = probabilities(logits)
@@ -198,6 +192,12 @@ def _square_slope(logits: Array, y: Array) -> Array:
 @_square_slope.defjvp
 def _(primals, tangents):
     return _square_slope(*primals), _square_bend(*primals, tangents[0])
+
+
+@with_gradient(_square_slope)
+def _square(logits: Array, y: Array) -> Array:
+    error = error_of(logits, y)
+    return jnp.sum(error * error)
 
 
 @register(
