@@ -135,7 +135,7 @@ def _line(single: Row, double: Row) -> dict[str, str]:
         "float64": _three(double),
         "NaN": str(single["nan"] + double["nan"]),
         "illegal accepted": f"{single['illegal accepted']} of {tried}" if tried else "",
-        "wrong shapes": single["wrong shapes"],
+        "wrong shapes": single["wrong shapes"] or "",
     }
 
 

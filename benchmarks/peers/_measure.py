@@ -62,7 +62,6 @@ class Worst(NamedTuple):
         )
 
 
-ORDERS = {"value": "value", "reverse": "gradient", "curvature": "second derivative"}
 Errors = dict[str, Worst]
 
 
@@ -94,10 +93,12 @@ def _errors(version: Version, name: str, dtype: Any) -> Errors:
     theirs = [_in_their_convention(truths[i], version, factor, given) for i in keep]
     worst: Errors = {}
     for error in compared(found, theirs, floor(case, dtype), dtype):
-        rounded = error.excess <= RTOL[dtype] or math.isnan(error.found) or error.order == "value"
-        if not rounded and between_the_sides(error, factor * mpf(error.found), case, dtype):
+        before = worst.get(error.order, Worst())
+        counts = error.excess > max(before.error, RTOL[dtype]) or error.excess == math.inf
+        derivative = error.order != "value" and not math.isnan(error.found)
+        if counts and derivative and between_the_sides(error, factor * mpf(error.found), case, dtype):
             error = error._replace(excess=0.0)
-        worst[error.order] = worst.get(error.order, Worst()).or_worse(error, case)
+        worst[error.order] = before.or_worse(error, case)
     return worst
 
 

@@ -39,3 +39,8 @@ def test_the_table_is_markdown(results):
     assert header.startswith("| loss | function | float32 | float64 | NaN |")
     assert first.startswith("| `absolute_error` | `lossopt.losses.absolute_error` | 0, 0, 0 | 0, 0, 0 | 0 |")
     assert rule.count("---") == header.count("|") - 1
+
+
+def test_saved_results_give_the_same_table(results, tmp_path):
+    report.save(results, tmp_path)
+    assert numerics.table(report.load(tmp_path / "numerics").results) == numerics.table(results)
