@@ -88,11 +88,22 @@ def by_torch(call: Call) -> Callable[[Settings, np.ndarray, np.ndarray], Orders]
         x = torch.tensor(predictions, requires_grad=True)
         value = call(x, torch.tensor(targets), **settings)
         (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True)
-        columns = slope.reshape(len(predictions), -1).T
-        rows = [_torch_slope(column, x).reshape(len(predictions), -1) for column in columns]
-        return exactly(value.detach(), slope.detach(), torch.stack(rows, 1))
+        return exactly(value.detach(), slope.detach(), _torch_hessian(slope, x))
 
     return orders
+
+
+def _torch_hessian(slope: Any, x: Any) -> Any:
+    """None where torch has no second derivative."""
+    import torch
+
+    columns = slope.reshape(len(x), -1).T
+    try:
+        return torch.stack([_torch_slope(column, x).reshape(len(x), -1) for column in columns], 1)
+    except RuntimeError as error:
+        if "not implemented" in str(error):
+            return None
+        raise
 
 
 def _torch_slope(column: Any, x: Any) -> Any:
