@@ -141,6 +141,7 @@ def test_several_quantiles_are_the_mean_of_their_pinballs():
 
 NORMS = [
     ("hampel", {"c": 8.0}, norms.Hampel(2.0, 4.0, 8.0)),
+    ("truncated_quadratic", {"c": 1.0}, norms.TrimmedMean(1.0)),
     ("andrews", {"c": 1.339}, norms.AndrewWave(1.339)),
     ("huber", {"delta": 1.345}, norms.HuberT(1.345)),
     ("tukey", {"c": 4.685}, norms.TukeyBiweight(4.685)),

@@ -153,7 +153,7 @@ def cosine_distance(prediction: Vector, target: Vector) -> Float[Array, ""]:
     Raises:
         ValueError: the two are not vectors of one length.
 
-    Source: Mardia (1972), Statistics of Directional Data, section 2.2.
+    Source: Mardia (1972), Statistics of Directional Data.
     """
     prediction, target = floats(prediction, target)
     if prediction.ndim != 1 or prediction.shape != target.shape:

@@ -136,7 +136,7 @@ def smooth_quantile(
         level: the quantile asked for, in (0, 1).
         bandwidth: h, the scale of the kernel in the unit of the target, in (0, inf).
 
-    Source: Fernandes, Guerre and Horta (2021), Journal of Business & Economic Statistics 39, equation (5);
+    Source: Fernandes, Guerre and Horta (2021), Journal of Business & Economic Statistics 39;
         He, Pan, Tan and Zhou (2023), Journal of Econometrics 232, for this kernel.
     """
     r = residual(prediction, target)
@@ -180,7 +180,8 @@ def multi_quantile(
     Raises:
         ValueError: prediction and levels are not vectors of one length, or the target is not a number.
 
-    Source: Koenker and Bassett (1978), Econometrica 46, equation (1.2); summed over levels by Zou and Yuan (2008).
+    Source: Koenker and Bassett (1978), Econometrica 46, equation (1.2); the sum over levels: Zou and Yuan (2008),
+        Annals of Statistics 36.
     """
     prediction, target = floats(prediction, target)
     level = jnp.asarray(levels, prediction.dtype)

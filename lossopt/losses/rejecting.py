@@ -91,7 +91,7 @@ def hampel(prediction: Scalar, target: Scalar, *, c: ArrayLike = HAMPEL_95) -> F
         prediction, target: real numbers in the unit of the target; the loss is in its square.
         c: rejection point in the unit of the target, in (0, inf); the default is 5.5280.
 
-    Source: Hampel (1974), Journal of the American Statistical Association 69, section 5.
+    Source: Hampel (1974), Journal of the American Statistical Association 69.
     """
     r = residual(prediction, target)
     c = like(c, r)
@@ -149,14 +149,14 @@ def andrews(prediction: Scalar, target: Scalar, *, c: ArrayLike = ANDREWS_95) ->
         origin=2,
         tails="constant",
         efficiency=lambda c: 0.95 if c == TRUNCATED_95 else None,
-        reference="Talwar (1974)",
+        reference="Hinich and Talwar (1975)",
     )
 )
 def truncated_quadratic(prediction: Scalar, target: Scalar, *, c: ArrayLike = TRUNCATED_95) -> Float[Array, ""]:
     """Least squares that drops every example further away than `c`. Also called Talwar, or trimmed mean.
 
     Formula: `min(r**2, c**2) / 2`. The slope falls from c to 0 at `|r| = c`, where the inner slope, r, is chosen.
-    Half of statsmodels' `TrimmedMean(c)` squared, whose plateau has the same factor.
+    statsmodels' `TrimmedMean(c)` has the same factor and the same slope at c.
 
     Args:
         prediction, target: real numbers in the unit of the target; the loss is in its square.

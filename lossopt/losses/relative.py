@@ -44,6 +44,7 @@ def _squared_log(prediction: Array, target: Array) -> Array:
         origin=2,
         tails=None,
         elicits="log1p mean",
+        reference="Tofallis (2015)",
     )
 )
 def squared_log_error(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
@@ -58,7 +59,7 @@ def squared_log_error(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
         prediction: a number of at least -1, where the loss is infinite; below it is NaN.
         target: a number of at least 0. The loss has no unit.
 
-    Source: scikit-learn user guide, "Mean squared logarithmic error"; the squared error of Box and Cox (1964) at 0.
+    Source: Tofallis (2015), Journal of the Operational Research Society 66, without the 1 that is added here.
     """
     prediction, target = floats(prediction, target)
     return _squared_log(prediction, non_negative(target))
@@ -92,7 +93,7 @@ def absolute_percentage_error(prediction: Scalar, target: Scalar) -> Float[Array
     Args:
         prediction: a real number in the unit of the target. target: a real number other than 0. The loss has no unit.
 
-    Source: Gneiting (2011), Journal of the American Statistical Association 106, section 3.3.
+    Source: Gneiting (2011), Journal of the American Statistical Association 106.
     """
     prediction, target = _non_zero(prediction, target)
     r, share = prediction - target, 1 / jnp.abs(target)

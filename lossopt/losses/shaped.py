@@ -88,8 +88,7 @@ def squared_epsilon_insensitive(prediction: Scalar, target: Scalar, *, epsilon: 
     """Squared error with a dead zone: what is nearer than `epsilon` costs nothing.
 
     Formula: `max(0, |r| - epsilon)**2`, without a factor one half; the curvature reported at `|r| = epsilon` is that
-    outside, 2. The squared error at epsilon = 0. scikit-learn's `SGDRegressor` has this factor, up to the one half
-    that it puts before any loss of a square.
+    outside, 2. The squared error at epsilon = 0. scikit-learn's `SGDRegressor` has this factor.
 
     Args:
         prediction, target: real numbers in the unit of the target; the loss is in its square.
@@ -175,7 +174,7 @@ def linex(prediction: Scalar, target: Scalar, *, a: ArrayLike = 1.0) -> Float[Ar
         a: asymmetry in the inverse of the unit of the target, any finite number; negative: under-prediction is worse.
 
     Source: Varian (1975), Studies in Bayesian Econometrics and Statistics; Zellner (1986), Journal of the American
-        Statistical Association 81, equation (2.1).
+        Statistical Association 81.
     """
     r = residual(prediction, target)
     return _linex(r, like(a, r))
