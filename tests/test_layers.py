@@ -58,6 +58,17 @@ def test_nothing_imports_what_sits_on_top(path):
         assert not imported_layers(path) & {"cli", "experiments", "__main__"}
 
 
+OUTSIDE = {"benchmarks", "experiments", "tests", "jaxopt", "keras", "statsmodels", "torch"}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_imports_the_comparisons_or_the_peers(path):
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    named = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    named += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    assert not {name.split(".")[0] for name in named} & OUTSIDE
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_can_be_read_in_one_sitting(path):
     text = path.read_text()
