@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from ._arguments import known_zero, like
-from ._elementary import differentiated_by, excess
+from ._elementary import differentiated_by, excess, relative_expm1, second_order
 
 
 Function = Callable[..., Array]
@@ -51,17 +51,20 @@ def above_fit(s: Array, y: Array) -> Array:
 
 
 def share_divergence(share: Array, v: Array) -> Array:
-    """log(1 + share (e^v - 1)) / share - v for a share in (0, 1/2]; of order (1 - share) v**2 / 2.
+    """log(1 + share (e^v - 1)) / share - v for a share in [0, 1/2] (far out, above 0); of order (1 - share) v**2 / 2.
 
-    With w = log1p(share expm1(v)) it is e^v - 1 - v less (e^w - 1 - w) / share, of which the second is at most half.
+    With x = share expm1(v) it is e^v - 1 - v less (x - log1p(x)) / share, of which the second is at most half.
     Far out e^v is taken together with the share, for it could overflow alone.
     """
     near = jnp.abs(v) < 1
     at = jnp.where(near, v, 0.0)
-    close = excess(at) - excess(jnp.log1p(share * jnp.expm1(at))) / share
-    log_part = v + jnp.log(share)
+    rise = jnp.expm1(at)
+    w = jnp.log1p(share * rise)
+    close = excess(at) - share * (rise / relative_expm1(w)) ** 2 * second_order(w)
+    safe = jnp.where(share > 0, share, 0.5)
+    log_part = v + jnp.log(safe)
     huge = log_part > 40
-    rising = jnp.where(huge, log_part, jnp.log1p(jnp.exp(jnp.where(huge, 0.0, log_part)) - share))
-    falling = jnp.log1p(share * jnp.expm1(-jnp.abs(v)))
-    far = jnp.where(v > 0, rising, falling) / share - jnp.where(jnp.isinf(v), -jnp.inf, v)
+    rising = jnp.where(huge, log_part, jnp.log1p(jnp.exp(jnp.where(huge, 0.0, log_part)) - safe))
+    falling = jnp.log1p(safe * jnp.expm1(-jnp.abs(v)))
+    far = jnp.where(v > 0, rising, falling) / safe - jnp.where(jnp.isinf(v), -jnp.inf, v)
     return jnp.where(near, close, far)

@@ -157,7 +157,7 @@ def relative_expm1(x: Array) -> Array:
     return jnp.where(zero, 1.0, jnp.expm1(safe) / safe)
 
 
-def _second_order(x: Array) -> Array:
+def second_order(x: Array) -> Array:
     """(e^x - 1 - x) / x**2 for |x| < 1."""
     return jnp.polyval(jnp.asarray([1 / math.factorial(n + 2) for n in range(18)][::-1], x.dtype), x)
 
@@ -167,7 +167,7 @@ def excess(x: Array) -> Array:
     """e^x - 1 - x, as its series near 0."""
     near = jnp.abs(x) < 1
     return jnp.where(
-        near, x * x * _second_order(jnp.where(near, x, 0.0)), jnp.expm1(x) - jnp.where(jnp.isposinf(x), 0.0, x)
+        near, x * x * second_order(jnp.where(near, x, 0.0)), jnp.expm1(x) - jnp.where(jnp.isposinf(x), 0.0, x)
     )
 
 
@@ -175,7 +175,7 @@ def relative_excess(x: Array) -> Array:
     """(e^x - 1 - x) / x, 0 at 0."""
     near = jnp.abs(x) < 1
     far = jnp.where(near, 1.0, x)
-    return jnp.where(near, x * _second_order(jnp.where(near, x, 0.0)), (jnp.expm1(far) - far) / far)
+    return jnp.where(near, x * second_order(jnp.where(near, x, 0.0)), (jnp.expm1(far) - far) / far)
 
 
 def power_growth(x: Array, rate: Array) -> Array:

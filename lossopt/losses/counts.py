@@ -124,19 +124,19 @@ def _negative_binomial_whole(s: Array, y: Array, dispersion: Array) -> Array:
     q = dispersion * count * c
     most, near = q > 0.5, jnp.abs(u) < 1
     # Many counts beside the dispersion: the same of the other share, c = 1 - q.
-    share, factor = jnp.where(most, c, jnp.where(positive, q, 0.5)), jnp.where(most, c / jnp.where(most, q, 1.0), 1.0)
+    share, factor = jnp.where(most, c, q), jnp.where(most, c / jnp.where(most, q, 1.0), 1.0)
     bent = count * factor * share_divergence(share, jnp.where(most, -u, u))
-    straight = ~positive | (~near & ~most & (at + jnp.log(jnp.where(positive, dispersion, 1.0)) < 0))
+    small = ~positive | (at + jnp.log(jnp.where(positive, dispersion, 1.0)) < 0)
+    straight = ~near & ~most & small
     found = jnp.where(straight, _next_to_poisson(jnp.where(straight, at, 0.0), count, dispersion * c), bent)
     return jnp.where(zero, _negative_binomial_kernel(s, 0 * y, dispersion), found)
 
 
 def _next_to_poisson(s: Array, y: Array, bend: Array) -> Array:
-    """The same where a mu is small, in a form that holds at a = 0; `bend` is a / (1 + a y)."""
-    u, change = s - jnp.log(y), jnp.exp(s) - y
-    near = jnp.abs(u) < 1
-    far = jnp.where(jnp.isinf(change), change, change / relative_expm1(jnp.log1p(_product(bend, change))) - y * u)
-    return jnp.where(near, y * excess(jnp.where(near, u, 0.0)), far)
+    """The same far out where a mu is small, in a form that holds at a = 0; `bend` is a / (1 + a y)."""
+    change = jnp.exp(s) - y
+    bent = change / relative_expm1(jnp.log1p(_product(bend, change)))
+    return jnp.where(jnp.isinf(change), change, bent - y * (s - jnp.log(y)))
 
 
 _negative_binomial = half_deviance(_negative_binomial_slope, _negative_binomial_kernel, _negative_binomial_whole)

@@ -60,8 +60,8 @@ def of_log_mean(what: Subject) -> tuple[str, ...]:
 
 
 def of_successes(what: Subject) -> tuple[str, ...]:
-    """Whether it is the likelihood of successes in `what.classes` trials, of which the logit is the log-odds."""
-    trials, logits = what.classes, np.arange(-40, 41) / 4
+    """Whether it is the likelihood of successes in `what.trials` trials, of which the logit is the log-odds."""
+    trials, logits = what.trials, np.arange(-40, 41) / 4
     shares = np.array([0.0, 0.25, 0.5, 1.0])[:, None]
     found = jet(what, np.tile(logits, 4), np.repeat(trials * shares, 81, axis=1).ravel()).value.reshape(4, 81)
     likelihood = trials * (np.logaddexp(0, logits) - math.log(2) - shares * logits)

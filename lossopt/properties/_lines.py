@@ -7,7 +7,7 @@ of argument is a new row of LINES.
 
 import math
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def _ratios_and_zero(classes: int) -> list[Line]:
     return [*_ratios(classes), _line(0.0, 0.0, 1.0)]
 
 
-def _successes(trials: int) -> list[Line]:
+def _successes(trials: float) -> list[Line]:
     ends = [_line(share * trials, 0.0, 2 * share - 1, -math.inf, math.inf, math.inf) for share in (1.0, 0.0)]
     return [*ends, _line(0.3 * trials, 0.0, 1.0)]
 
@@ -117,7 +117,7 @@ def _probabilities(classes: int) -> list[Line]:
     return [_line(axis, (1 - axis) / (classes - 1), axis - (1 - axis) / (classes - 1), 0.0, 1.0, 1.0) for axis in axes]
 
 
-LINES: dict[tuple[str, str], Callable[[int], list[Line]]] = {
+LINES: dict[tuple[str, str], Callable[[Any], list[Line]]] = {
     ("real", "real"): _real,
     ("real", "non-zero"): _relative,
     ("above -1", "non-negative"): _above_minus_one,
@@ -148,7 +148,7 @@ def lines(what: Subject) -> list[Line]:
     if kinds not in LINES:
         known = "; ".join(f"{prediction}, {target}" for prediction, target in LINES)
         raise ValueError(f"No measurement for prediction={kinds[0]!r} and target={kinds[1]!r}; known pairs: {known}.")
-    return LINES[kinds](what.classes)
+    return LINES[kinds](what.trials if what.target == "successes" else what.classes)
 
 
 def far_targets(what: Subject) -> list[Line]:

@@ -33,6 +33,7 @@ class Subject(NamedTuple):
     prediction: str
     target: str
     classes: int
+    trials: float = 1.0
 
     @property
     def of_vector(self) -> bool:
@@ -57,8 +58,11 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
     name = getattr(getattr(loss, "func", loss), "__name__", type(loss).__name__)
     if losses.has_card(loss):
         card = losses.card(loss)
-        length = _length(card, losses.hyperparameters(loss)) or classes
-        found = Subject(_leaves(loss), name, card.task, card.prediction, losses.claim(loss, "target"), length)
+        given = losses.hyperparameters(loss)
+        length = _length(card, given) or classes
+        kind = losses.claim(loss, "target")
+        trials = given["trials"] if kind == "successes" else 1.0
+        found = Subject(_leaves(loss), name, card.task, card.prediction, kind, length, trials)
     else:
         task = task or "regression"
         if task not in DEFAULTS:
@@ -72,9 +76,7 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
 
 
 def _length(card: losses.LossCard, given: Mapping[str, Any]) -> int | None:
-    """Of the vector predicted, where the card or a hyperparameter tells; for successes the number of trials."""
-    if card.target == "successes":
-        return given["trials"]
+    """Of the vector predicted, where the card or a hyperparameter tells."""
     if card.prediction == "quantiles":
         return np.size(given["levels"]) if "levels" in given else 2 * np.size(given["coverages"]) + 1
     return losses.VECTORS.get(card.prediction)
@@ -82,7 +84,7 @@ def _length(card: losses.LossCard, given: Mapping[str, Any]) -> int | None:
 
 def top_target(what: Subject) -> float:
     """The target of a prediction of class 1: 1, or all of the trials."""
-    return float(what.classes) if what.target == "successes" else 1.0
+    return what.trials if what.target == "successes" else 1.0
 
 
 def precision() -> np.dtype:
