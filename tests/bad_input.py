@@ -72,7 +72,7 @@ MISTAKES = {
     "logarithms of what may be negative": (
         lambda: lo.fit(losses.squared_log_error, data.Dataset(X, Y**2)), ValueError, "above -1", "log1p"),
     "several quantiles with one score": (
-        lambda: lo.fit(losses.multi_quantile, GOOD), ValueError, "one score", "softmax(3)"),
+        lambda: lo.fit(losses.multi_quantile, GOOD), ValueError, "one score", "multi_output(3)"),
     "three levels for two predictions": (
         lambda: losses.multi_quantile(jnp.zeros(2), 1.0), ValueError, "3 levels", "quantile"),
     "one direction for vectors of another length": (

@@ -43,10 +43,9 @@ Flag = bool | Callable[..., bool | None] | None
 class LossCard:
     """The claims made about one loss.
 
-    A number may be given as a function of the loss's hyperparameters; `card(loss)` returns
-    the card with every such function evaluated. "Sup" is over predictions and targets; for a
-    loss of a vector, slopes and curvatures are in the Euclidean norm; where the target is never
-    0, they and the residual are in units of it. None makes no claim.
+    A number may be given as a function of the loss's hyperparameters; `card(loss)` returns the card with every such
+    function evaluated. "Sup" is over predictions and targets; for a loss of a vector, slopes and curvatures are in the
+    Euclidean norm; where the target is never 0, they and the residual are in units of it. None makes no claim.
 
     Attributes:
         task: what kind of target the loss is for.
