@@ -58,12 +58,12 @@ def interval_score(prediction: Vector, target: Scalar, *, coverage: ArrayLike = 
     return below * sided(below, -1.0, steep) + above * sided(above, -steep, 1.0)
 
 
-def _levels(coverages: Vector | tuple[float, ...]) -> np.ndarray:
+def _levels(coverages: Shaped[ArrayLike, " c"] | tuple[Scalar, ...]) -> np.ndarray:
     ascending = np.sort(np.atleast_1d(np.asarray(coverages, float)))
     return np.concatenate([(1 - ascending[::-1]) / 2, [0.5], (1 + ascending) / 2])
 
 
-def _steepest(coverages: Vector | tuple[float, ...]) -> float:
+def _steepest(coverages: Shaped[ArrayLike, " c"] | tuple[Scalar, ...]) -> float:
     sides = [max(level, 1 - level) for level in _levels(coverages)]
     return 2 * math.hypot(*sides) / len(sides)
 
@@ -84,7 +84,7 @@ def _steepest(coverages: Vector | tuple[float, ...]) -> float:
     )
 )
 def weighted_interval_score(
-    prediction: Vector, target: Scalar, *, coverages: Shaped[ArrayLike, " c"] | tuple[float, ...] = (0.5, 0.8, 0.95)
+    prediction: Vector, target: Scalar, *, coverages: Shaped[ArrayLike, " c"] | tuple[Scalar, ...] = (0.5, 0.8, 0.95)
 ) -> Float[Array, ""]:
     """A median and central intervals at several coverages in one score; near the ranked probability score.
 
