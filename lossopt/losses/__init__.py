@@ -72,8 +72,8 @@ from .distributions import (
     gaussian_nll as gaussian_nll,
     laplace_nll as laplace_nll,
     logistic_nll as logistic_nll,
-    student_t_nll as student_t_nll,
 )
+from .student_nll import student_t_nll as student_t_nll
 from .scores import crps_gaussian as crps_gaussian, crps_laplace as crps_laplace, crps_logistic as crps_logistic
 from .intervals import interval_score as interval_score, weighted_interval_score as weighted_interval_score
 from .transforms import (

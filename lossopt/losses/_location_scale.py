@@ -3,13 +3,14 @@
 With r = location - target, t = log scale and z = r exp(-t), a loss of this kind is a function of (r, t).
 """
 
+import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from ._arguments import floats, known_zero, like, times
+from ._arguments import floats, known_zero, like
 from ._elementary import differentiated_by
 
 
@@ -31,15 +32,16 @@ def located(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
     return prediction[0] - target, prediction[1]
 
 
-def standardised(r: Array, t: Array) -> Array:
-    """z = r exp(-t), in two halves, so that exp(-t) may overflow where z does not; 0 at r = 0."""
-    half = jnp.exp(-t / 2)
-    return times(times(r, half), half)
-
-
 def over_scale(x: Array, t: Array) -> Array:
-    """x exp(-t), 0 where x is."""
-    return times(x, jnp.exp(-t))
+    """x exp(-t), in two halves, so that exp(-t) may overflow where the product does not; 0 where x is."""
+    # Never infinite, as 0 times infinity is NaN; where this binds, the product overflows or x is 0.
+    half = jnp.exp(jnp.minimum(-t / 2, 0.99 * math.log(float(jnp.finfo(t.dtype).max))))
+    return x * half * half
+
+
+def standardised(r: Array, t: Array) -> Array:
+    """z = r exp(-t)."""
+    return over_scale(r, t)
 
 
 def with_derivatives(slopes: tuple[Function, Function], curvatures: tuple[Function, Function, Function]) -> Callable:
