@@ -18,6 +18,12 @@ def _signed(name: str) -> Call:
     return lambda p, t: fn(p, 2 * t - 1)
 
 
+def _sparsemax(p: jax.Array, t: jax.Array) -> jax.Array:
+    """It takes batches alone."""
+    fn = optax.losses.multiclass_sparsemax_loss
+    return fn(p, t) if jax.numpy.ndim(p) > 1 else fn(p[None], t[None])[0]
+
+
 def _one_hot(t: jax.Array, p: jax.Array) -> jax.Array:
     return jax.nn.one_hot(t, p.shape[-1], dtype=p.dtype)
 
@@ -49,7 +55,7 @@ VERSIONS = [
     _optax("softmax_cross_entropy_soft", "safe_softmax_cross_entropy"),
     _optax("crammer_singer", "multiclass_hinge_loss"),
     _optax("multiclass_perceptron", "multiclass_perceptron_loss"),
-    _optax("sparsemax", "multiclass_sparsemax_loss"),
+    _optax("sparsemax", "multiclass_sparsemax_loss", _sparsemax),
     _optax(
         "poly1",
         "poly_loss_cross_entropy",
