@@ -40,8 +40,21 @@ def with_gradient(gradient: Callable[..., Array]) -> Callable[[Callable[..., Arr
     return wrap
 
 
-def normalised(logits: Array, y: Array) -> tuple[Array, Array, Array]:
-    """z - M, log1p(R) and the sum of y, with M the largest logit and R the sum of exp(z_j - M) over the others.
+def _sums(*terms: Array) -> tuple[Array, ...]:
+    """The sum of each vector, in one pass: XLA's CPU compiler would repeat each separate sum for every entry of the row."""
+    zero = jnp.zeros((), terms[0].dtype)
+    return tuple(
+        jax.lax.reduce(
+            terms,
+            (zero,) * len(terms),
+            lambda left, right: tuple(a + b for a, b in zip(left, right, strict=True)),
+            (0,),
+        )
+    )
+
+
+def normalised(logits: Array) -> tuple[Array, Array]:
+    """z - M and log1p(R), with M the largest logit and R the sum of exp(z_j - M) over the others.
 
     -log softmax(z) is log1p(R) - (z - M), a sum of two numbers that are not negative: the small loss of a
     confident, right prediction is R itself.
@@ -49,21 +62,15 @@ def normalised(logits: Array, y: Array) -> tuple[Array, Array, Array]:
     shifted = logits - jnp.max(logits)
     zero, one = jnp.zeros((), logits.dtype), jnp.ones((), logits.dtype)
     largest = shifted == 0
-    # All sums in one pass: XLA's CPU compiler would repeat each separate sum for every entry of the row.
-    others, count, mass = jax.lax.reduce(
-        (jnp.where(largest, zero, jnp.exp(shifted)), jnp.where(largest, one, zero), y),
-        (zero, zero, zero),
-        lambda left, right: tuple(a + b for a, b in zip(left, right, strict=True)),
-        (0,),
-    )
-    return shifted, jnp.log1p(others + (count - 1)), mass
+    others, count = _sums(jnp.where(largest, zero, jnp.exp(shifted)), jnp.where(largest, one, zero))
+    return shifted, jnp.log1p(others + (count - 1))
 
 
 @jax.custom_jvp
 def cross_entropy(logits: Array, y: Array) -> Array:
     """-sum_i y_i log softmax(z)_i, for y non-negative; NaN if an entry of y is negative."""
     y = non_negative(y)
-    shifted, normaliser, _ = normalised(logits, y)
+    shifted, normaliser = normalised(logits)
     return jnp.sum(times(y, normaliser - shifted))
 
 
@@ -81,11 +88,17 @@ def _(primals, tangents):
 
 @jax.custom_jvp
 def error_of(logits: Array, y: Array) -> Array:
-    """Y p_i - y_i, with Y the sum of y; at the likeliest class as (Y - y_i) - Y (1 - p_i), and 1 - p_i from expm1."""
-    shifted, normaliser, mass = normalised(logits, non_negative(y))
-    likeliest = shifted == 0
-    p = jnp.where(likeliest, jnp.expm1(-normaliser), jnp.exp(shifted - normaliser))
-    return mass * p + jnp.where(likeliest, mass - y, -y)
+    """Y p_i - y_i, with Y the sum of y; at the likeliest class as (Y - y_i) - Y (1 - p_i).
+
+    With R the sum of exp(z_j - M) over all others, 1 - p is R / (1 + R) there. What rounds to 1 counts as largest; where
+    several do, R is no small number, and the sum over all less 1. This takes three sums and one exponential.
+    """
+    weights = jnp.exp(logits - jnp.max(logits))
+    largest = weights == 1
+    others, total, mass = _sums(jnp.where(largest, jnp.zeros_like(weights), weights), weights, non_negative(y))
+    rest = jnp.where(total - others > 1.5, total - 1, others)
+    scale = mass / (1 + rest)
+    return jnp.where(largest, (mass - y) - scale * rest, scale * weights - y)
 
 
 @error_of.defjvp

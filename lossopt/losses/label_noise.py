@@ -242,7 +242,7 @@ def _posterior(logits: Array, share: Array) -> tuple[Array, Array]:
 
     Where no class that is left could have given the label, C is 0 and r what the shares alone say.
     """
-    shifted, normaliser, _ = normalised(logits, jax.lax.stop_gradient(share))
+    shifted, normaliser = normalised(logits)
     none = share == 0
     joint = jnp.where(none, -jnp.inf, shifted + jnp.log(jnp.where(none, 1.0, share)))
     impossible = jnp.max(joint) == -jnp.inf

@@ -238,7 +238,7 @@ def kl_divergence(prediction: Vector, target: Vector) -> Float[Array, ""]:
 @with_gradient(error_of)
 def _divergence(logits: Array, q: Array) -> Array:
     q = non_negative(q)
-    shifted, normaliser, _ = normalised(logits, jax.lax.stop_gradient(q))
+    shifted, normaliser = normalised(logits)
     none = q == 0
     log_p = shifted - normaliser
     terms = q * excess(jnp.where(none, 0.0, log_p) - jnp.log(jnp.where(none, 1.0, q)))
