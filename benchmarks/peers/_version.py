@@ -74,7 +74,9 @@ def by_jax(call: Call) -> Callable[[Settings, np.ndarray, np.ndarray], Orders]:
         def three(p: jax.Array, t: jax.Array) -> tuple[jax.Array, ...]:
             return *jax.value_and_grad(one)(p, t), jax.jacfwd(jax.grad(one))(p, t)
 
-        return exactly(*jax.jit(jax.vmap(three))(predictions, targets))
+        # In single precision as most users have it: some libraries mix the two where double precision is on.
+        with jax.enable_x64(predictions.dtype == np.float64):
+            return exactly(*jax.jit(jax.vmap(three))(predictions, targets))
 
     return orders
 
