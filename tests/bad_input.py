@@ -79,6 +79,14 @@ MISTAKES = {
         lambda: losses.cosine_distance(jnp.zeros(2), jnp.zeros(3)), ValueError, "(2,)", "one length"),
     "directions as numbers": (
         lambda: lo.fit(losses.cosine_distance, GOOD, model=models.softmax(3)), ValueError, "(40,)", "(n, k)"),
+    "negative counts": (
+        lambda: lo.fit(losses.poisson, data.Dataset(X, Y)), ValueError, "at least 0", "regression loss"),
+    "amounts of 0 to the gamma loss": (
+        lambda: lo.solve(losses.gamma, data.Dataset(X, LABELS)), ValueError, "above 0", "tweedie"),
+    "a likelihood of location and scale with a linear model": (
+        lambda: lo.fit(losses.gaussian_nll, GOOD), ValueError, "log scale", "models.multi_output(2)"),
+    "solving for an interval": (
+        lambda: lo.solve(losses.interval_score, GOOD, model=models.multi_output(2)), ValueError, "no exact", "fit"),
     "delta = 0": (lambda: lo.bind(losses.huber, delta=0.0), ValueError, "delta=0.0", "(0, inf]"),
     "a level of 90 instead of 0.9": (
         lambda: lo.bind(losses.quantile, level=90), ValueError, "level=90", "(0, 1)"),

@@ -10,16 +10,13 @@ from ._card import (
     get as get,
     has_card as has_card,
     hyperparameters as hyperparameters,
-    Interval as Interval,
     Loss as Loss,
     LossCard as LossCard,
     names as names,
     nearest as nearest,
     register as register,
-    Task as Task,
-    TARGETS as TARGETS,
-    VECTORS as VECTORS,
 )
+from ._kinds import Interval as Interval, Task as Task, TARGETS as TARGETS, VECTORS as VECTORS
 from .regression import (
     absolute_error as absolute_error,
     half_squared_error as half_squared_error,

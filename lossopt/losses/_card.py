@@ -14,23 +14,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from ._kinds import (
-    ANY as ANY,
-    ANY_FINITE as ANY_FINITE,
-    Growth as Growth,
-    Interval as Interval,
-    NON_NEGATIVE as NON_NEGATIVE,
-    NON_NEGATIVE_FINITE as NON_NEGATIVE_FINITE,
-    POSITIVE as POSITIVE,
-    POSITIVE_FINITE as POSITIVE_FINITE,
-    Prediction as Prediction,
-    Target as Target,
-    TARGETS as TARGETS,
-    Task as Task,
-    UNIT as UNIT,
-    UNIT_OPEN as UNIT_OPEN,
-    VECTORS as VECTORS,
-)
+from ._kinds import Growth, Interval, Prediction, Target, Task, VECTORS
 
 
 F = TypeVar("F", bound=Callable)
@@ -45,11 +29,13 @@ class LossCard:
 
     A number may be given as a function of the loss's hyperparameters; `card(loss)` returns the card with every such
     function evaluated. "Sup" is over predictions and targets; for a loss of a vector, slopes and curvatures are in the
-    Euclidean norm; where the target is never 0, they and the residual are in units of it. None makes no claim.
+    Euclidean norm; where the target is never 0, they and the residual are in units of it; the residual of a log mean
+    is that of the logs. None makes no claim.
 
     Attributes:
         task: what kind of target the loss is for.
-        formula: LaTeX, in r = prediction - target, s a logit, m the margin, z logits, p and q probabilities.
+        formula: LaTeX: r = prediction - target, s a logit or log mean, t a log scale, m the margin,
+            z logits, p and q probabilities.
         prediction, target: what the two arguments hold.
         hyperparameters: the domain of each; its default is in the signature.
         kinks: residuals (margins for a binary loss) at which the slope jumps.
@@ -64,11 +50,11 @@ class LossCard:
         tails: the fastest growth of the loss in its argument.
         zero_at_perfect_fit: exactly 0 when the prediction states the target.
         elicits: the property of the target's distribution that the best constant prediction reports.
-        proper: the minimiser of the expected loss is the true probability (classification only).
+        proper: the minimiser of the expected loss is the true probability, or the true location and log scale.
         calibrated: the sign, or arg max, of that minimiser is the likelier class (classification only).
         noise_symmetric: loss(s, 0) + loss(s, 1) is constant, so symmetric label noise moves no minimiser.
         efficiency: asymptotic efficiency at Gaussian noise of unit scale (regression only).
-        noise: the distribution whose negative log likelihood this is, up to a constant.
+        noise: the distribution whose negative log likelihood this is, up to a constant (a count: up to terms of it).
         aliases: the same loss elsewhere -> the factor f in `ours = f * theirs`, at equal hyperparameters.
         reference: author and year.
     """

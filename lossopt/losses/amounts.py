@@ -11,9 +11,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import counted, like, Scalar
-from ._card import ANY_FINITE, LossCard, register, UNIT
+from ._card import LossCard, register
 from ._deviance import above_fit, half_deviance
 from ._elementary import differentiated_by, excess, power_growth, relative_excess
+from ._kinds import ANY_FINITE, UNIT
 
 
 def _gamma_curvature(s: Array, y: Array) -> Array:

@@ -5,8 +5,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import like, Scalar, times, unit
-from ._card import LossCard, POSITIVE_FINITE, register, UNIT
+from ._card import LossCard, register
 from ._elementary import softplus
+from ._kinds import POSITIVE_FINITE, UNIT
 
 
 @register(

@@ -13,9 +13,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import counted, like, Scalar, times
-from ._card import LossCard, NON_NEGATIVE_FINITE, POSITIVE_FINITE, register, UNIT
+from ._card import LossCard, register
 from ._deviance import above_fit, half_deviance, share_divergence
 from ._elementary import differentiated_by, excess, relative_expm1, sigmoid, softplus
+from ._kinds import NON_NEGATIVE_FINITE, POSITIVE_FINITE, UNIT
 
 
 def _poisson_slope(s: Array, y: Array) -> Array:

@@ -9,8 +9,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import like, Scalar, times, unit
-from ._card import LossCard, NON_NEGATIVE, register, UNIT
+from ._card import LossCard, register
 from ._elementary import differentiated_by, sigmoid, softplus
+from ._kinds import NON_NEGATIVE, UNIT
 
 
 @functools.lru_cache(maxsize=256)

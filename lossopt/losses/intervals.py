@@ -9,7 +9,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Shaped
 
 from ._arguments import floats, like, Scalar, sided, Vector
-from ._card import LossCard, register, UNIT_OPEN
+from ._card import LossCard, register
+from ._kinds import UNIT_OPEN
 
 
 @register(

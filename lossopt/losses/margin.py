@@ -6,7 +6,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import like, margin, Scalar
-from ._card import LossCard, POSITIVE_FINITE, register
+from ._card import LossCard, register
+from ._kinds import POSITIVE_FINITE
 
 
 @register(

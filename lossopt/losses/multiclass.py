@@ -7,7 +7,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import known_zero, label, like, non_negative, Scalar, simplex, times, Vector
-from ._card import LossCard, NON_NEGATIVE, register, UNIT
+from ._card import LossCard, register
+from ._kinds import NON_NEGATIVE, UNIT
 from ._softmax import cross_entropy
 
 

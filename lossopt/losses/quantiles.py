@@ -8,8 +8,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import floats, like, residual, Scalar, sided, Vector
-from ._card import LossCard, POSITIVE_FINITE, register, UNIT_OPEN
+from ._card import LossCard, register
 from ._elementary import differentiated_by, sigmoid, tanh
+from ._kinds import POSITIVE_FINITE, UNIT_OPEN
 from .regression import LOG_COSH_95
 
 

@@ -12,7 +12,8 @@ from jaxtyping import Array, Float
 
 from . import _shapes
 from ._arguments import like, residual, Scalar
-from ._card import LossCard, POSITIVE_FINITE, register
+from ._card import LossCard, register
+from ._kinds import POSITIVE_FINITE
 
 
 TUKEY_95, HAMPEL_95, ANDREWS_95, TRUNCATED_95 = (

@@ -11,8 +11,9 @@ from jaxtyping import Array, Float
 
 from . import _shapes
 from ._arguments import like, residual, Scalar
-from ._card import LossCard, POSITIVE_FINITE, register
+from ._card import LossCard, register
 from ._elementary import log1p_square
+from ._kinds import POSITIVE_FINITE
 
 
 CAUCHY_95, FAIR_95, WELSCH_95, GEMAN_MCCLURE_95 = (

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from .. import losses
-from ..losses._card import Task
+from ..losses._kinds import Task
 from ._results import Row
 
 
