@@ -41,16 +41,13 @@ def with_gradient(gradient: Callable[..., Array]) -> Callable[[Callable[..., Arr
 
 
 def _sums(*terms: Array) -> tuple[Array, ...]:
-    """The sum of each vector, in one pass: XLA's CPU compiler would repeat each separate sum for every entry of the row."""
-    zero = jnp.zeros((), terms[0].dtype)
-    return tuple(
-        jax.lax.reduce(
-            terms,
-            (zero,) * len(terms),
-            lambda left, right: tuple(a + b for a, b in zip(left, right, strict=True)),
-            (0,),
-        )
-    )
+    """The sum of each vector, in one pass: XLA's CPU compiler would repeat a separate sum for every entry."""
+
+    def add(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(a + b for a, b in zip(left, right, strict=True))
+
+    zeros = (jnp.zeros((), terms[0].dtype),) * len(terms)
+    return tuple(jax.lax.reduce(terms, zeros, add, (0,)))
 
 
 def normalised(logits: Array) -> tuple[Array, Array]:
@@ -90,8 +87,8 @@ def _(primals, tangents):
 def error_of(logits: Array, y: Array) -> Array:
     """Y p_i - y_i, with Y the sum of y; at the likeliest class as (Y - y_i) - Y (1 - p_i).
 
-    With R the sum of exp(z_j - M) over all others, 1 - p is R / (1 + R) there. What rounds to 1 counts as largest; where
-    several do, R is no small number, and the sum over all less 1. This takes three sums and one exponential.
+    With R the sum of exp(z_j - M) over all others, 1 - p is R / (1 + R) there. What rounds to 1 counts as largest;
+    where several do, R is no small number, and the sum over all less 1. Three sums and one exponential are all.
     """
     weights = jnp.exp(logits - jnp.max(logits))
     largest = weights == 1
