@@ -8,7 +8,7 @@ import jax
 
 # Compilation is most of the waiting, and these programmes run once: ask XLA for less optimisation, where its release
 # knows the flag (an unknown one would end the process). Set XLA_FLAGS to anything to decide otherwise.
-FLAGS = ["--xla_llvm_disable_expensive_passes=true"]
+FLAGS = ["--xla_llvm_disable_expensive_passes=true", "--xla_backend_optimization_level=0"]
 if metadata.version("jaxlib").startswith("0.10."):
     FLAGS.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
