@@ -232,6 +232,11 @@ SCIPY = [
         lambda p, t, **_: -np.take_along_axis(scipy.special.log_softmax(p, axis=-1), t[:, None], -1)[:, 0],
         takes=_unweighted,
     ),
+    _log_density("gaussian_nll", "norm"),
+    _log_density("laplace_nll", "laplace"),
+    _log_density("logistic_nll", "logistic"),
+    _log_density("student_t_nll", "t", "df"),
+    _value("kl_divergence", "scipy.special.rel_entr of softmax", _relative_entropy),
     _value(
         "softmax_cross_entropy_soft",
         "scipy.special.log_softmax",
