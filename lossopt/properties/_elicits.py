@@ -146,7 +146,7 @@ def of_multiclass(what: Subject) -> Elicited:
     proper = bool(names) and names[0] in ("probability", "log-odds")
     # A tie at the top finds no class, whichever comes first.
     lead = np.subtract(*np.sort(best, axis=1).T[[-1, -2]])
-    calibrated = bool(np.all((best.argmax(axis=1) == truth.argmax(axis=1)) & (lead > slack)))
+    calibrated = bool(np.all((best.argmax(axis=1) == truth.argmax(axis=1)) & (lead > choose(1e-4, 3e-3))))
     return Elicited(names[0] if names else None, proper, calibrated)
 
 
