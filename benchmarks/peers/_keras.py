@@ -90,12 +90,14 @@ VERSIONS = [
         "crammer_singer",
         "categorical_hinge",
         lambda p, t: keras.losses.categorical_hinge(jax.nn.one_hot(t, p.shape[-1], dtype=p.dtype), p),
+        note=" of one-hot labels",
     ),
     _keras_vector(
         "generalized_cross_entropy",
         "categorical_generalized_cross_entropy",
         lambda p, t, q: keras.losses.categorical_generalized_cross_entropy(t, jax.nn.softmax(p), q),
         note=" of softmax",
+        takes=lambda given: 0 < given["q"] < 1,
     ),
     _keras(
         "poisson",
@@ -108,7 +110,7 @@ VERSIONS = [
         "categorical_focal",
         "categorical_focal_crossentropy",
         _categorical_focal,
-        note="(alpha=1, from_logits=True)",
+        note="(alpha=1, from_logits=True) of one-hot labels",
         takes=lambda given: given["class_weights"] is None,
     ),
     _keras_vector(

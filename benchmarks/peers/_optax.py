@@ -8,9 +8,9 @@ import optax
 from ._version import by_jax, Call, Version
 
 
-def _optax(loss: str, name: str, call: Call | None = None, **more: Any) -> Version:
+def _optax(loss: str, name: str, call: Call | None = None, *, note: str = "", **more: Any) -> Version:
     call = call or getattr(optax.losses, name)
-    return Version(loss, f"optax.losses.{name}", call, by_jax(call), **more)
+    return Version(loss, f"optax.losses.{name}{note}", call, by_jax(call), **more)
 
 
 def _signed(name: str) -> Call:
@@ -60,6 +60,7 @@ VERSIONS = [
         "poly1",
         "poly_loss_cross_entropy",
         lambda p, t, epsilon: optax.losses.poly_loss_cross_entropy(p, _one_hot(t, p), epsilon=epsilon),
+        note=" of one-hot labels",
     ),
     _optax("kl_divergence", "kl_divergence", lambda p, t: optax.losses.kl_divergence(jax.nn.log_softmax(p), t)),
 ]
