@@ -127,7 +127,7 @@ def _ratio(function: Callable[[Array], Array], x: Array) -> Array:
 
 
 def _known(value: ArrayLike, stand_in: float) -> float:
-    return stand_in if isinstance(value, jax.core.Tracer) else float(value)
+    return stand_in if isinstance(value, jax.core.Tracer) else float(jnp.asarray(value))
 
 
 def _check(name: str, value: ArrayLike, good: bool, wanted: str) -> None:

@@ -184,9 +184,7 @@ def test_drawing_changes_no_global_state_and_needs_no_pyplot(monkeypatch):
 
 
 def test_slope_and_curvature_are_the_derivatives():
-    value, slope, curvature = _shapes.shape(
-        lambda r: losses.huber(r, 0.0, delta=1.5), np.array([-3.0, -1.0, 0.5, 2.0])
-    )
+    value, slope, curvature = _shapes.shape(lambda r: losses.huber(r, 0.0, delta=1.5), np.array([-3.0, -1.0, 0.5, 2.0]))
     np.testing.assert_allclose(value, [3.375, 0.5, 0.125, 1.875])
     np.testing.assert_allclose(slope, [-1.5, -1.0, 0.5, 1.5])
     np.testing.assert_allclose(curvature, [0.0, 1.0, 1.0, 0.0])

@@ -52,7 +52,8 @@ def unclaimed(**fields: Any) -> LossCard:
         "kinks", "lipschitz", "smoothness", "least_curvature", "supremum", "redescending", "symmetric", "tails",
         "zero_at_perfect_fit", "non_negative",
     )  # fmt: skip
-    return LossCard(**(dict.fromkeys(nothing) | fields))
+    given: dict[str, Any] = dict.fromkeys(nothing) | fields
+    return LossCard(**given)
 
 
 def of_residual(loss: Loss) -> bool:
