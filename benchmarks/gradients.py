@@ -22,8 +22,31 @@ from lossopt import losses
 
 # Primitives that are not arithmetic, comparison or movement of numbers.
 TRANSCENDENTAL = set(
-    "exp exp2 expm1 log log1p pow tanh logistic sqrt rsqrt cbrt sin cos tan acos atan2 erf erfc erf_inv lgamma digamma "
-    "sort while".split()
+    [
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log1p",
+        "pow",
+        "tanh",
+        "logistic",
+        "sqrt",
+        "rsqrt",
+        "cbrt",
+        "sin",
+        "cos",
+        "tan",
+        "acos",
+        "atan2",
+        "erf",
+        "erfc",
+        "erf_inv",
+        "lgamma",
+        "digamma",
+        "sort",
+        "while",
+    ]
 )
 
 

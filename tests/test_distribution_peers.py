@@ -219,7 +219,7 @@ ADVICE = [
 ]
 
 
-@pytest.mark.parametrize(("loss", "model", "targets", "words"), ADVICE, ids=str)
+@pytest.mark.parametrize(("loss", "model", "targets", "words"), ADVICE, ids=range(len(ADVICE)))
 def test_a_mistake_is_answered_with_a_remedy(loss, model, targets, words):
     with pytest.raises(ValueError, match=words):
         lo.fit(loss, data.Dataset(S[:, None], targets), model=model)
