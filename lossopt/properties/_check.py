@@ -26,6 +26,15 @@ class Survey(NamedTuple):
     seed: int
 
 
+class Measurement(NamedTuple):
+    """What was found of a loss before its card is looked at."""
+
+    report: Report
+    what: Subject
+    minimisers: list[Point]
+    given: Mapping[str, Any]
+
+
 def check(
     loss: losses.Loss,
     *,
@@ -54,14 +63,20 @@ def check(
     Raises:
         ValueError: the loss does not give one floating number an example, or the task or the kinds are unknown.
     """
-    what = subject(loss, task, prediction, target, classes)
+    found = measure(loss, subject(loss, task, prediction, target, classes), seed)
+    return judged(losses.card(loss), found) if losses.has_card(loss) else found.report
+
+
+def measure(loss: losses.Loss, what: Subject, seed: int = 0) -> Measurement:
+    """Everything that can be measured of a loss."""
     minimisers = _elicits.locations(what) if _has_scale(what) else []
     given = losses.hyperparameters(loss)
-    report = _measured(_survey(what, seed), minimisers, given)
-    if not losses.has_card(loss):
-        return report
-    found = findings(losses.card(loss), report, what, minimisers, given)
-    return dataclasses.replace(report, findings=found)
+    return Measurement(_measured(_survey(what, seed), minimisers, given), what, minimisers, given)
+
+
+def judged(card: losses.LossCard, found: Measurement) -> Report:
+    """The report with a finding for every claim of a card."""
+    return dataclasses.replace(found.report, findings=findings(card, *found))
 
 
 def _has_scale(what: Subject) -> bool:

@@ -111,6 +111,7 @@ class Report:
 
 _HIDDEN = ("loss", "task", "precision", "warnings", "findings")
 _SHOWN = [field.name for field in dataclasses.fields(Report) if field.name not in _HIDDEN]
+_SHOWN.insert(_SHOWN.index("infimum") + 1, "non_negative")
 
 
 def _text(value: Any) -> str:

@@ -61,15 +61,19 @@ class Taylor:
         return Taylor(g, g1 * b, g1 * c + g2 * b * b / 2, g1 * d + g2 * b * c + g3 * b * b * b / 6)
 
 
+def exponential(x: mpf) -> mpf:
+    """exp(x); below 1e-43000 nothing is left in any float, and the exact number would take long."""
+    return mp.exp(x) if x > -1e5 else mpf(0)
+
+
 def exp(f: Taylor) -> Taylor:
-    # Below 1e-43000 nothing is left in any float, and the exact number would take long.
-    y = mp.exp(f.c[0]) if f.c[0] > -1e5 else mpf(0)
+    y = exponential(f.c[0])
     return f.after(y, y, y, y)
 
 
 def expm1(f: Taylor) -> Taylor:
-    y = mp.exp(f.c[0])
-    return f.after(mp.expm1(f.c[0]), y, y, y)
+    y = exponential(f.c[0])
+    return f.after(mp.expm1(f.c[0]) if abs(f.c[0]) < 1 else y - 1, y, y, y)
 
 
 def log1p(f: Taylor) -> Taylor:

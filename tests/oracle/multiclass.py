@@ -5,6 +5,8 @@ from typing import Any
 
 from mpmath import mp, mpf
 
+from ._taylor import exponential
+
 
 def softmax_truth(logits: Sequence[float], label: Any, given: dict[str, Any]) -> list[list[tuple[mpf, mpf]]]:
     """Value, gradient and Hessian of the softmax losses against an integer or a vector of probabilities."""
@@ -13,7 +15,7 @@ def softmax_truth(logits: Sequence[float], label: Any, given: dict[str, Any]) ->
         top = max(mpf(x) for x in logits)
         # Only differences of logits count, and each is rounded; a masked class is exact.
         z = [mpf(x) - top for x in logits]
-        e = [mp.exp(x) for x in z]
+        e = [exponential(x) for x in z]
         p, mass, normaliser = [x / mp.fsum(e) for x in e], mp.fsum(q), mp.log(mp.fsum(e))
         size = [abs(x) if not mp.isinf(x) else mpf(0) for x in z]
         spread = mp.fsum(s * x for s, x in zip(size, p, strict=True))
