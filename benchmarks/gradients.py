@@ -21,33 +21,31 @@ from lossopt import losses
 
 
 # Primitives that are not arithmetic, comparison or movement of numbers.
-TRANSCENDENTAL = set(
-    [
-        "exp",
-        "exp2",
-        "expm1",
-        "log",
-        "log1p",
-        "pow",
-        "tanh",
-        "logistic",
-        "sqrt",
-        "rsqrt",
-        "cbrt",
-        "sin",
-        "cos",
-        "tan",
-        "acos",
-        "atan2",
-        "erf",
-        "erfc",
-        "erf_inv",
-        "lgamma",
-        "digamma",
-        "sort",
-        "while",
-    ]
-)
+TRANSCENDENTAL = {
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log1p",
+    "pow",
+    "tanh",
+    "logistic",
+    "sqrt",
+    "rsqrt",
+    "cbrt",
+    "sin",
+    "cos",
+    "tan",
+    "acos",
+    "atan2",
+    "erf",
+    "erfc",
+    "erf_inv",
+    "lgamma",
+    "digamma",
+    "sort",
+    "while",
+}
 
 
 class Row(NamedTuple):

@@ -44,7 +44,7 @@ FAMILIES = {
         "Distributions and intervals",
         "Losses of a prediction that is a whole distribution: a location and the logarithm of a scale, an interval, or "
         "several quantiles.",
-        ("distributions", "scores", "intervals"),
+        ("distributions", "student_nll", "scores", "intervals"),
     ),
 }  # fmt: skip
 

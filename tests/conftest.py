@@ -17,6 +17,21 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 with install_import_hook("lossopt", "typecheck.checked"):
     from lossopt import analysis, asymptotics, cli, cost, properties, scale, solve, train  # noqa: F401
 
+# The files that take longest, so that they start first and both workers end together.
+LONGEST = ["test_losses.py", "test_experiments.py", "test_solve_reference.py", "test_properties.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the order within a file stays."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """SciPy's own tests, which tests/peers borrows, carry markers of theirs."""
+    for name in ("fail_slow", "slow", "xslow", "parallel_threads", "thread_unsafe", "iterations"):
+        config.addinivalue_line("markers", f"{name}: of SciPy's, not applied here")
+
+
 settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("deterministic")
 

@@ -131,6 +131,12 @@ SMOOTH = {
 }
 
 
+@jax.jit
+def derivatives(loss, predictions, targets):
+    """Slopes and curvatures of every example."""
+    return [jax.vmap(f)(predictions, targets) for f in (jax.grad(loss), jax.grad(jax.grad(loss)))]
+
+
 @pytest.mark.parametrize("loss", SMOOTH.values(), ids=SMOOTH)
 @pytest.mark.parametrize("name", [*R["regression"], "Longley", "Filip"])
 def test_gradient_is_rounding(name, loss):
@@ -138,7 +144,7 @@ def test_gradient_is_rounding(name, loss):
     d = data.validate(d)
     solution = lo.solve(loss, d, model=model)
     x, params = jnp.c_[d.features, jnp.ones(len(d.targets))], jnp.append(solution.params.weights, solution.params.bias)
-    slopes, curvatures = (jax.vmap(f)(x @ params, d.targets) for f in (jax.grad(loss), jax.grad(jax.grad(loss))))
+    slopes, curvatures = derivatives(jax.tree_util.Partial(loss), x @ params, d.targets)
     # Each component against the sum of the sizes of its own terms: Filip's columns differ by 1e9 in scale. On
     # Longley and Filip rounding the coefficients to float64 already moves it further, which is the second term.
     scale = jnp.sum(jnp.abs(x * slopes[:, None]), axis=0)
