@@ -21,6 +21,13 @@ with install_import_hook("lossopt", "typecheck.checked"):
 LONGEST = ["test_losses.py", "test_experiments.py", "test_solve_reference.py", "test_properties.py"]
 
 
+SCIPY_MARKERS = (
+    "slow", "xslow", "fail_slow", "timeout", "xfail_on_32bit", "array_api_backends", "array_api_compatible",
+    "skip_xp_backends", "xfail_xp_backends", "uses_xp_capabilities", "parallel_threads", "parallel_threads_limit",
+    "thread_unsafe", "iterations",
+)  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; the order within a file stays."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
@@ -28,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """SciPy's own tests, which tests/peers borrows, carry markers of theirs."""
-    for name in ("fail_slow", "slow", "xslow", "parallel_threads", "thread_unsafe", "iterations"):
+    for name in SCIPY_MARKERS:
         config.addinivalue_line("markers", f"{name}: of SciPy's, not applied here")
 
 
