@@ -11,6 +11,7 @@ import lossopt as lo
 from lossopt import losses
 
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import pages
@@ -71,8 +72,32 @@ def texts() -> dict[pathlib.Path, str]:
     return {HERE / "losses" / f"{key}.md": pages.page(key, USES) for key in pages.FAMILIES}
 
 
+NUMERICS = """# Numerics, beside other libraries
+
+Each loss, in every library that has it, on a grid of extreme inputs: 0, the smallest and the largest numbers, knots and
+their neighbours, saturated logits, hyperparameters at their limits. The three numbers are the worst relative errors of
+value, gradient and second derivative against the textbook's formula in extended precision, beyond what the rounding of
+the inputs excuses; ∞ says that no digit is right (NaN, an infinity, or 0 for a number). A library is compared in its
+own convention, at the hyperparameters that it has. `python -m benchmarks.numerics` measures it again.
+"""
+
+
+def numerics_page(folder: pathlib.Path) -> str:
+    """The page of a run of the benchmark that has been saved."""
+    from benchmarks import numerics
+    from lossopt import report
+
+    results = report.load(folder).results
+    versions = ", ".join(f"{name} {version}" for name, version in results.config["versions"].items())
+    verdicts = "\n".join(f"- {claim}" for claim in results.claims)
+    return f"{NUMERICS}\nMeasured with {versions}.\n\n{verdicts}\n\n{numerics.table(results)}\n"
+
+
 def main() -> None:
-    """Rewrite everything."""
+    """Rewrite everything; the page of numerics only where the benchmark has been run."""
+    run = HERE.parent / "results" / "benchmarks" / "numerics"
+    if run.exists():
+        (HERE / "numerics.md").write_text(numerics_page(run))
     README.write_text(readme(README.read_text()))
     (HERE / "losses" / "images").mkdir(parents=True, exist_ok=True)
     for path, text in texts().items():
