@@ -6,14 +6,11 @@ from lossopt import losses
 
 
 def length(loss: losses.Loss, classes: int) -> int | None:
-    """How many numbers one prediction holds; None for one that is no vector."""
-    card = losses.card(loss)
-    if not card.prediction_ndim:
+    """How many numbers one prediction of a batch holds; None for one that is no vector."""
+    if not losses.claims(loss).prediction_ndim:
         return None
-    given = losses.hyperparameters(loss)
-    if card.prediction == "quantiles":
-        return len(given["levels"]) if "levels" in given else 2 * len(given["coverages"]) + 1
-    return losses.VECTORS[card.prediction] or (len(given["transition"]) if given.get("transition") else classes)
+    transition = losses.hyperparameters(loss).get("transition")
+    return losses.length(loss) or (len(transition) if transition else classes)
 
 
 def batch(name: str, rows: int, *, classes: int = 3, dtype: type = np.float64) -> tuple[np.ndarray, np.ndarray]:

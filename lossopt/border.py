@@ -62,7 +62,7 @@ def _check_pair(loss: losses.Loss, model: models.Model) -> None:
     card = losses.claims(loss)
     if card.prediction in _NO_SCORE:
         raise ValueError(f"{card.name} {_NO_SCORE[card.prediction].format(model=model.name)}.")
-    length = _length(loss, card)
+    length = losses.length(loss)
     if card.prediction_ndim and (model.classes is None or length not in (None, model.classes)):
         given = "one score" if model.classes is None else f"{model.classes} scores"
         use = "softmax(classes)" if card.prediction == "logits" else f"multi_output({length or 'outputs'})"
@@ -75,14 +75,6 @@ def _check_pair(loss: losses.Loss, model: models.Model) -> None:
             f"{card.name} is of one number, but the {model.name} model gives {model.classes}: use models.linear, "
             "or another loss."
         )
-
-
-def _length(loss: losses.Loss, card: losses.LossCard) -> int | None:
-    """The entries of one prediction, where loss and hyperparameters say."""
-    given = losses.hyperparameters(loss)
-    if card.prediction == "quantiles":
-        return int(np.size(given["levels"])) if "levels" in given else 2 * int(np.size(given["coverages"])) + 1
-    return losses.VECTORS.get(card.prediction)
 
 
 def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:

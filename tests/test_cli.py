@@ -82,7 +82,7 @@ def script(tmp_path):
         "def wrong(prediction, target):\n    return losses.absolute_error(prediction, target)\n"
     )
     yield path
-    losses._card._REGISTRY.pop("wrong", None)
+    losses._register._REGISTRY.pop("wrong", None)
 
 
 def test_check_measures_a_function_in_a_file(capsys, script):

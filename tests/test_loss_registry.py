@@ -126,7 +126,7 @@ def test_a_hyperparameter_never_changes_the_dtype(name):
     given = {key: value for key, value in losses.hyperparameters(loss).items() if value is not None}
     bound = lo.bind(loss, **{key: np.float64(value) for key, value in given.items()})
     card = losses.claims(loss)
-    length = losses.VECTORS.get(card.prediction) or (7 if "coverages" in given else 3)
+    length = losses.length(loss) or 3
     prediction = jnp.full((length,) * card.prediction_ndim, 0.5, jnp.float32)
     target = 1 if card.target == "label" else jnp.zeros((length,) * card.target_ndim, jnp.float32)
     for float_type in (jnp.bfloat16, jnp.float32, jnp.float64):

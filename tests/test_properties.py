@@ -13,7 +13,7 @@ from cases import Case, CASES
 
 import lossopt as lo
 from lossopt import losses
-from lossopt.losses import _card
+from lossopt.losses import _register
 from lossopt.losses.general_robust import GENERAL_95
 from lossopt.properties import _check, _subject, check, Report
 
@@ -282,7 +282,7 @@ def test_a_level_with_the_sides_exchanged_is_refuted(monkeypatch, case):
     def swapped(prediction, target, *, level=0.5):
         return fn(prediction, target, level=1 - level)
 
-    monkeypatch.setitem(_card._CARDS, swapped, losses.claims(fn))
+    monkeypatch.setitem(_register._CARDS, swapped, losses.claims(fn))
     report = check(lo.bind(swapped, level=0.9))
     assert refuted(report) == {"elicits"}
     assert report.elicits == f"{case.name} at level 0.1"
@@ -292,13 +292,13 @@ def test_a_label_swapped_in_the_loss_is_refuted(monkeypatch):
     def swapped(prediction, target):
         return losses.logistic(prediction, 1 - target)
 
-    monkeypatch.setitem(_card._CARDS, swapped, losses.card(losses.logistic))
+    monkeypatch.setitem(_register._CARDS, swapped, losses.card(losses.logistic))
     assert {"elicits", "calibrated"} <= refuted(check(swapped))
 
 
 def test_unequal_class_weights_are_seen(monkeypatch):
     fn = losses.softmax_cross_entropy
-    monkeypatch.setitem(_card._CARDS, fn, losses.card(fn))
+    monkeypatch.setitem(_register._CARDS, fn, losses.card(fn))
     report = check(lo.bind(fn, class_weights=np.array([1.0, 1.0, 1.1])))
     assert refuted(report) == {"lipschitz", "smoothness", "symmetric", "elicits", "proper", "calibrated", "noise"}
 

@@ -17,11 +17,11 @@ SNIPPETS = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda text: text.splitlines()[-1][:40])
 def test_snippet_runs(snippet, monkeypatch):
-    from lossopt.losses import _card
+    from lossopt.losses import _register
 
     # A snippet may register a loss; the register is put back afterwards.
-    monkeypatch.setattr(_card, "_REGISTRY", dict(_card._REGISTRY))
-    monkeypatch.setattr(_card, "_CARDS", dict(_card._CARDS))
+    monkeypatch.setattr(_register, "_REGISTRY", dict(_register._REGISTRY))
+    monkeypatch.setattr(_register, "_CARDS", dict(_register._CARDS))
     # As users have it.
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.enable_x64(False):
         exec(compile(snippet, "README.md", "exec"), {"__name__": "readme"})

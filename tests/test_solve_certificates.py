@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.losses import _card
+from lossopt.losses import _register
 
 
 SEEDS = st.integers(0, 10_000)
@@ -209,11 +209,11 @@ def test_a_loss_without_a_method_says_so():
     def bent(prediction, target):
         return jnp.abs(prediction - target - 1.0)
 
-    _card._CARDS[bent] = losses.LossCard(
+    _register._CARDS[bent] = losses.LossCard(
         task="regression", formula="", prediction="real", target="real", kinks=(1.0,), name="bent"
     )
     try:
         with pytest.raises(ValueError, match=r"use lossopt\.fit"):
             lo.solve(bent, data.Dataset(np.eye(3), np.ones(3)))
     finally:
-        del _card._CARDS[bent]
+        del _register._CARDS[bent]

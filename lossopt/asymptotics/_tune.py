@@ -53,7 +53,7 @@ def tune(
     root, least, most = _root(jax.tree_util.Partial(loss), name, target, jax.tree_util.Partial(noise))
     if not isinstance(root, jax.core.Tracer) and jnp.isnan(root):
         raise ValueError(
-            f"{_name(loss)} has efficiencies from {least:.4g} to {most:.4g} for {name} in [1e-3, 1e3], but "
+            f"{losses.label(loss)} has efficiencies from {least:.4g} to {most:.4g} for {name} in [1e-3, 1e3], but "
             f"efficiency={efficiency}: choose one between."
         )
     return root
@@ -79,25 +79,22 @@ def _threshold(loss: losses.Loss) -> str:
     names = [name for name in THRESHOLDS if name in _keywords(loss)]
     if not names:
         raise ValueError(
-            f"{_name(loss)} has no hyperparameter called {' or '.join(THRESHOLDS)}: say which one with hyperparameter=."
+            f"{losses.label(loss)} has no hyperparameter called {' or '.join(THRESHOLDS)}: say which one with "
+            "hyperparameter=."
         )
     return names[0]
 
 
 def _known(loss: losses.Loss, name: str) -> str:
     if name not in _keywords(loss):
-        listed = ", ".join(_keywords(loss)) or "none"
+        known = _keywords(loss)
         raise ValueError(
-            f"{_name(loss)} has no hyperparameter {name!r} (it has: {listed}).{losses.nearest(name, _keywords(loss))}"
+            f"{losses.label(loss)} has no hyperparameter {name!r} (it has: {', '.join(known) or 'none'})."
+            f"{losses.nearest(name, known)}"
         )
     return name
 
 
 def _keywords(loss: losses.Loss) -> list[str]:
-    parameters = inspect.signature(getattr(loss, "func", loss)).parameters.values()
+    parameters = inspect.signature(losses.unbound(loss)).parameters.values()
     return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-
-
-def _name(loss: losses.Loss) -> str:
-    fn = getattr(loss, "func", loss)
-    return getattr(fn, "__name__", repr(fn))

@@ -51,8 +51,7 @@ def efficiency(loss: losses.Loss, noise: LogDensity = gaussian) -> Float[Array, 
     Source: Huber (1981), Robust Statistics, section 4.
     """
     check(loss)
-    spread, slope, information = moments(loss, noise)
-    return slope**2 / (spread * information)
+    return _efficiency(moments(loss, noise))
 
 
 def gross_error_sensitivity(loss: losses.Loss, noise: LogDensity = gaussian) -> Float[Array, ""]:
@@ -106,13 +105,13 @@ def _steepest(loss: losses.Loss) -> Array:
 
 def check(loss: losses.Loss) -> None:
     """Raise ValueError unless the loss is one of a residual, and symmetric as far as its card tells."""
-    fn = getattr(loss, "func", loss)
+    fn = losses.unbound(loss)
     if not callable(fn) or len(inspect.signature(fn).parameters) < 2:
         raise ValueError(f"{loss!r} is not a loss: give a function of (prediction, target).")
     if not losses.has_card(loss):
         return
     card = losses.claims(loss)
-    if (card.task, card.prediction, card.target) != ("regression", "real", "real"):
+    if not card.of_residual:
         raise ValueError(f"{card.name} is not a loss of a residual: asymptotics are of regression losses.")
     known = not any(isinstance(value, jax.core.Tracer) for value in losses.hyperparameters(loss).values())
     if card.symmetric is False or (known and not losses.card(loss).symmetric):
@@ -122,5 +121,9 @@ def check(loss: losses.Loss) -> None:
 @functools.partial(jax.jit, static_argnames="name")
 def efficiency_at(value: Array, loss: losses.Loss, name: str, noise: LogDensity) -> Array:
     """The efficiency with one hyperparameter set to a value."""
-    spread, slope, information = _moments(jax.tree_util.Partial(loss, **{name: value}), noise)
+    return _efficiency(_moments(jax.tree_util.Partial(loss, **{name: value}), noise))
+
+
+def _efficiency(found: Array) -> Array:
+    spread, slope, information = found
     return slope**2 / (spread * information)

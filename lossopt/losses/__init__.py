@@ -1,7 +1,9 @@
 """The losses: pure functions of one example, `loss(prediction, target, *, hyperparameter=default) -> scalar`."""
 
 from ._arguments import Scalar as Scalar, Vector as Vector
-from ._card import (
+from ._card import LossCard as LossCard
+from ._kinds import Interval as Interval, Task as Task, TARGETS as TARGETS, VECTORS as VECTORS
+from ._register import (
     bind as bind,
     card as card,
     check_hyperparameters as check_hyperparameters,
@@ -10,13 +12,14 @@ from ._card import (
     get as get,
     has_card as has_card,
     hyperparameters as hyperparameters,
+    label as label,
+    length as length,
     Loss as Loss,
-    LossCard as LossCard,
     names as names,
     nearest as nearest,
     register as register,
+    unbound as unbound,
 )
-from ._kinds import Interval as Interval, Task as Task, TARGETS as TARGETS, VECTORS as VECTORS
 from .regression import (
     absolute_error as absolute_error,
     half_squared_error as half_squared_error,

@@ -96,7 +96,7 @@ def non_negative(target: Array) -> Array:
 def counted(prediction: ArrayLike, target: ArrayLike, zero: bool = True) -> tuple[Array, Array]:
     """The prediction and a target of at least 0 (above 0 unless `zero`); any other target becomes NaN."""
     prediction, target = floats(prediction, target)
-    return prediction, jnp.where(target >= 0 if zero else target > 0, target, jnp.nan)
+    return prediction, non_negative(target) if zero else jnp.where(target > 0, target, jnp.nan)
 
 
 def known(logits: Array, legal: Array) -> Array:

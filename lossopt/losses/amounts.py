@@ -11,10 +11,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import counted, like, Scalar
-from ._card import LossCard, register
+from ._card import LossCard
 from ._deviance import above_fit, half_deviance
 from ._elementary import differentiated_by, excess, power_growth, relative_excess
 from ._kinds import ANY_FINITE, UNIT
+from ._register import register
 
 
 def _gamma_curvature(s: Array, y: Array) -> Array:

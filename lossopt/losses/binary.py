@@ -5,9 +5,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import like, Scalar, times, unit
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import softplus
 from ._kinds import POSITIVE_FINITE, UNIT
+from ._register import register
 
 
 @register(

@@ -7,9 +7,10 @@ from jax import Array
 from jaxtyping import Float
 
 from ._arguments import Scalar, unit
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import differentiated_by, relative_expm1, sigmoid
 from ._normal import surprise
+from ._register import register
 from .margin_robust import SQUARED_SIGMOID_BENDS, SQUARED_SIGMOID_SLOPE
 
 

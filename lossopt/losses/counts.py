@@ -13,10 +13,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import counted, like, Scalar, times
-from ._card import LossCard, register
+from ._card import LossCard
 from ._deviance import above_fit, half_deviance, share_divergence
 from ._elementary import differentiated_by, excess, relative_expm1, sigmoid, softplus
 from ._kinds import NON_NEGATIVE_FINITE, POSITIVE_FINITE, UNIT
+from ._register import register
 
 
 def _poisson_slope(s: Array, y: Array) -> Array:

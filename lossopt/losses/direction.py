@@ -11,7 +11,8 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Float
 
 from ._arguments import floats, Vector
-from ._card import LossCard, register
+from ._card import LossCard
+from ._register import register
 
 
 class _Pair(NamedTuple):

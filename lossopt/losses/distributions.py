@@ -12,10 +12,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import Scalar, sided, times, Vector
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import log_cosh, sech_squared, tanh
 from ._kinds import UNIT
 from ._location_scale import constant, located, over_scale, standardised, with_derivatives
+from ._register import register
 
 
 @with_derivatives(

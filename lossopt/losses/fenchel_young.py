@@ -9,7 +9,8 @@ from jax import Array
 from jaxtyping import Float
 
 from ._arguments import known, label, non_negative, Scalar, simplex, Vector
-from ._card import Loss, LossCard, register
+from ._card import LossCard
+from ._register import Loss, register
 from ._softmax import with_gradient
 
 

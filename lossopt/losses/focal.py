@@ -9,9 +9,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import like, Scalar, times, unit
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import differentiated_by, sigmoid, softplus
 from ._kinds import NON_NEGATIVE, UNIT
+from ._register import register
 
 
 @functools.lru_cache(maxsize=256)

@@ -9,9 +9,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import like, residual, Scalar
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import beyond, differentiated_by, log1p_square, relative_expm1, unit_slope
 from ._kinds import ANY, Growth, POSITIVE, POSITIVE_FINITE
+from ._register import register
 from .regression import PSEUDO_HUBER_95
 from .robust import CAUCHY_95, GEMAN_MCCLURE_95, WELSCH_95
 

@@ -9,8 +9,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Float, Shaped
 
 from ._arguments import floats, like, Scalar, sided, Vector
-from ._card import LossCard, register
+from ._card import LossCard
 from ._kinds import UNIT_OPEN
+from ._register import register
 
 
 @register(

@@ -6,8 +6,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import like, margin, Scalar
-from ._card import LossCard, register
+from ._card import LossCard
 from ._kinds import POSITIVE_FINITE
+from ._register import register
 
 
 @register(

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._arguments import margin, Scalar
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import sigmoid
+from ._register import register
 
 
 # Curvature over sigmoid(-u) = q: with f = q it is q (1 - q) (1 - 2 q), with f = q**2 it is 2 q**2 (1 - q) (2 - 3 q).

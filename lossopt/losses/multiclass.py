@@ -7,12 +7,14 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import known_zero, label, like, non_negative, Scalar, simplex, times, Vector
-from ._card import LossCard, register
+from ._card import LossCard
 from ._kinds import NON_NEGATIVE, UNIT
+from ._register import register
 from ._softmax import cross_entropy
 
 
 def heaviest(class_weights: ArrayLike | None) -> float:
+    """The largest class weight: 1 where there are none."""
     return 1.0 if class_weights is None else float(jnp.max(jnp.asarray(class_weights)))
 
 
@@ -57,6 +59,7 @@ def _unsmoothed(label_smoothing: float) -> bool:
 
 
 def even(class_weights: ArrayLike | None) -> bool:
+    """Whether every class counts alike."""
     return class_weights is None or float(jnp.ptp(jnp.asarray(class_weights))) == 0
 
 

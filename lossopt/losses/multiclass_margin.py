@@ -10,8 +10,9 @@ from jax import Array
 from jaxtyping import Float
 
 from ._arguments import known, label, Scalar, Vector
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import softplus
+from ._register import register
 
 
 @register(

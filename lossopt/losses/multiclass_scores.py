@@ -9,9 +9,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import label, like, non_negative, Scalar, simplex, times, Vector
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import differentiated_by, excess, relative_expm1
 from ._kinds import Interval, NON_NEGATIVE
+from ._register import register
 from ._softmax import centred, cross_entropy, error_of, missed, normalised, probabilities, surplus, with_gradient
 from .focal import focal_extrema
 from .margin_robust import SQUARED_SIGMOID_BENDS, SQUARED_SIGMOID_SLOPE

@@ -8,9 +8,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import floats, like, residual, Scalar, sided, Vector
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import differentiated_by, sigmoid, tanh
 from ._kinds import POSITIVE_FINITE, UNIT_OPEN
+from ._register import register
 from .regression import LOG_COSH_95
 
 

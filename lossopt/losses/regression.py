@@ -7,9 +7,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import like, residual, Scalar, sided
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import charbonnier, log_cosh as _log_cosh
 from ._kinds import POSITIVE, POSITIVE_FINITE
+from ._register import register
 
 
 # Thresholds in units of the noise's standard deviation at which the efficiency at Gaussian noise is 95 %.

@@ -12,8 +12,9 @@ from jaxtyping import Array, Float
 
 from . import _shapes
 from ._arguments import like, residual, Scalar
-from ._card import LossCard, register
+from ._card import LossCard
 from ._kinds import POSITIVE_FINITE
+from ._register import register
 
 
 TUKEY_95, HAMPEL_95, ANDREWS_95, TRUNCATED_95 = (

@@ -8,8 +8,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import floats, non_negative, Scalar, sided
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import differentiated_by
+from ._register import register
 
 
 @differentiated_by(lambda prediction, target: 1 / (1 + prediction))

@@ -11,9 +11,10 @@ from jaxtyping import Array, Float
 
 from . import _shapes
 from ._arguments import like, residual, Scalar
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import log1p_square
 from ._kinds import POSITIVE_FINITE
+from ._register import register
 
 
 CAUCHY_95, FAIR_95, WELSCH_95, GEMAN_MCCLURE_95 = (

@@ -11,9 +11,10 @@ from jax import Array
 from jaxtyping import Float
 
 from ._arguments import Scalar, sided, Vector
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import sech_squared, tanh
 from ._location_scale import located, over_scale, standardised, with_derivatives
+from ._register import register
 
 
 _TOP = 2 / math.sqrt(2 * math.pi)

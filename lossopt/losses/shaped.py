@@ -10,9 +10,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import like, residual, Scalar, sided
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import differentiated_by
 from ._kinds import ANY_FINITE, Growth, Interval, NON_NEGATIVE_FINITE
+from ._register import register
 
 
 FROM_ONE = Interval(1.0, math.inf, (True, False))

@@ -8,10 +8,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from ._arguments import like, Scalar, times, Vector
-from ._card import LossCard, register
+from ._card import LossCard
 from ._elementary import hypotenuse, log1p_square, relative_expm1
 from ._kinds import POSITIVE, UNIT
 from ._location_scale import constant, located, over_scale, standardised, with_derivatives
+from ._register import register
 
 
 def _student_parts(r: Array, t: Array, inverse: Array) -> tuple[Array, Array, Array, Array]:

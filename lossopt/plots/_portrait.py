@@ -65,7 +65,7 @@ def portrait(loss: losses.Loss) -> Figure:
     path = path_of(loss)
     value, slope, curvature = shape(lambda x: loss(path.along(x), path.target), path.grid)
     rows = {"value": value, "slope": slope, "curvature": curvature}
-    if (card.prediction, card.target) == ("real", "real"):
+    if card.of_residual:
         rows = {"value": value, "slope": slope, "weight: slope / residual": _weight(path.grid, slope, curvature)}
         rows["curvature"] = curvature
     figure, grid_of_axes = panels(len(rows), columns=len(rows), size=SIZE)
@@ -88,9 +88,7 @@ def path_of(loss: losses.Loss) -> Path:
     if card.target == "label":
         return path._replace(target=0)
     if card.prediction == "quantiles":
-        values = losses.hyperparameters(loss)
-        count = len(values["levels"]) if "levels" in values else 2 * len(values["coverages"]) + 1
-        return path._replace(along=lambda r: jnp.full(count, r))
+        return path._replace(along=lambda r: jnp.full(losses.length(loss), r))
     if card.target == "non-zero":
         return path._replace(along=lambda r: r + 1, target=1.0, label="residual, where the target is 1")
     return path._replace(target=jnp.asarray(path.target)) if isinstance(path.target, tuple) else path

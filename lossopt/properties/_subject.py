@@ -4,7 +4,6 @@ Everything that is measured goes through `jet`, which compiles once a loss, what
 """
 
 import functools
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -55,14 +54,13 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
     Raises:
         ValueError: the task is unknown, or the loss does not give one floating number an example.
     """
-    name = getattr(getattr(loss, "func", loss), "__name__", type(loss).__name__)
+    name = losses.label(loss)
     if losses.has_card(loss):
         card = losses.card(loss)
         given = losses.hyperparameters(loss)
-        length = _length(card, given) or classes
         kind = losses.claim(loss, "target")
         trials = given["trials"] if kind == "successes" else 1.0
-        found = Subject(_leaves(loss), name, card.task, card.prediction, kind, length, trials)
+        found = Subject(_leaves(loss), name, card.task, card.prediction, kind, losses.length(loss) or classes, trials)
     else:
         task = task or "regression"
         if task not in DEFAULTS:
@@ -73,13 +71,6 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
         found = Subject(whole, name, task, prediction or usual[0], target or usual[1], classes)
     _check_one_number(found)
     return found
-
-
-def _length(card: losses.LossCard, given: Mapping[str, Any]) -> int | None:
-    """Of the vector predicted, where the card or a hyperparameter tells."""
-    if card.prediction == "quantiles":
-        return np.size(given["levels"]) if "levels" in given else 2 * np.size(given["coverages"]) + 1
-    return losses.VECTORS.get(card.prediction)
 
 
 def top_target(what: Subject) -> float:
@@ -131,7 +122,7 @@ def _leaves(loss: losses.Loss) -> Any:
         for name, value in given.items()
         if name not in fixed
     }
-    fn = getattr(loss, "func", loss)
+    fn = losses.unbound(loss)
     return jax.tree_util.Partial(functools.partial(fn, **fixed) if fixed else fn, **numbers)
 
 

@@ -54,7 +54,7 @@ def card_facts(loss: losses.Loss) -> dict[str, Any]:
 
 def description(loss: losses.Loss) -> str:
     """The docstring of a loss."""
-    return inspect.getdoc(getattr(loss, "func", loss)) or "No description."
+    return inspect.getdoc(losses.unbound(loss)) or "No description."
 
 
 def _short(value: Any) -> str:

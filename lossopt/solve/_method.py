@@ -16,8 +16,7 @@ def choose_method(loss: losses.Loss, named: str | None) -> str:
     """
     if named is not None and named not in METHODS:
         raise ValueError(f"method={named!r}: use one of {', '.join(METHODS)}.{losses.nearest(named, METHODS)}")
-    fn = getattr(loss, "func", loss)
-    label = getattr(fn, "__name__", repr(fn))
+    label = losses.label(loss)
     if not losses.has_card(loss) and named is None:
         raise ValueError(
             f"{label} has no card that tells how to minimise it: pass method='newton' if it is smooth, "
@@ -37,7 +36,7 @@ def _possible(loss: losses.Loss) -> list[str]:
         return ["newton"]
     fits = {
         "least_squares": constant_curvature(loss) is not None,
-        "interior_point": getattr(loss, "func", loss) in PIECEWISE_LINEAR,
+        "interior_point": losses.unbound(loss) in PIECEWISE_LINEAR,
         "newton": smooth(loss),
     }
     return [method for method, fit in fits.items() if fit]

@@ -44,7 +44,7 @@ def traits(loss: losses.Loss) -> Traits:
     unbounded = callable(card.supremum) or card.supremum == float("inf")
     return Traits(
         convex=convex,
-        residual=card.task == "regression" and (card.prediction, card.target) == ("real", "real"),
+        residual=card.of_residual,
         shift=card.prediction == "logits",
         # Where it is not convex, a slope that fades far out proves nothing.
         vanishing=(log_mean and convex)

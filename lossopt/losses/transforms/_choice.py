@@ -4,7 +4,7 @@ import jax
 from jax.typing import ArrayLike
 
 from .._arguments import Scalar
-from .._card import Loss
+from .._register import Loss
 
 
 def one_of(*losses: Loss) -> Loss:

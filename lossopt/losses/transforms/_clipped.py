@@ -11,9 +11,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .._arguments import like
-from .._card import claim, claims, derive, has_card, Loss, LossCard
+from .._card import LossCard
 from .._kinds import POSITIVE_FINITE
-from ._part import checked, curvature, inherited, of_residual, part, shell, unclaimed
+from .._register import claim, claims, derive, has_card, Loss
+from ._part import checked, curvature, inherited, part, shell, unclaimed
 
 
 def _clipped_card(loss: Loss, cap: Any) -> LossCard:
@@ -38,7 +39,7 @@ def _clipped_card(loss: Loss, cap: Any) -> LossCard:
 
 def _edges(loss: Loss, cap: float) -> list[float]:
     """Where the loss reaches its cap: residuals on both sides, or the margin on the side of mistakes."""
-    if of_residual(loss):
+    if claims(loss).of_residual:
         return [_edge(lambda size: loss(size, 0.0), cap), -_edge(lambda size: loss(-size, 0.0), cap)]
     return [-_edge(lambda size: loss(-size, 1.0), cap)]
 
@@ -65,7 +66,7 @@ def _kinks(loss: Loss, cap: float) -> tuple[float, ...] | None:
     if inside is None or not _simple(loss):
         return None
     edges = _edges(loss, cap)
-    within = [x for x in inside if (abs(x) < max(edges) if of_residual(loss) else x > edges[0])]
+    within = [x for x in inside if (abs(x) < max(edges) if claims(loss).of_residual else x > edges[0])]
     return tuple(sorted([*edges, *within]))
 
 
@@ -73,14 +74,14 @@ def _steepest(loss: Loss, cap: float) -> float | None:
     """A convex loss is steepest where it reaches its cap."""
     if not _simple(loss) or not (claim(loss, "least_curvature") or 0) >= 0:
         return None
-    target = 0.0 if of_residual(loss) else 1.0
+    target = 0.0 if claims(loss).of_residual else 1.0
     inside = 1 - 1e-12 if jnp.result_type(float) == np.float64 else 1 - 1e-6
     return max(abs(float(jax.grad(loss)(inside * x, target))) for x in _edges(loss, cap))
 
 
 def _sharpest(loss: Loss, cap: float) -> float | None:
     largest = claim(loss, "smoothness")
-    if largest is None or not of_residual(loss):
+    if largest is None or not claims(loss).of_residual:
         return None
     if math.isinf(largest):
         return math.inf if 0.0 in (claim(loss, "kinks") or ()) else None
@@ -93,7 +94,7 @@ def _clipped(prediction: Any, target: Any, *, loss: Loss, cap: ArrayLike) -> Arr
     limit = like(cap, value)
     above = value >= limit
     # Beyond the cap the loss is asked where it is small, for its slope may be infinite out there; NaN stays NaN.
-    harmless = target if has_card(loss) and of_residual(loss) else jnp.zeros_like(prediction)
+    harmless = target if has_card(loss) and claims(loss).of_residual else jnp.zeros_like(prediction)
     near = jnp.where(above, jax.lax.stop_gradient(jnp.asarray(harmless, jnp.result_type(prediction))), prediction)
     return jnp.where(above, limit, loss(near, target))
 

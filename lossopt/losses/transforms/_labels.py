@@ -9,8 +9,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .._arguments import like
-from .._card import claim, claims, derive, has_card, Loss, LossCard
+from .._card import LossCard
 from .._kinds import UNIT
+from .._register import claim, claims, derive, has_card, Loss
 from ._part import checked, inherited, part, shell, unclaimed
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import jax
 
-from .._card import check_hyperparameters, claim, claims, has_card, Loss, LossCard
+from .._card import LossCard
+from .._register import check_hyperparameters, claim, claims, has_card, Loss
 
 
 def part(loss: Any) -> jax.tree_util.Partial:
@@ -56,12 +57,6 @@ def unclaimed(**fields: Any) -> LossCard:
     return LossCard(**given)
 
 
-def of_residual(loss: Loss) -> bool:
-    """Whether the loss is, by its card, of a real prediction and a real target."""
-    card = claims(loss)
-    return (card.task, card.prediction, card.target) == ("regression", "real", "real")
-
-
 def times_factor(factor: float, value: float | None) -> float | None:
     """The product, where there is a value."""
     return None if value is None else factor * value
@@ -69,7 +64,7 @@ def times_factor(factor: float, value: float | None) -> float | None:
 
 def require_residual(loss: Loss, transform: str) -> None:
     """Raise ValueError where a card says that the loss is not one of a residual."""
-    if has_card(loss) and not of_residual(loss):
+    if has_card(loss) and not claims(loss).of_residual:
         raise ValueError(f"{transform} is for losses of a residual, and {claims(loss).name} is not one.")
 
 
@@ -77,12 +72,6 @@ def checked(loss: jax.tree_util.Partial) -> Loss:
     """The loss; ValueError where a concrete hyperparameter of it lies outside its domain."""
     check_hyperparameters(loss, loss.keywords)
     return loss
-
-
-def label(loss: Loss) -> str:
-    """What a person calls the loss."""
-    fn = getattr(loss, "func", loss)
-    return getattr(fn, "__name__", repr(fn)).lstrip("_")
 
 
 def curvature(loss: Loss, x: float) -> jax.Array:

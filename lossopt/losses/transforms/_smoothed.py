@@ -9,9 +9,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .._arguments import floats, like, Scalar
-from .._card import claim, claims, derive, has_card, Loss, LossCard
+from .._card import LossCard
 from .._kinds import POSITIVE_FINITE
-from ._part import checked, inherited, label, of_residual, part, shell, unclaimed
+from .._register import claim, claims, derive, has_card, label, Loss
+from ._part import checked, inherited, part, shell, unclaimed
 
 
 def _smoothed_card(loss: Loss, bandwidth: Any) -> LossCard:
@@ -66,7 +67,7 @@ def _root(p: Array, target: Any, loss: Loss, h: Array) -> tuple[Array, Array]:
     rounding = 64 * jnp.finfo(p.dtype).eps
     size = jnp.abs(q) + jnp.abs(p) + h * jnp.abs(slope)
     at_kink = jnp.abs(q + h * slope - p) > rounding * (1 + h * bend) * size
-    if not (has_card(loss) and of_residual(loss)):
+    if not (has_card(loss) and claims(loss).of_residual):
         return q, at_kink
     # Bisection stops beside a kink at a perfect fit, whose own place is known; and started there it sees no kink.
     perfect = jnp.asarray(target, p.dtype)

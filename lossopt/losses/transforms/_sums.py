@@ -12,15 +12,14 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .._arguments import like, residual, Scalar
-from .._card import claim, claims, derive, Loss, LossCard
+from .._card import LossCard
 from .._kinds import POSITIVE_FINITE, UNIT_OPEN
+from .._register import claim, claims, derive, label, Loss
 from ._part import (
     arguments,
     checked,
     curvature,
     inherited,
-    label,
-    of_residual,
     part,
     require_residual,
     shell,
@@ -138,8 +137,8 @@ def _mixture_card(losses: tuple[Loss, ...], weights: tuple[Any, ...]) -> LossCar
         lipschitz=lambda: _steepest(losses, weights),
         smoothness=lambda: _sharpest(losses, weights),
         least_curvature=lambda: _flattest(losses, weights),
-        supremum=lambda: _sum(every("supremum"), weights) if of_residual(losses[0]) else None,
-        redescending=lambda: _all(every("redescending")) if of_residual(losses[0]) else None,
+        supremum=lambda: _sum(every("supremum"), weights) if claims(losses[0]).of_residual else None,
+        redescending=lambda: _all(every("redescending")) if claims(losses[0]).of_residual else None,
         symmetric=lambda: _all(every("symmetric")),
         origin=lambda: None if None in every("origin") else min(every("origin")),
         tails=lambda: None if None in every("tails") else max(every("tails"), key=_GROWTHS.index),
@@ -179,7 +178,7 @@ def _steepest(losses: tuple[Loss, ...], weights: tuple[float, ...]) -> float | N
 def _sharpest(losses: tuple[Loss, ...], weights: tuple[float, ...]) -> float | None:
     """The curvatures add up where each is greatest at a perfect fit."""
     values = [claim(loss, "smoothness") for loss in losses]
-    if None in values or not of_residual(losses[0]):
+    if None in values or not claims(losses[0]).of_residual:
         return None
     if math.inf in values:
         return math.inf
@@ -190,7 +189,7 @@ def _sharpest(losses: tuple[Loss, ...], weights: tuple[float, ...]) -> float | N
 def _flattest(losses: tuple[Loss, ...], weights: tuple[float, ...]) -> float | None:
     """The curvatures add up where each is constant, or falls to 0 far out."""
     values = [claim(loss, "least_curvature") for loss in losses]
-    if not of_residual(losses[0]):
+    if not claims(losses[0]).of_residual:
         return 0.0 if all(value == 0 for value in values) else None
     dying = ("linear", "logarithmic", "constant")
     settles = [

@@ -1,0 +1,187 @@
+"""The register that finds a loss and its card by name, and what is known of a loss, bound or not.
+
+A loss is a plain function of one example; its card lies beside it and only records claims.
+"""
+
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+from ._card import LossCard, number
+from ._kinds import Task, VECTORS
+
+
+F = TypeVar("F", bound=Callable)
+Loss = Callable[..., jax.Array]
+
+_REGISTRY: dict[str, Callable] = {}
+_CARDS: dict[Callable, LossCard] = {}
+
+# Transforms -> the card of their result, from the transform's hyperparameters, the loss inside among them.
+_DERIVED: dict[Callable, Callable[..., LossCard]] = {}
+
+
+def register(card: LossCard) -> Callable[[F], F]:
+    """Decorator: put a loss and its card on the register, and return the loss itself, unwrapped."""
+
+    def put(fn: F) -> F:
+        name = fn.__name__
+        if name in _REGISTRY:
+            raise ValueError(f"A loss called {name!r} is already registered; choose another name.")
+        _REGISTRY[name], _CARDS[fn] = fn, dataclasses.replace(card, name=name)
+        return fn
+
+    return put
+
+
+def derive(build: Callable[..., LossCard]) -> Callable[[F], F]:
+    """Decorator of what a transform returns, bound: `build(**hyperparameters)` is its card."""
+
+    def put(fn: F) -> F:
+        _DERIVED[fn] = build
+        return fn
+
+    return put
+
+
+def parts(loss: Loss) -> list[Loss]:
+    """The losses inside a transformed loss; none in any other."""
+    if unbound(loss) not in _DERIVED:
+        return []
+    values = hyperparameters(loss).values()
+    return [part for value in values for part in (value if isinstance(value, tuple) else (value,)) if callable(part)]
+
+
+def names(task: Task | None = None) -> tuple[str, ...]:
+    """The names of the registered losses, those of one task if `task` is given, in the order of the catalogue."""
+    return tuple(name for name, fn in _REGISTRY.items() if task in (None, _CARDS[fn].task))
+
+
+def get(name: str) -> Loss:
+    """The registered loss called `name`; ValueError naming the nearest match if there is none."""
+    if name not in _REGISTRY:
+        raise ValueError(
+            f"There is no loss called {name!r}.{nearest(name, _REGISTRY)} lossopt.losses.names() lists them."
+        )
+    return _REGISTRY[name]
+
+
+def nearest(name: str, known: Any) -> str:
+    """`" Did you mean 'huber'?"`, or nothing where no known name is near."""
+    match = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f" Did you mean {match[0]!r}?" if match else ""
+
+
+def has_card(loss: Loss) -> bool:
+    """Whether claims about this loss, bound or not, are on the register, or follow from those about its parts."""
+    fn = unbound(loss)
+    if fn in _DERIVED:
+        return all(has_card(part) for part in parts(loss))
+    return fn in _CARDS
+
+
+def card(loss: Loss) -> LossCard:
+    """The card of a registered loss, its constants evaluated at the bound (or default) hyperparameters.
+
+    Raises:
+        ValueError: the loss has no card; `lossopt.check` measures one.
+    """
+    return claims(loss).at(hyperparameters(loss))
+
+
+def claim(loss: Loss, field: str) -> Any:
+    """One field of the card of a loss, evaluated at its hyperparameters; the others are not looked at."""
+    return claims(loss).claim(field, hyperparameters(loss))
+
+
+def claims(loss: Loss) -> LossCard:
+    """The card of a registered loss as written: what depends on hyperparameters is still a function of them.
+
+    Raises:
+        ValueError: the loss has no card.
+    """
+    fn = unbound(loss)
+    if fn in _DERIVED and has_card(loss):
+        return _DERIVED[fn](**{name: number(value) for name, value in hyperparameters(loss).items()})
+    if fn not in _CARDS:
+        raise ValueError(f"{label(loss)} has no card: lossopt.check(loss, task=...) measures its properties.")
+    return _CARDS[fn]
+
+
+def unbound(loss: Loss) -> Callable:
+    """The function whose hyperparameters `bind` or `functools.partial` fixed, else the loss itself."""
+    return getattr(loss, "func", loss)
+
+
+def label(loss: Loss) -> str:
+    """What a person calls the loss: the name of its function."""
+    fn = unbound(loss)
+    return getattr(fn, "__name__", repr(fn)).lstrip("_")
+
+
+def length(loss: Loss) -> int | None:
+    """How many numbers one prediction of a loss with a card holds; None where it is no vector, or of any length."""
+    kind, values = claims(loss).prediction, hyperparameters(loss)
+    if kind == "quantiles":
+        return len(values["levels"]) if "levels" in values else 2 * len(values["coverages"]) + 1
+    return VECTORS.get(kind)
+
+
+def hyperparameters(loss: Loss) -> dict[str, Any]:
+    """The keyword-only arguments of a loss with the values that it will use: those bound, else the defaults."""
+    parameters = inspect.signature(unbound(loss)).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+    return defaults | dict(getattr(loss, "keywords", {}))
+
+
+def bind(loss: Loss, **hyperparameters: Any) -> jax.tree_util.Partial:
+    """Fix hyperparameters of a loss.
+
+    The result is a pytree whose leaves are the values, so a jitted function that takes a
+    bound loss is compiled once for all values, and `vmap` runs over an array of them.
+
+    Raises:
+        TypeError: the loss has no such hyperparameter.
+        ValueError: a value lies outside its domain (registered losses; traced values are not checked).
+    """
+    fn = unbound(loss)
+    _check_names(fn, hyperparameters)
+    values = {name: _plain(value) for name, value in hyperparameters.items()}
+    bound = jax.tree_util.Partial(fn, *getattr(loss, "args", ()), **(dict(getattr(loss, "keywords", {})) | values))
+    check_hyperparameters(bound, values)
+    return bound
+
+
+def check_hyperparameters(loss: Loss, values: Mapping[str, Any]) -> None:
+    """Raise ValueError where a concrete value lies outside the domain on the card."""
+    if not has_card(loss):
+        return
+    for name, domain in claims(loss).hyperparameters.items():
+        value = values.get(name)
+        if value is None or any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+            continue
+        if not domain.contains(value):
+            raise ValueError(
+                f"{claims(loss).name} needs {name} in {domain}, but {name}={value}; choose a value inside."
+            )
+
+
+def _plain(value: Any) -> Any:
+    # A NumPy scalar is strongly typed and would turn float32 losses into float64; a Python number is not.
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_names(fn: Callable, given: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(fn).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    for name in given:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise TypeError(f"{fn.__name__} has no hyperparameter {name!r} (it has: {listed}).{nearest(name, known)}")
