@@ -67,7 +67,7 @@ def between_the_sides(error: Error, number: mpf, case: Case, dtype: Any) -> bool
     steps = np.eye(centre.size).reshape(-1, *centre.shape) * size
     sides = np.concatenate([centre + steps, centre - steps])
     targets = np.array([error.target] * len(sides))
-    found = [truth.orders[order][error.entry][0] for truth in _at(case, dtype, (sides, targets))]
+    found = [truth.exact.orders[order][error.entry] for truth in _at(case, dtype, (sides, targets))]
     low, high = min(found), max(found)
     margin = JUMP * max(abs(low), abs(high))
     return bool(high - low > margin and low - margin <= number <= high + margin)

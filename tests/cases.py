@@ -1,7 +1,9 @@
 """The one table of cases: every registered loss at several settings, its hyperparameters' limits included."""
 
+import dataclasses
+import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -10,13 +12,14 @@ from lossopt.losses.general_robust import GENERAL_95
 from lossopt.losses.regression import LOG_COSH_95, PSEUDO_HUBER_95
 
 
-class Case(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Case:
     """A registered loss and the hyperparameters bound in it."""
 
     name: str
     hyperparameters: dict[str, Any]
 
-    @property
+    @functools.cached_property
     def loss(self) -> losses.Loss:
         """The loss with everything bound, defaults too, so that all cases of one loss share a compilation."""
         fn = losses.get(self.name)
@@ -24,7 +27,7 @@ class Case(NamedTuple):
         arrays = {name: np.array(value) if isinstance(value, tuple) else value for name, value in given.items()}
         return losses.bind(fn, **arrays)
 
-    @property
+    @functools.cached_property
     def card(self) -> losses.LossCard:
         """The claims at these settings."""
         return losses.card(self.loss)

@@ -18,7 +18,10 @@ with install_import_hook("lossopt", "typecheck.checked"):
     from lossopt import analysis, asymptotics, cli, cost, properties, scale, solve, train  # noqa: F401
 
 # The files that take longest, so that they start first and both workers end together.
-LONGEST = ["test_losses.py", "test_experiments.py", "test_solve_reference.py", "test_properties.py"]
+LONGEST = [
+    "test_losses.py", "test_experiments.py", "test_properties.py", "test_solve.py", "test_solve_reference.py",
+    "test_asymptotics.py", "test_transforms.py",
+]  # fmt: skip
 
 
 SCIPY_MARKERS = (

@@ -4,6 +4,7 @@ The one place that says what error is allowed.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -45,9 +46,17 @@ class Orders(NamedTuple):
 @jax.jit
 def _everything(loss: Any, predictions: jax.Array, targets: jax.Array) -> tuple[jax.Array, ...]:
     def one(p: jax.Array, t: jax.Array) -> tuple[jax.Array, ...]:
-        value, reverse = jax.value_and_grad(loss)(p, t)
-        forward, slope = jax.jacfwd(loss), jax.grad(loss)
-        return value, reverse, forward(p, t), jax.jacfwd(slope)(p, t), jax.jacrev(forward)(p, t)
+        def reverse(p: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+            value, slope = jax.value_and_grad(loss)(p, t)
+            return slope, (value, slope)
+
+        def forward(p: jax.Array) -> tuple[jax.Array, jax.Array]:
+            slope = jax.jacfwd(loss)(p, t)
+            return slope, slope
+
+        curvature, (value, slope) = jax.jacfwd(reverse, has_aux=True)(p)
+        other_curvature, other_slope = jax.jacrev(forward, has_aux=True)(p)
+        return value, slope, other_slope, curvature, other_curvature
 
     return jax.vmap(one)(predictions, targets)
 
@@ -146,11 +155,11 @@ def _counts(card: losses.LossCard, sizes: np.ndarray, given: dict[str, Any]) -> 
 
 
 class Truth(NamedTuple):
-    """What is true at one point: for value, gradient and Hessian the entries, each with its sensitivity to rounding."""
+    """What is true at one point of a grid."""
 
     prediction: Any
     target: Any
-    orders: list[list[tuple[mpf, mpf]]]
+    exact: oracle.Exact
 
 
 class Error(NamedTuple):
@@ -170,23 +179,27 @@ Grid = tuple[np.ndarray, np.ndarray]
 
 def truths(case: Case, dtype: Any, grid: Grid | None = None) -> Iterator[Truth]:
     """A loss of one number at every point of a grid: the extreme one, unless another is given."""
-    given, card = settings(case, dtype), case.card
+    given = settings(case, dtype)
     for p, y in zip(*(part.tolist() for part in grid or points(case, dtype)), strict=True):
         if case.name in oracle.JETS:
             yield Truth(p, y, oracle.jets(case.name, p, y, given))
             continue
         truth = oracle.truth(case.name, p, y, given)
-        ends = _ends(case.name, p, y, given) if card.target == "unit" else []
-        ends += [_by_target(case.name, p, y, given)] if card.task == "count" else []
-        x = abs(p - y) if card.target == "real" else abs(p)
-        slack = [(x and x * abs(truth[order + 1])) + sum(abs(end[order]) for end in ends) for order in range(3)]
-        yield Truth(p, y, [[entry] for entry in zip(truth, slack, strict=False)])
+        sensitivity = functools.partial(_sensitivity, case, p, y, given, truth)
+        yield Truth(p, y, oracle.Exact([[entry] for entry in truth[:3]], sensitivity))
+
+
+def _sensitivity(case: Case, p: float, y: float, given: dict[str, Any], truth: list[mpf]) -> list[list[mpf]]:
+    ends = _ends(case.name, p, y, given) if case.card.target == "unit" else []
+    ends += [_by_target(case.name, p, y, given)] if case.card.task == "count" else []
+    x = abs(p - y) if case.card.target == "real" else abs(p)
+    return [[(x and x * abs(truth[order + 1])) + sum(abs(end[order]) for end in ends)] for order in range(3)]
 
 
 def errors(case: Case, dtype: Any) -> Iterator[Error]:
     """Every order of a loss of one number at every point of the grid, beside the truth."""
     found = everything(case.loss, *points(case, dtype))
-    return compared(found, truths(case, dtype), floor(case, dtype), dtype)
+    return compared(found, truths(case, dtype), floor(case, dtype), dtype, enough=RTOL[dtype])
 
 
 def floor(case: Case, dtype: Any) -> float:
@@ -194,18 +207,35 @@ def floor(case: Case, dtype: Any) -> float:
     return UNDERFLOW * float(np.finfo(dtype).tiny) * scale(case, dtype) ** 2
 
 
-def compared(found: Orders, expected: Iterable[Truth], floor: float, dtype: Any) -> Iterator[Error]:
-    """Every number found beside the truth; an order that was not computed is None."""
-    for i, (p, y, orders) in enumerate(expected):
+def compared(
+    found: Orders, expected: Iterable[Truth], floor: float, dtype: Any, enough: float = 0.0
+) -> Iterator[Error]:
+    """Every number found beside the truth; an order that was not computed is None.
+
+    An error of at most `enough` is not examined further: it is reported whole, as if the inputs were exact.
+    """
+    largest, ulps = float(np.finfo(dtype).max), CONDITIONING * float(np.finfo(dtype).eps)
+    for i, (p, y, exact) in enumerate(expected):
+        sensitivity = functools.cache(exact.sensitivity)
+        rounded = [[_two_floats(truth) for truth in entries] for entries in exact.orders]
         for name, order in zip(Orders._fields, (0, 1, 1, 2, 2), strict=True):
-            numbers, entries = getattr(found, name), orders[order]
+            numbers, entries = getattr(found, name), rounded[order]
             # Beside an infinite slope, a tangent of 0 in forward mode gives NaN: no rule of one entry can prevent it.
-            infinite = any(abs(truth) > np.finfo(dtype).max for truth, _ in entries)
-            if numbers is None or (infinite and order and name != "reverse" and len(orders[1]) > 1):
+            infinite = any(abs(truth) > largest for truth, _ in entries)
+            if numbers is None or (infinite and order and name != "reverse" and len(rounded[1]) > 1):
                 continue
-            for entry, (number, (truth, slack)) in enumerate(zip(numbers[i].ravel(), entries, strict=True)):
-                beyond = excess(number, truth, slack, floor, dtype)
-                yield Error(beyond, name, p, y, number, float(truth), entry)
+            for entry, (number, truth) in enumerate(zip(numbers[i].ravel().tolist(), entries, strict=True)):
+                beyond = excess(number, truth, floor, largest)
+                if beyond > enough and math.isfinite(number) and abs(truth[0]) <= largest:
+                    slack = ulps * float(sensitivity()[order][entry])
+                    beyond = excess(number, truth, slack + floor, largest)
+                yield Error(beyond, name, p, y, number, truth[0], entry)
+
+
+def _two_floats(x: mpf) -> tuple[float, float]:
+    """The number to 32 digits."""
+    high = float(x)
+    return (high, float(x - high)) if math.isfinite(high) else (high, 0.0)
 
 
 def _ends(name: str, p: float, y: float, given: dict[str, Any]) -> list[list[mpf]]:
@@ -224,15 +254,15 @@ def _by_target(name: str, p: float, y: float, given: dict[str, Any]) -> list[mpf
         return [(there - here) / step for here, there in pair]
 
 
-def excess(found: float, truth: mpf, slack: mpf, floor: float, dtype: Any) -> float:
-    """The relative error beyond the conditioning of the inputs and what underflows; inf for NaN or a wrong infinity."""
-    info = np.finfo(dtype)
-    if abs(truth) > info.max:
-        return 0.0 if found == np.copysign(np.inf, float(truth)) else np.inf
-    if not np.isfinite(found):
-        return np.inf
-    beyond = abs(mpf(found) - truth) - CONDITIONING * float(info.eps) * slack - floor
-    return 0.0 if beyond <= 0 else float(beyond / abs(truth)) if truth != 0 else np.inf
+def excess(found: float, truth: tuple[float, float], allowed: float, largest: float) -> float:
+    """The relative error beyond an error that is allowed; inf for NaN or a wrong infinity."""
+    high, low = truth
+    if abs(high) > largest:
+        return 0.0 if found == math.copysign(math.inf, high) else math.inf
+    if not math.isfinite(found):
+        return math.inf
+    beyond = abs((found - high) - low) - allowed
+    return 0.0 if beyond <= 0 else beyond / abs(high) if high != 0 else math.inf
 
 
 def vector_points(card: losses.LossCard, dtype: Any) -> tuple[np.ndarray, np.ndarray]:

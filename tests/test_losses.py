@@ -6,7 +6,7 @@ import numerics
 import numpy as np
 import oracle
 import pytest
-from cases import CASES, of
+from cases import Case, CASES, of
 from hypothesis import given, strategies as st
 
 import lossopt as lo
@@ -63,7 +63,7 @@ def test_what_is_left_at_its_default_changes_nothing(case):
     # A bound number is traced and a default is not: two programmes.
     predictions, targets = _points(case, SINGLE)
     plain = _first_order(jax.tree_util.Partial(losses.get(case.name)), predictions, targets)
-    bound = numerics.everything(case._replace(hyperparameters={}).loss, predictions, targets)
+    bound = numerics.everything(Case(case.name, {}).loss, predictions, targets)
     for left, right in zip(plain, bound, strict=False):
         np.testing.assert_allclose(left, right, rtol=1e-6, atol=1e-6)
 

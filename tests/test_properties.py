@@ -24,16 +24,23 @@ def claimed(warning, card):
 
 
 DEFAULTS = {name: Case(name, {}) for name in losses.names()}
-CALLED = {str(case): case for case in [*CASES, *DEFAULTS.values()]}
+
+
+def settings(case):
+    """The loss with every hyperparameter, so that a default and its value are one."""
+    return case.name, str(losses.hyperparameters(case.loss))
+
+
+CALLED = {settings(case): case for case in [*CASES, *DEFAULTS.values()]}
 
 
 def measurement(case):
-    return _measurement(str(case))
+    return _measurement(settings(case))
 
 
 @functools.cache
-def _measurement(name):
-    loss = CALLED[name].loss
+def _measurement(called):
+    loss = CALLED[called].loss
     return _check.measure(loss, _subject.subject(loss, None, None, None, 3))
 
 

@@ -110,7 +110,7 @@ DERIVED = [
 COUNTS = {"scaled": 11, "asymmetric": 10, "clipped": 7, "smoothed": 9, "mixture": 5, "label_smoothed": 3}
 
 
-@pytest.mark.parametrize("loss", DERIVED, ids=lambda loss: lo.card(loss).name)
+@pytest.mark.parametrize("loss", DERIVED, ids=lambda loss: losses.claims(loss).name)
 def test_every_claim_of_a_derived_card_is_measured(loss):
     report = lo.check(loss)
     assert report.agrees, report

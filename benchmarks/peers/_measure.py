@@ -111,8 +111,13 @@ def _defined(version: Version, case: Case, prediction: Any, target: Any) -> bool
 
 def _in_their_convention(truth: Truth, version: Version, factor: mpf, given: Settings) -> Truth:
     constant = version.constant(truth.target, given)
-    shifted = [[(value - constant, slack) for value, slack in truth.orders[0]], *truth.orders[1:]]
-    return truth._replace(orders=[[(value / factor, slack / factor) for value, slack in order] for order in shifted])
+    scaled = lambda orders: [[entry / factor for entry in order] for order in orders]  # noqa: E731
+    values, *others = truth.exact.orders
+    exact = truth.exact._replace(
+        orders=scaled([[value - constant for value in values], *others]),
+        sensitivity=lambda: scaled(truth.exact.sensitivity()),
+    )
+    return truth._replace(exact=exact)
 
 
 def measured(version: Version, dtype: Any, settings_of: Version | None = None) -> Errors:

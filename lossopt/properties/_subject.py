@@ -20,7 +20,7 @@ DEFAULTS = {
     "count": ("log mean", "non-negative"),
     "distribution": ("location and log scale", "real"),
 }
-_BLOCK = {1: 4096, 2: 1024}
+_BLOCK = {1: 256, 2: 256}
 
 
 class Subject(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
+from ._exact import Exact as Exact
 from ._taylor import digits, Taylor
 from .binary import BINARY
 from .counts import COUNTS

@@ -9,9 +9,9 @@ from typing import Any
 
 from mpmath import mp, mpf
 
+from ._exact import Exact
 
-# Entries of an order, each with its sensitivity: the sum over the inputs of |x df/dx|.
-Entries = list[tuple[mpf, mpf]]
+
 _STEP = mpf(10) ** -25
 
 
@@ -148,8 +148,8 @@ def total(terms: Sequence[Jet]) -> Jet:
 
 def jet_truth(
     formula: Callable[[list[Jet], Any], Jet], prediction: Sequence[float], target: Any, digits: int = 120
-) -> list[Entries]:
-    """Value, gradient and Hessian at a vector of floats, each entry with its sensitivity to their rounding.
+) -> Exact:
+    """Value, gradient and Hessian at a vector of floats, with their sensitivity to its rounding.
 
     `target` is one number or a vector of them, real or an integer label. The sensitivity to an input comes from two
     points beside it, so that a kink at the point itself does not count. `digits` must know 1 + exp(-|x|) for the
@@ -165,11 +165,16 @@ def jet_truth(
             return formula(variables(at[:k]), at[k] if scalar else at[k:]).orders()
 
         truth = orders(inputs)
-        moved = [_moves(orders, inputs, i) for i, x in enumerate(inputs) if not isinstance(x, int) and x != 0]
-        return [
-            [(+entry, mp.fsum(move[order][j] for move in moved)) for j, entry in enumerate(entries)]
-            for order, entries in enumerate(truth)
-        ]
+
+    def sensitivity() -> list[list[mpf]]:
+        with mp.workdps(digits):
+            moved = [_moves(orders, inputs, i) for i, x in enumerate(inputs) if not isinstance(x, int) and x != 0]
+            return [
+                [mp.fsum(move[order][j] for move in moved) for j in range(len(entries))]
+                for order, entries in enumerate(truth)
+            ]
+
+    return Exact(truth, sensitivity)
 
 
 def _moves(orders: Callable[[list[Any]], list[list[mpf]]], inputs: list[Any], i: int) -> list[list[mpf]]:

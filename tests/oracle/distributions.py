@@ -6,7 +6,8 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from ._jet import Entries, exp, Jet, jet_truth, log1p, normal_cdf, total
+from ._exact import Exact
+from ._jet import exp, Jet, jet_truth, log1p, normal_cdf, total
 
 
 def _size(r: Jet) -> Jet:
@@ -102,8 +103,8 @@ ENDS: dict[str, Callable[..., Jet]] = {"interval_score": _interval, "weighted_in
 DISTRIBUTIONS = (*LOCATED, *ENDS)
 
 
-def distribution_truth(name: str, prediction: list[float], target: float, given: dict[str, Any]) -> list[Entries]:
-    """Value, gradient and Hessian, each entry with its sensitivity to rounding."""
+def distribution_truth(name: str, prediction: list[float], target: float, given: dict[str, Any]) -> Exact:
+    """Value, gradient and Hessian."""
     decades = [abs(math.log10(abs(x))) for x in [*prediction, target] if x != 0]
     digits = 60 + int(2.2 * max(decades, default=0))
     if name in LOCATED:

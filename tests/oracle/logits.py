@@ -5,7 +5,8 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from ._jet import Entries, exp, expm1, Jet, log, log1p, softplus, total, variables
+from ._exact import Exact
+from ._jet import exp, expm1, Jet, log, log1p, softplus, total, variables
 
 
 Logits = list[Jet]
@@ -110,8 +111,8 @@ LOGITS: dict[str, Callable[..., Jet]] = {
 }
 
 
-def logits_truth(name: str, prediction: Sequence[float], target: Any, given: dict[str, Any]) -> list[Entries]:
-    """Value, gradient and Hessian of a loss in LOGITS, each entry with its sensitivity.
+def logits_truth(name: str, prediction: Sequence[float], target: Any, given: dict[str, Any]) -> Exact:
+    """Value, gradient and Hessian of a loss in LOGITS.
 
     Only differences of logits count (where the sign of a logit counts, the logit itself), each of them rounded, and its
     exponential rounded ROUNDINGS times. A masked class is exact; a label is, a vector of probabilities is not.
@@ -125,20 +126,23 @@ def logits_truth(name: str, prediction: Sequence[float], target: Any, given: dic
             return LOGITS[name](variables(z), y, **given).orders()
 
         truth = orders(z, y)
-        sizes = [(x, _rates(orders(_moved(z, i), y), truth)) for i, x in enumerate(z) if mpf(prediction[i]) > -mp.inf]
-        shares = [] if isinstance(y, int) else [(q, _rates(orders(z, _moved(y, i)), truth)) for i, q in enumerate(y)]
-        found = [
-            [
-                (
-                    entry,
+
+    def sensitivity() -> list[list[mpf]]:
+        with mp.workdps(400):
+            free = [i for i, x in enumerate(prediction) if x > -mp.inf]
+            sizes = [(z[i], _rates(orders(_moved(z, i), y), truth)) for i in free]
+            soft = [] if isinstance(y, int) else [i for i, q in enumerate(y) if q != 0]
+            shares = [(y[i], _rates(orders(z, _moved(y, i)), truth)) for i in soft]
+            return [
+                [
                     mp.fsum((abs(x) + ROUNDINGS[order]) * rates[order][j] for x, rates in sizes)
-                    + mp.fsum(q * rates[order][j] for q, rates in shares if q != 0),
-                )
-                for j, entry in enumerate(entries)
+                    + mp.fsum(q * rates[order][j] for q, rates in shares)
+                    for j in range(len(entries))
+                ]
+                for order, entries in enumerate(truth)
             ]
-            for order, entries in enumerate(truth)
-        ]
-        return [[(mp.inf if v > 1e7 else v, s) for v, s in found[0]], *found[1:]]
+
+    return Exact([[mp.inf if value > 1e7 else value for value in truth[0]], *truth[1:]], sensitivity)
 
 
 def _moved(x: list[mpf], i: int) -> list[mpf]:

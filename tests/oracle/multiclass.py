@@ -1,14 +1,15 @@
-"""Losses of vectors, in closed form: for each order the entries, each with its sensitivity to rounded inputs."""
+"""Losses of vectors, in closed form, sensitivities to rounded inputs included."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from mpmath import mp, mpf
 
+from ._exact import Exact
 from ._taylor import exponential
 
 
-def softmax_truth(logits: Sequence[float], label: Any, given: dict[str, Any]) -> list[list[tuple[mpf, mpf]]]:
+def softmax_truth(logits: Sequence[float], label: Any, given: dict[str, Any]) -> Exact:
     """Value, gradient and Hessian of the softmax losses against an integer or a vector of probabilities."""
     with mp.workdps(400):
         weight, q = _soft_label(len(logits), label, given)
@@ -31,7 +32,12 @@ def softmax_truth(logits: Sequence[float], label: Any, given: dict[str, Any]) ->
             for i in range(len(z))
             for j in range(len(z))
         ]
-        return [[(weight * t, weight * s) for t, s in order] for order in ([(value, sensitivity)], slope, hessian)]
+        return _paired([[(weight * t, weight * s) for t, s in o] for o in ([(value, sensitivity)], slope, hessian)])
+
+
+def _paired(orders: list[list[tuple[mpf, mpf]]]) -> Exact:
+    truth, sensitivity = ([[pair[part] for pair in order] for order in orders] for part in (0, 1))
+    return Exact(truth, lambda: sensitivity)
 
 
 def _soft_label(classes: int, label: Any, given: dict[str, Any]) -> tuple[mpf, list[mpf]]:
@@ -43,13 +49,13 @@ def _soft_label(classes: int, label: Any, given: dict[str, Any]) -> tuple[mpf, l
     ]
 
 
-def shares_truth(p: Sequence[float], y: Sequence[float], given: dict[str, Any]) -> list[list[tuple[mpf, mpf]]]:
+def shares_truth(p: Sequence[float], y: Sequence[float], given: dict[str, Any]) -> Exact:
     """Cross-entropy of a vector of probabilities, entry by entry; an entry with y = 0 takes no part."""
     with mp.workdps(60):
         terms = [_entry(mpf(a), mpf(b)) for a, b in zip(p, y, strict=True)]
         hessian = [terms[i][2] if i == j else mpf(0) for i in range(len(p)) for j in range(len(p))]
         orders = [[mp.fsum(term[0] for term in terms)], [term[1] for term in terms], hessian]
-        return [[(truth, abs(truth) if not mp.isinf(truth) else mpf(0)) for truth in order] for order in orders]
+        return Exact(orders, lambda: [[abs(x) if not mp.isinf(x) else mpf(0) for x in order] for order in orders])
 
 
 def _entry(p: mpf, y: mpf) -> list[mpf]:

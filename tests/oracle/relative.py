@@ -5,7 +5,8 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from ._jet import Entries, Jet, jet_truth, log1p, sqrt, total
+from ._exact import Exact
+from ._jet import Jet, jet_truth, log1p, sqrt, total
 
 
 def _squared_log(prediction: list[Jet], y: mpf) -> Jet:
@@ -55,8 +56,8 @@ JETS: dict[str, Callable[..., Jet]] = {
 }
 
 
-def jets(name: str, prediction: Any, target: Any, given: dict[str, Any]) -> list[Entries]:
-    """Value, gradient and Hessian of a loss in JETS, each entry with its sensitivity."""
+def jets(name: str, prediction: Any, target: Any, given: dict[str, Any]) -> Exact:
+    """Value, gradient and Hessian of a loss in JETS."""
     point = prediction if isinstance(prediction, list) else [prediction]
     sizes = [abs(x) for x in [*point, *(target if isinstance(target, list) else [target])] if x != 0] or [1.0]
     # Enough that a sum or difference still knows its smaller part, and its square.
