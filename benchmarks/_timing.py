@@ -1,5 +1,6 @@
 """Timing two or more functions side by side: interleaved in one process, after warm-up, as ratios of medians."""
 
+import math
 import random
 import statistics
 import time
@@ -9,16 +10,26 @@ from typing import Any
 import jax
 
 
+# A turn lasts at least this long: one call of a fraction of a millisecond says more about the machine's memory manager.
+LEAST = 5e-3
+
+
 def seconds(functions: Mapping[str, Callable[[], Any]], *, repeats: int = 30) -> dict[str, float]:
     """The median wall time of each function. They take turns, so that a machine that drifts drifts for all."""
     for function in functions.values():
         jax.block_until_ready(function())
+    calls = {name: math.ceil(LEAST / _once(function, 1)) for name, function in functions.items()}
     times: dict[str, list[float]] = {name: [] for name in functions}
     turns = list(functions.items())
     for turn in range(repeats):
         # Whoever follows finds other things in the cache: the order changes from turn to turn.
         for name, function in random.Random(turn).sample(turns, len(turns)):
-            start = time.perf_counter()
-            jax.block_until_ready(function())
-            times[name].append(time.perf_counter() - start)
+            times[name].append(_once(function, calls[name]))
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _once(function: Callable[[], Any], calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        jax.block_until_ready(function())
+    return (time.perf_counter() - start) / calls

@@ -101,7 +101,7 @@ def counted(prediction: ArrayLike, target: ArrayLike, zero: bool = True) -> tupl
 
 def known(logits: Array, legal: Array) -> Array:
     """`legal`, or NaN where a logit is NaN: for losses that choose between logits, and could pass it over."""
-    return jnp.where(jnp.any(jnp.isnan(logits)), jnp.nan, legal)
+    return jnp.where(jnp.isnan(jnp.max(logits)), jnp.nan, legal)
 
 
 def known_zero(value: ArrayLike) -> bool:

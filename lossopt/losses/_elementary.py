@@ -185,3 +185,13 @@ def power_growth(x: Array, rate: Array) -> Array:
     near = jnp.abs(product) < 1
     ratio = relative_expm1(jnp.where(near, product, 0.0))
     return jnp.where(near, x * ratio, jnp.expm1(product) / jnp.where(near, 1.0, rate))
+
+
+def sums(*terms: Array) -> tuple[Array, ...]:
+    """The sum of each vector, in one pass: XLA's CPU compiler would repeat a separate sum for every entry."""
+
+    def add(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Array, ...]:
+        return tuple(a + b for a, b in zip(left, right, strict=True))
+
+    zeros = (jnp.zeros((), terms[0].dtype),) * len(terms)
+    return tuple(jax.lax.reduce(terms, zeros, add, (0,)))

@@ -12,7 +12,7 @@ from jax import Array
 from jax.custom_derivatives import SymbolicZero
 
 from ._arguments import non_negative, times
-from ._elementary import differentiated_by, excess
+from ._elementary import differentiated_by, excess, sums
 
 
 def with_gradient(gradient: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
@@ -40,16 +40,6 @@ def with_gradient(gradient: Callable[..., Array]) -> Callable[[Callable[..., Arr
     return wrap
 
 
-def _sums(*terms: Array) -> tuple[Array, ...]:
-    """The sum of each vector, in one pass: XLA's CPU compiler would repeat a separate sum for every entry."""
-
-    def add(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Array, ...]:
-        return tuple(a + b for a, b in zip(left, right, strict=True))
-
-    zeros = (jnp.zeros((), terms[0].dtype),) * len(terms)
-    return tuple(jax.lax.reduce(terms, zeros, add, (0,)))
-
-
 def normalised(logits: Array) -> tuple[Array, Array]:
     """z - M and log1p(R), with M the largest logit and R the sum of exp(z_j - M) over the others.
 
@@ -59,7 +49,7 @@ def normalised(logits: Array) -> tuple[Array, Array]:
     shifted = logits - jnp.max(logits)
     zero, one = jnp.zeros((), logits.dtype), jnp.ones((), logits.dtype)
     largest = shifted == 0
-    others, count = _sums(jnp.where(largest, zero, jnp.exp(shifted)), jnp.where(largest, one, zero))
+    others, count = sums(jnp.where(largest, zero, jnp.exp(shifted)), jnp.where(largest, one, zero))
     return shifted, jnp.log1p(others + (count - 1))
 
 
@@ -92,7 +82,7 @@ def error_of(logits: Array, y: Array) -> Array:
     """
     weights = jnp.exp(logits - jnp.max(logits))
     largest = weights == 1
-    others, total, mass = _sums(jnp.where(largest, jnp.zeros_like(weights), weights), weights, non_negative(y))
+    others, total, mass = sums(jnp.where(largest, jnp.zeros_like(weights), weights), weights, non_negative(y))
     rest = jnp.where(total - others > 1.5, total - 1, others)
     scale = mass / (1 + rest)
     return jnp.where(largest, (mass - y) - scale * rest, scale * weights - y)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from ._arguments import like, Scalar, times, unit
+from ._arguments import floats, like, Scalar, times, unit
 from ._card import LossCard
 from ._elementary import softplus
 from ._kinds import POSITIVE_FINITE, UNIT
@@ -37,11 +37,11 @@ def binary_cross_entropy(prediction: Scalar, target: Scalar) -> Float[Array, ""]
 
     Source: Good (1952), Journal of the Royal Statistical Society B 14, section 8.
     """
-    p, y = unit(prediction, target)
-    # A factor, and not a choice, so that the slope is NaN as well.
-    p = p * jnp.where((p < 0) | (p > 1), jnp.nan, 1.0)
+    p, y = floats(prediction, target)
+    # Anything illegal spoils the target, and through it the slope as well as the value.
+    y = jnp.where((jnp.minimum(p, y) >= 0) & (jnp.maximum(p, y) <= 1), y, jnp.nan)
     yes, no = jnp.where(y == 0, 1.0, p), jnp.where(y == 1, 0.0, p)
-    return -times(y, jnp.log(yes)) - times(1 - y, jnp.log1p(-no))
+    return -(y * jnp.log(yes) + (1 - y) * jnp.log1p(-no))
 
 
 def _plain(positive_weight: float, label_smoothing: float) -> bool:

@@ -12,14 +12,15 @@ from jaxtyping import Float
 
 from ._arguments import floats, Vector
 from ._card import LossCard
+from ._elementary import sums
 from ._register import register
 
 
 class _Pair(NamedTuple):
     """Both vectors over their largest entries, their squared lengths then, and what was divided out of the first.
 
-    The first is 0 where it is `nowhere`, and then of squared length 1. `pivot` is the place of its largest entry,
-    which is 1 or -1 now, and `level` that entry times the second's in the same place.
+    The first is 0 where it is `nowhere`, and then of squared length 1. `across` is the second less the multiple of the
+    first that leaves 0 where the first is largest, and `along` the product of the first with that.
     """
 
     a: Array
@@ -27,33 +28,22 @@ class _Pair(NamedTuple):
     a_square: Array
     b_square: Array
     size: Array
-    pivot: Array
-    level: Array
+    across: Array
+    along: Array
     nowhere: Array
 
 
 def _pair(prediction: Array, target: Array) -> _Pair:
-    # Two passes over each row: separate sums would each be one, and cost more than all of the arithmetic.
-    zero, place = jnp.zeros((), prediction.dtype), jax.lax.iota(jnp.int32, prediction.size)
-    largest, first, leader, beside, other = jax.lax.reduce(
-        (jnp.abs(prediction), place, prediction, target, jnp.abs(target)),
-        (zero - 1, jnp.int32(-1), zero, zero, zero),
-        _larger,
-        (0,),
-    )
-    nowhere = largest == 0
-    size = jnp.where(nowhere, 1.0, largest)
+    first, other = jnp.argmax(jnp.abs(prediction)), jnp.max(jnp.abs(target))
+    leader = prediction[first]
+    nowhere = leader == 0
+    size = jnp.where(nowhere, 1.0, jnp.abs(leader))
     a, b = prediction / size, target / other
-    squares = jax.lax.reduce((a * a, b * b), (zero, zero), lambda x, y: (x[0] + y[0], x[1] + y[1]), (0,))
-    pivot = (place == first) & ~nowhere
-    level = jnp.sign(leader) * (beside / other)
-    return _Pair(a, b, jnp.where(nowhere, 1.0, squares[0]), squares[1], size, pivot, level, nowhere)
-
-
-def _larger(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Of (size, place, entry, other entry, other size) those of the larger size, and the larger other size."""
-    kept = (jnp.where(left[0] >= right[0], x, y) for x, y in zip(left[:4], right[:4], strict=True))
-    return (*kept, jnp.maximum(left[4], right[4]))
+    pivot = (jnp.arange(prediction.size) == first) & ~nowhere
+    level = jnp.sign(leader) * (target[first] / other)
+    across = jnp.where(pivot, 0.0, b - a * level)
+    a_square, b_square, along = sums(a * a, b * b, a * across)
+    return _Pair(a, b, jnp.where(nowhere, 1.0, a_square), b_square, size, across, along, nowhere)
 
 
 @jax.custom_jvp
@@ -84,8 +74,7 @@ def _asked(tangent: Any) -> bool:
 def _turn(prediction: Array, target: Array) -> Array:
     """The slope: minus the part of the target's direction across the prediction, over the prediction's length."""
     at = _pair(prediction, target)
-    across = jnp.where(at.pivot, 0.0, at.b - at.a * at.level)
-    across = across - at.a * (jnp.sum(at.a * across) / at.a_square)
+    across = at.across - at.a * (at.along / at.a_square)
     return -across / jnp.sqrt(at.a_square * at.b_square) / at.size
 
 

@@ -80,29 +80,35 @@ def focal(
     Source: Lin et al. (2017), ICCV, equations (4) and (5).
     """
     s, y = unit(prediction, target)
-    gamma = like(gamma, s)
     weight = 1.0 if alpha is None else like(alpha, s)
     other = 1.0 if alpha is None else 1 - weight
-    return times(weight * y, _focal_margin(s, gamma)) + times(other * (1 - y), _focal_margin(-s, gamma))
+    of_margin, gamma = _of_margin(_power(gamma)), like(gamma, s)
+    return times(weight * y, of_margin(s, gamma)) + times(other * (1 - y), of_margin(-s, gamma))
 
 
-def _fading(m: Array, gamma: Array) -> Array:
-    """(1 - p)**gamma for p = sigmoid(m)."""
-    return jnp.exp(-times(gamma, softplus(m)))
+def _power(gamma: ArrayLike) -> int | None:
+    """Gamma, where it is known to be a small whole number."""
+    return int(gamma) if isinstance(gamma, (int, float)) and gamma in (1, 2, 3, 4) else None
 
 
-def _focal_curvature(m: Array, gamma: Array) -> Array:
-    p, q = sigmoid(m), sigmoid(-m)
-    cost = times(p, softplus(-m))
-    return _fading(m, gamma) * (gamma * cost * (gamma * p - q) + (2 * gamma + 1) * p * q)
+@functools.cache
+def _of_margin(power: int | None) -> Callable[[Array, Array], Array]:
+    """(1 - p)**gamma (-log p) for p = sigmoid(m), of (m, gamma): by multiplication where gamma is a known power."""
 
+    def fading(m: Array, gamma: Array) -> Array:
+        return jnp.exp(-times(gamma, softplus(m))) if power is None else sigmoid(-m) ** power
 
-@differentiated_by(_focal_curvature)
-def _focal_slope(m: Array, gamma: Array) -> Array:
-    return -_fading(m, gamma) * (gamma * times(sigmoid(m), softplus(-m)) + sigmoid(-m))
+    def curvature(m: Array, gamma: Array) -> Array:
+        p, q = sigmoid(m), sigmoid(-m)
+        cost = times(p, softplus(-m))
+        return fading(m, gamma) * (gamma * cost * (gamma * p - q) + (2 * gamma + 1) * p * q)
 
+    @differentiated_by(curvature)
+    def slope(m: Array, gamma: Array) -> Array:
+        return -fading(m, gamma) * (gamma * times(sigmoid(m), softplus(-m)) + sigmoid(-m))
 
-@differentiated_by(_focal_slope)
-def _focal_margin(m: Array, gamma: Array) -> Array:
-    """(1 - p)**gamma (-log p) for p = sigmoid(m)."""
-    return _fading(m, gamma) * softplus(-m)
+    @differentiated_by(slope)
+    def loss(m: Array, gamma: Array) -> Array:
+        return fading(m, gamma) * softplus(-m)
+
+    return loss

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from ._arguments import like, margin, Scalar
 from ._card import LossCard
+from ._elementary import differentiated_by
 from ._kinds import POSITIVE_FINITE
 from ._register import register
 
@@ -72,6 +73,16 @@ def squared_hinge(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
     return short * short
 
 
+def _bend(m: Array, width: Array) -> Array:
+    return jnp.where((m >= 1 - width) & (m < 1), 1 / width, 0.0)
+
+
+@differentiated_by(_bend)
+def _pull(m: Array, width: Array) -> Array:
+    return -jnp.clip((1 - m) / width, 0.0, 1.0)
+
+
+@differentiated_by(_pull)
 def _smoothed(m: Array, width: Array) -> Array:
     """The hinge with its corner made a parabola over [1 - width, 1]."""
     # One part for the parabola and one for the line, so that neither sees a number at which it would overflow.

@@ -13,6 +13,7 @@ from ._arguments import known, label, Scalar, Vector
 from ._card import LossCard
 from ._elementary import softplus
 from ._register import register
+from ._softmax import with_gradient
 
 
 @register(
@@ -48,28 +49,29 @@ def one_versus_rest(prediction: Vector, target: Scalar) -> Float[Array, ""]:
     return legal * jnp.sum(softplus(jnp.where(y == 1, -z, z)))
 
 
-def _scores(prediction: Vector, target: Scalar) -> tuple[Array, Array]:
-    """The scores, all NaN if one is or the label is illegal, and the label as a one-hot vector."""
-    z, y, legal = label(prediction, target)
-    # A factor, so that every entry of the slope is NaN as well, those that a choice leaves out included.
-    return z * known(z, legal), y
+# The gradients of these losses are made of whole numbers, written down below: reverse mode would sum floats over every
+# row to find them, several times, which on a CPU costs as much as five copies of the batch.
 
 
-def _gaps(z: Array, y: Array) -> Array:
-    """How far each rival lies above the labelled class: -inf for the class itself and for what is masked."""
-    none = (y == 1) | (z == -jnp.inf)
-    return jnp.where(none, -jnp.inf, z - jnp.sum(jnp.where(y == 1, z, 0.0)))
+def _scores(prediction: Vector, target: Scalar) -> tuple[Array, Array, Array]:
+    """The scores, the label, and 1; NaN instead of 1 where a score is NaN or the label illegal."""
+    z, _, legal = label(prediction, target)
+    return z, jnp.asarray(target), known(z, legal)
 
 
-def _largest(z: Array, y: Array) -> Array:
-    """The largest gap; of equals the first, so that no slope is shared out."""
-    strongest = jnp.argmax(jnp.where(y == 1, -jnp.inf, z))
-    return jnp.sum(jnp.where(jnp.arange(z.size) == strongest, _gaps(z, y), 0.0))
+def _lead(z: Array, y: Array) -> tuple[Array, Array]:
+    """How far the strongest rival lies above the labelled class, and its place: of equals the first."""
+    strongest = jnp.argmax(jnp.where(jnp.arange(z.size, dtype=y.dtype) == y, -jnp.inf, z))
+    top = z[strongest]
+    # Where all rivals are masked, the place is no rival's.
+    alone = (top == -jnp.inf) | (strongest.astype(y.dtype) == y)
+    return jnp.where(alone, -jnp.inf, top - z[y]), strongest
 
 
-def _positive(x: Array) -> Array:
-    """max(0, x), with slope 0 at 0."""
-    return jnp.where(x <= 0, 0.0, x)
+def _pulls(z: Array, y: Array, strongest: Array) -> Array:
+    """1 for the strongest rival, -1 for the labelled class."""
+    place = jnp.arange(z.size, dtype=y.dtype)
+    return (place == strongest.astype(y.dtype)).astype(z.dtype) - (place == y).astype(z.dtype)
 
 
 @register(
@@ -101,8 +103,17 @@ def crammer_singer(prediction: Vector, target: Scalar) -> Float[Array, ""]:
 
     Source: Crammer and Singer (2001), Journal of Machine Learning Research 2.
     """
-    z, y = _scores(prediction, target)
-    return _positive(1 + _largest(z, y))
+    return _crammer_singer(*_scores(prediction, target))
+
+
+def _crammer_singer_gradient(z: Array, y: Array, legal: Array) -> Array:
+    lead, strongest = _lead(z, y)
+    return legal * jnp.where(1 + lead <= 0, 0.0, _pulls(z, y, strongest))
+
+
+@with_gradient(_crammer_singer_gradient)
+def _crammer_singer(z: Array, y: Array, legal: Array) -> Array:
+    return legal * jnp.maximum(0.0, 1 + _lead(z, y)[0])
 
 
 @register(
@@ -132,8 +143,25 @@ def weston_watkins(prediction: Vector, target: Scalar) -> Float[Array, ""]:
 
     Source: Weston and Watkins (1999), European Symposium on Artificial Neural Networks.
     """
-    z, y = _scores(prediction, target)
-    return jnp.sum(_positive(1 + _gaps(z, y)))
+    return _weston_watkins(*_scores(prediction, target))
+
+
+def _shortfalls(z: Array, y: Array) -> Array:
+    """How far each rival is from trailing the labelled class by 1: at most 0 if it does, or takes no part."""
+    none = (jnp.arange(z.size, dtype=y.dtype) == y) | (z == -jnp.inf)
+    return jnp.where(none, -jnp.inf, 1 + (z - z[y]))
+
+
+def _weston_watkins_gradient(z: Array, y: Array, legal: Array) -> Array:
+    near = _shortfalls(z, y) > 0
+    count = jnp.sum(near, dtype=jnp.int32).astype(z.dtype)
+    labelled = jnp.arange(z.size, dtype=y.dtype) == y
+    return legal * jnp.where(labelled, -count, near.astype(z.dtype))
+
+
+@with_gradient(_weston_watkins_gradient)
+def _weston_watkins(z: Array, y: Array, legal: Array) -> Array:
+    return legal * jnp.sum(jnp.maximum(0.0, _shortfalls(z, y)))
 
 
 @register(
@@ -164,6 +192,14 @@ def multiclass_perceptron(prediction: Vector, target: Scalar) -> Float[Array, ""
 
     Source: Crammer and Singer (2003), Journal of Machine Learning Research 3; the rule itself Rosenblatt (1958).
     """
-    z, y = _scores(prediction, target)
-    lead = _largest(z, y)
-    return jnp.where(lead < 0, 0.0, lead)
+    return _perceptron(*_scores(prediction, target))
+
+
+def _perceptron_gradient(z: Array, y: Array, legal: Array) -> Array:
+    lead, strongest = _lead(z, y)
+    return legal * jnp.where(lead < 0, 0.0, _pulls(z, y, strongest))
+
+
+@with_gradient(_perceptron_gradient)
+def _perceptron(z: Array, y: Array, legal: Array) -> Array:
+    return legal * jnp.maximum(0.0, _lead(z, y)[0])

@@ -153,11 +153,11 @@ def huber(prediction: Scalar, target: Scalar, *, delta: ArrayLike = 1.0) -> Floa
     Source: Huber (1964), Annals of Mathematical Statistics 35, equation (4.2).
     """
     r = residual(prediction, target)
-    size, delta = jnp.abs(r), like(delta, r)
-    outside = size > delta
-    bowl = jnp.where(outside, 0.0, r)
-    force, cone = jnp.where(outside, delta, 0.0), jnp.where(outside, size, 0.0)
-    return 0.5 * bowl * bowl + force * (cone - 0.5 * force)
+    delta = like(delta, r)
+    outside = jnp.abs(r) > delta
+    bowl, cone = jnp.where(outside, 0.0, r), jnp.where(outside, r, 0.0)
+    force = jnp.where(outside, jnp.sign(r) * delta, 0.0)
+    return 0.5 * bowl**2 + force * (cone - 0.5 * force)
 
 
 @register(

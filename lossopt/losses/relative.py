@@ -17,14 +17,13 @@ from ._register import register
 def _log_ratio(prediction: Array, target: Array) -> Array:
     """log((1 + prediction) / (1 + target)), as the log1p of a number that is not negative, which keeps its digits."""
     size, least = jnp.abs(prediction - target), jnp.minimum(prediction, target)
-    return sided(prediction - target, -1.0, 1.0) * jnp.log1p(size / (1 + least))
+    return jnp.sign(prediction - target) * jnp.log1p(size / (1 + least))
 
 
 def _squared_log_slope(prediction: Array, target: Array) -> Array:
     # At infinity the ratio is infinite and its slope 0; the product tends to 0.
-    far = prediction == jnp.inf
-    prediction = jnp.where(far, 0.0, prediction)
-    return jnp.where(far, 0.0, 2 * _log_ratio(prediction, target) / (1 + prediction))
+    prediction = jnp.minimum(prediction, jnp.finfo(prediction.dtype).max)
+    return 2 * _log_ratio(prediction, target) / (1 + prediction)
 
 
 @differentiated_by(_squared_log_slope)
@@ -110,8 +109,8 @@ def _half_sizes(prediction: Array, target: Array) -> tuple[Array, Array, Array]:
 
 def _towards(prediction: Array, target: Array) -> Array:
     """The sign of r where prediction and target are on one side of 0, or the prediction is 0; else 0."""
-    r = prediction - target
-    return jnp.where((prediction < 0) & (target > 0) | (prediction > 0) & (target < 0), 0.0, sided(r, -1.0, 1.0))
+    apart = (prediction != 0) & ((prediction < 0) != (target < 0))
+    return jnp.where(apart, 0.0, jnp.sign(prediction - target))
 
 
 def _symmetric_curvature(prediction: Array, target: Array) -> Array:
