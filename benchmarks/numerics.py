@@ -109,7 +109,7 @@ def claims(rows: Sequence[Row]) -> list[report.Claim]:
     worse = [case for case in nearer(rows) if case["ours"] > _contract(getattr(np, case["dtype"]))]
     wanted = {
         "lossopt gives no NaN where the mathematics is finite": sum(row["nan"] for row in own),
-        "no worst error of lossopt is beyond 1e-6 in float32 or 5e-14 in float64": beyond,
+        "no worst error of lossopt is beyond 1e-6 in float32 or 1e-14 in float64": beyond,
         "where a peer's worst error is smaller, both are rounding: ours is within the contract": len(worse),
         "no peer's worst error is smaller than ours at all, not even by a rounding": len(nearer(rows)),
         "lossopt takes no illegal target for a legal one": sum(row["illegal accepted"] for row in own),

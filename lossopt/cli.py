@@ -17,6 +17,9 @@ from typing import Annotated, Any, Literal
 import tyro
 
 
+Task = Literal["regression", "binary", "multiclass", "count", "distribution"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Common:
     """The flags that every command has."""
@@ -31,7 +34,7 @@ class Common:
 class Losses(Common):
     """List the losses and what their cards say."""
 
-    task: Literal["regression", "binary", "multiclass"] | None = None
+    task: Task | None = None
     """those for one kind of target only"""
 
 
@@ -49,10 +52,10 @@ class Show(Common):
 class Check(Common):
     """Measure a loss, registered or your own, and compare it with its card if it has one."""
 
-    loss: tyro.conf.Positional[str]
-    """a name (huber:delta=2), or a function in a file of yours (my_losses.py:my_loss)"""
-    task: Literal["regression", "binary", "multiclass"] | None = None
-    """of a function of yours: what its targets are"""
+    loss: tyro.conf.Positional[str | None] = None
+    """a name (huber:delta=2), or a function in a file of yours (my_losses.py:my_loss); all losses if it is left out"""
+    task: Task | None = None
+    """of a function of yours: what its targets are; without a loss: those for one kind of target only"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,9 +145,11 @@ def show(command: Show) -> int:
 
 
 def check(command: Check) -> int:
-    """`lossopt check`."""
+    """`lossopt check LOSS`, or of every loss."""
     from . import losses, properties, report
 
+    if command.loss is None:
+        return _check_all(command)
     _, loss = _loss(command.loss)
     task = None if losses.has_card(loss) else command.task
     with report.showing(report.stderr(quiet=command.quiet), f"measuring {command.loss}"):
@@ -152,6 +157,23 @@ def check(command: Check) -> int:
     _answer(command, dataclasses.asdict(found) | {"agrees": found.agrees})
     report.stderr(quiet=command.quiet).print(str(found), markup=False, soft_wrap=True)
     return 0 if found.agrees else 1
+
+
+def _check_all(command: Check) -> int:
+    """Every loss at its defaults: how many claims of its card were measured, and which were refuted."""
+    from . import losses, properties, report
+
+    console, rows = report.stderr(quiet=command.quiet), []
+    for name in losses.names(command.task):
+        with report.showing(console, f"measuring {name}"):
+            findings = properties.check(losses.get(name)).findings
+        refuted = [finding.field for finding in findings if not finding.agrees]
+        rows.append({"loss": name, "claims": len(findings), "refuted": ", ".join(refuted)})
+    wrong = sum(bool(row["refuted"]) for row in rows)
+    _answer(command, rows)
+    total = sum(row["claims"] for row in rows)
+    report.print_table(console, f"{total} claims of {len(rows)} losses measured; {wrong} losses refuted", rows)
+    return 1 if wrong else 0
 
 
 def compare(command: Compare) -> int:

@@ -19,7 +19,7 @@ from lossopt import losses
 
 
 # Relative error of value, slope and curvature. A unit in the last place is 1.2e-7 and 2.2e-16.
-RTOL = {np.float32: 1e-6, np.float64: 5e-14}
+RTOL = {np.float32: 1e-6, np.float64: 1e-14}
 
 # Units in the last place of the *inputs* (the residual or logit, and a soft target) whose effect is forgiven: no
 # algorithm can undo the rounding of r / c or of 1 - y. It shows only next to a zero of the quantity itself.

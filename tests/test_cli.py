@@ -91,6 +91,19 @@ def test_check_measures_a_function_in_a_file(capsys, script):
     assert found["agrees"] is True
 
 
+def test_check_of_every_loss_counts_the_claims(capsys, monkeypatch):
+    monkeypatch.setattr(losses, "names", lambda task: ("squared_error", "hinge"))
+    assert cli.main(["check"]) == 0
+    assert "2 losses measured; 0 losses refuted" in " ".join(capsys.readouterr().err.split())
+    rows = answer(capsys, "check")
+    assert [row["loss"] for row in rows] == ["squared_error", "hinge"]
+    assert all(row["claims"] >= 10 and not row["refuted"] for row in rows)
+
+
+def test_the_tasks_of_the_command_line_are_those_of_the_losses():
+    assert cli.Task == losses.Task
+
+
 def test_check_answers_1_where_the_card_is_refuted(capsys, script):
     assert cli.main(["check", f"{script}:wrong"]) == 1
     out, err = capsys.readouterr()

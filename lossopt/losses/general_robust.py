@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from ._arguments import like, residual, Scalar
 from ._card import LossCard
-from ._elementary import beyond, differentiated_by, log1p_square, relative_expm1, unit_slope
+from ._elementary import beyond, differentiated_by, hypotenuse, log1p_square, relative_expm1, unit_slope
 from ._kinds import ANY, Growth, POSITIVE, POSITIVE_FINITE
 from ._register import register
 from .regression import PSEUDO_HUBER_95
@@ -178,6 +178,14 @@ def _power(v: Array, exponent: Array) -> Array:
     return jnp.where(near, by_log, jnp.power(base, jnp.where(far, 2 * exponent, exponent)))
 
 
+def _lowered(v: Array, alpha: Array, step: int) -> Array:
+    """(1 + v**2) ** ((alpha - step) / 2); near alpha = 0 by a division, as the difference would drop alpha's digits."""
+    split, largest = jnp.abs(alpha) < 0.5, jnp.finfo(v.dtype).max
+    v = jnp.where(split, jnp.clip(v, -largest, largest), v)
+    power = _power(v, jnp.where(split, alpha, alpha - step) / 2)
+    return power / jnp.where(split, hypotenuse(v) ** step, 1.0)
+
+
 def _bell(u: Array, sign: Array) -> Array:
     return jnp.exp(sign * (u * u) / 2)
 
@@ -191,14 +199,14 @@ def _barron_curvature(u: Array, alpha: Array) -> Array:
     ratio = jnp.where(far, at.alpha - 1 + inverse**2, (1 + (at.alpha - 1) * near**2) / (1 + near**2))
     bell = _bell(u, at.sign)
     limit = jnp.where(bell == 0, 0.0, bell * (1 + at.sign * jnp.where(bell == 0, 0.0, u) ** 2))
-    return jnp.where(at.regular, _power(at.v, at.alpha / 2 - 1) * ratio, jnp.where(at.flat, 1.0, limit))
+    return jnp.where(at.regular, _lowered(at.v, at.alpha, 2) * ratio, jnp.where(at.flat, 1.0, limit))
 
 
 @differentiated_by(_barron_curvature)
 def _barron_slope(u: Array, alpha: Array) -> Array:
     """u (1 + v**2) ** (alpha/2 - 1), in factors of which none underflows before the slope does."""
     at = _prepared(u, alpha)
-    slope = jnp.sqrt(at.b) * unit_slope(at.v) * _power(at.v, (at.alpha - 1) / 2)
+    slope = jnp.sqrt(at.b) * unit_slope(at.v) * _lowered(at.v, at.alpha, 1)
     bell = _bell(u, at.sign)
     limit = jnp.where(bell == 0, 0.0, u) * bell
     return jnp.where(at.regular, slope, jnp.where(at.flat, u, limit))
