@@ -50,6 +50,7 @@ OPTAX = [
     (name, alias, factor)
     for name in losses.names()
     for alias, factor in losses.claims(losses.get(name)).aliases.items()
+    if alias.startswith("optax.")
 ]
 
 
@@ -59,7 +60,8 @@ def test_an_alias_is_the_same_loss_but_for_its_factor(name, alias, factor):
     kind = card.target if card.prediction == "logits" else card.prediction
     predictions, targets = INPUTS[kind]
     settings = {"huber": {"delta": 0.7}, "focal": {"gamma": 1.5, "alpha": 0.3}}.get(name, {})
-    theirs = np.asarray(fn(jnp.asarray(predictions), jnp.asarray(targets), **settings))
+    with jax.numpy_dtype_promotion("standard"):  # sparsemax multiplies by an integer
+        theirs = np.asarray(fn(jnp.asarray(predictions), jnp.asarray(targets), **settings))
     np.testing.assert_allclose(
         ours(lo.bind(losses.get(name), **settings), predictions, targets), factor * theirs, rtol=1e-12, atol=1e-15
     )

@@ -53,6 +53,9 @@ _gamma = half_deviance(_gamma_slope, _gamma_kernel, _gamma_whole)
         zero_at_perfect_fit=lambda full: bool(full),
         elicits="log of the mean",
         noise="gamma",
+        aliases={
+            "sklearn._loss.HalfGammaLoss": 1.0,
+        },
         reference="Nelder and Wedderburn (1972)",
     )
 )

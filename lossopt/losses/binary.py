@@ -23,6 +23,11 @@ from ._register import register
         proper=True,
         calibrated=True,
         noise="bernoulli",
+        aliases={
+            "keras.losses.binary_crossentropy": 1.0,
+            "torch.nn.functional.binary_cross_entropy": 1.0,
+            "sklearn.metrics.log_loss": 1.0,
+        },
         reference="Good (1952)",
     )
 )
@@ -70,7 +75,13 @@ def _plain(positive_weight: float, label_smoothing: float) -> bool:
         noise=lambda positive_weight, label_smoothing: (
             "bernoulli" if _plain(positive_weight, label_smoothing) else None
         ),
-        aliases={"optax.losses.sigmoid_binary_cross_entropy": 1.0},
+        aliases={
+            "optax.losses.sigmoid_binary_cross_entropy": 1.0,
+            "keras.losses.binary_crossentropy(from_logits=True)": 1.0,
+            "torch.nn.functional.binary_cross_entropy_with_logits": 1.0,
+            "jaxopt.loss.binary_logistic_loss": 1.0,
+            "sklearn._loss.HalfBinomialLoss": 1.0,
+        },
         reference="Cox (1958)",
     )
 )

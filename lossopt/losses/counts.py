@@ -54,6 +54,10 @@ _poisson = half_deviance(_poisson_slope, _poisson_kernel, _poisson_whole)
         zero_at_perfect_fit=lambda full: bool(full),
         elicits="log of the mean",
         noise="poisson",
+        aliases={
+            "torch.nn.functional.poisson_nll_loss": 1.0,
+            "sklearn._loss.HalfPoissonLoss": 1.0,
+        },
         reference="Nelder and Wedderburn (1972)",
     )
 )

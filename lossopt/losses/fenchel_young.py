@@ -63,6 +63,10 @@ def _sparse_loss(z: Array, y: Array) -> Array:
         elicits="scores of sparsemax",
         proper=False,
         calibrated=True,
+        aliases={
+            "optax.losses.multiclass_sparsemax_loss": 1.0,
+            "jaxopt.loss.multiclass_sparsemax_loss": 1.0,
+        },
         reference="Martins and Astudillo (2016)",
     )
 )

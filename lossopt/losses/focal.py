@@ -59,7 +59,10 @@ def _focal_scale(alpha: float | None) -> float:
         zero_at_perfect_fit=False,
         proper=lambda gamma, alpha: gamma == 0 and alpha in (None, 0.5),
         calibrated=lambda alpha: alpha in (None, 0.5),
-        aliases={"optax.losses.sigmoid_focal_loss": 1.0},
+        aliases={
+            "optax.losses.sigmoid_focal_loss": 1.0,
+            "keras.losses.binary_focal_crossentropy(from_logits=True)": 1.0,
+        },
         reference="Lin et al. (2017)",
     )
 )

@@ -23,6 +23,11 @@ from ._register import register
         elicits="sign",
         proper=False,
         calibrated=True,
+        aliases={
+            "keras.losses.hinge": 1.0,
+            "jaxopt.loss.binary_hinge_loss": 1.0,
+            "sklearn.metrics.hinge_loss": 1.0,
+        },
         reference="Cortes and Vapnik (1995)",
     )
 )
@@ -56,6 +61,9 @@ def _short(m: Array) -> Array:
         elicits="twice the probability less one",
         proper=False,
         calibrated=True,
+        aliases={
+            "keras.losses.squared_hinge": 1.0,
+        },
         reference="Chang, Hsieh and Lin (2008)",
     )
 )
@@ -163,6 +171,9 @@ def modified_huber(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
         lipschitz=1.0,
         proper=False,
         calibrated=False,
+        aliases={
+            "jaxopt.loss.binary_perceptron_loss": 1.0,
+        },
         reference="Rosenblatt (1958)",
     )
 )
@@ -192,6 +203,9 @@ def perceptron(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
         elicits="half the log-odds",
         proper=False,
         calibrated=True,
+        aliases={
+            "sklearn._loss.ExponentialLoss": 1.0,
+        },
         reference="Freund and Schapire (1997)",
     )
 )

@@ -29,6 +29,9 @@ def heaviest(class_weights: ArrayLike | None) -> float:
         proper=True,
         calibrated=True,
         noise="categorical",
+        aliases={
+            "keras.losses.categorical_crossentropy": 1.0,
+        },
         reference="Good (1952)",
     )
 )
@@ -86,7 +89,13 @@ def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
         noise=lambda label_smoothing, class_weights: (
             "categorical" if _plain(label_smoothing, class_weights) and heaviest(class_weights) == 1 else None
         ),
-        aliases={"optax.losses.softmax_cross_entropy_with_integer_labels": 1.0},
+        aliases={
+            "optax.losses.softmax_cross_entropy_with_integer_labels": 1.0,
+            "keras.losses.sparse_categorical_crossentropy(from_logits=True)": 1.0,
+            "torch.nn.functional.cross_entropy": 1.0,
+            "jaxopt.loss.multiclass_logistic_loss": 1.0,
+            "sklearn._loss.HalfMultinomialLoss": 1.0,
+        },
         reference="McFadden (1974)",
     )
 )
@@ -132,7 +141,11 @@ def softmax_cross_entropy(
         proper=True,
         calibrated=True,
         noise="categorical",
-        aliases={"optax.losses.softmax_cross_entropy": 1.0},
+        aliases={
+            "optax.losses.softmax_cross_entropy": 1.0,
+            "optax.losses.safe_softmax_cross_entropy": 1.0,
+            "keras.losses.categorical_crossentropy(from_logits=True)": 1.0,
+        },
         reference="Bridle (1990)",
     )
 )

@@ -84,7 +84,10 @@ def _pulls(z: Array, y: Array, strongest: Array) -> Array:
         lipschitz=math.sqrt(2),
         proper=False,
         calibrated=False,
-        aliases={"optax.losses.multiclass_hinge_loss": 1.0},
+        aliases={
+            "optax.losses.multiclass_hinge_loss": 1.0,
+            "jaxopt.loss.multiclass_hinge_loss": 1.0,
+        },
         reference="Crammer and Singer (2001)",
     )
 )
@@ -174,7 +177,10 @@ def _weston_watkins(z: Array, y: Array, legal: Array) -> Array:
         lipschitz=math.sqrt(2),
         proper=False,
         calibrated=False,
-        aliases={"optax.losses.multiclass_perceptron_loss": 1.0},
+        aliases={
+            "optax.losses.multiclass_perceptron_loss": 1.0,
+            "jaxopt.loss.multiclass_perceptron_loss": 1.0,
+        },
         reference="Crammer and Singer (2003)",
     )
 )

@@ -29,6 +29,10 @@ from .regression import LOG_COSH_95
         elicits="quantile",
         efficiency=lambda level: 2 / math.pi if level == 0.5 else None,
         noise="asymmetric laplace",
+        aliases={
+            "sklearn._loss.PinballLoss": 1.0,
+            "sklearn.metrics.mean_pinball_loss": 1.0,
+        },
         reference="Koenker and Bassett (1978)",
     )
 )

@@ -30,7 +30,13 @@ PSEUDO_HUBER_95, LOG_COSH_95 = 1.2870992242661912, 1.2047066897806793
         elicits="mean",
         efficiency=1.0,
         noise="gaussian",
-        aliases={"optax.losses.squared_error": 1.0, "optax.losses.l2_loss": 2.0},
+        aliases={
+            "optax.losses.squared_error": 1.0,
+            "optax.losses.l2_loss": 2.0,
+            "keras.losses.mean_squared_error": 1.0,
+            "torch.nn.functional.mse_loss": 1.0,
+            "sklearn.metrics.mean_squared_error": 1.0,
+        },
         reference="Legendre (1805); Gauss (1809)",
     )
 )
@@ -61,7 +67,12 @@ def squared_error(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
         elicits="mean",
         efficiency=1.0,
         noise="gaussian",
-        aliases={"optax.losses.l2_loss": 1.0, "optax.losses.squared_error": 0.5},
+        aliases={
+            "optax.losses.l2_loss": 1.0,
+            "optax.losses.squared_error": 0.5,
+            "sklearn._loss.HalfSquaredError": 1.0,
+            "statsmodels.robust.norms.LeastSquares": 1.0,
+        },
         reference="Gauss (1809)",
     )
 )
@@ -92,6 +103,12 @@ def half_squared_error(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
         elicits="median",
         efficiency=2 / math.pi,
         noise="laplace",
+        aliases={
+            "keras.losses.mean_absolute_error": 1.0,
+            "torch.nn.functional.l1_loss": 1.0,
+            "sklearn._loss.AbsoluteError": 1.0,
+            "sklearn.metrics.mean_absolute_error": 1.0,
+        },
         reference="Boscovich (1757); Laplace (1774)",
     )
 )
@@ -132,7 +149,15 @@ def _huber_efficiency(delta: float) -> float:
         tails=lambda delta: "quadratic" if math.isinf(delta) else "linear",
         elicits=lambda delta: "mean" if math.isinf(delta) else None,
         efficiency=_huber_efficiency,
-        aliases={"optax.losses.huber_loss": 1.0},
+        aliases={
+            "optax.losses.huber_loss": 1.0,
+            "keras.losses.huber": 1.0,
+            "torch.nn.functional.huber_loss": 1.0,
+            "jaxopt.loss.huber_loss": 1.0,
+            "sklearn._loss.HuberLoss": 1.0,
+            "statsmodels.robust.norms.HuberT": 1.0,
+            "scipy.special.huber": 1.0,
+        },
         reference="Huber (1964)",
     )
 )
@@ -171,6 +196,9 @@ def huber(prediction: Scalar, target: Scalar, *, delta: ArrayLike = 1.0) -> Floa
         smoothness=1.0,
         origin=2,
         efficiency=lambda delta: 0.95 if delta == PSEUDO_HUBER_95 else None,
+        aliases={
+            "scipy.special.pseudo_huber": 1.0,
+        },
         reference="Charbonnier et al. (1994)",
     )
 )
@@ -205,7 +233,10 @@ def pseudo_huber(prediction: Scalar, target: Scalar, *, delta: ArrayLike = 1.0) 
         origin=2,
         efficiency=lambda scale: 0.95 if scale == LOG_COSH_95 else None,
         noise=lambda scale: "hyperbolic secant" if scale == 1 else None,
-        aliases={"optax.losses.log_cosh": 1.0},
+        aliases={
+            "optax.losses.log_cosh": 1.0,
+            "keras.losses.log_cosh": 1.0,
+        },
         reference="Green (1990)",
     )
 )

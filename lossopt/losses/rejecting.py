@@ -40,6 +40,9 @@ TUKEY_95, HAMPEL_95, ANDREWS_95, TRUNCATED_95 = (
         origin=2,
         tails="constant",
         efficiency=lambda c: 0.95 if c == TUKEY_95 else None,
+        aliases={
+            "statsmodels.robust.norms.TukeyBiweight": 1.0,
+        },
         reference="Beaton and Tukey (1974)",
     )
 )
@@ -115,6 +118,9 @@ def hampel(prediction: Scalar, target: Scalar, *, c: ArrayLike = HAMPEL_95) -> F
         origin=2,
         tails="constant",
         efficiency=lambda c: 0.95 if c == ANDREWS_95 else None,
+        aliases={
+            "statsmodels.robust.norms.AndrewWave": 1.0,
+        },
         reference="Andrews et al. (1972)",
     )
 )

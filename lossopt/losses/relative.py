@@ -44,6 +44,10 @@ def _squared_log(prediction: Array, target: Array) -> Array:
         origin=2,
         tails=None,
         elicits="log1p mean",
+        aliases={
+            "keras.losses.mean_squared_logarithmic_error": 1.0,
+            "sklearn.metrics.mean_squared_log_error": 1.0,
+        },
         reference="Tofallis (2015)",
     )
 )
@@ -80,6 +84,10 @@ def _non_zero(prediction: ArrayLike, target: ArrayLike) -> tuple[Array, Array]:
         lipschitz=1.0,
         origin=1,
         elicits="weighted median",
+        aliases={
+            "keras.losses.mean_absolute_percentage_error": 0.01,
+            "sklearn.metrics.mean_absolute_percentage_error": 1.0,
+        },
         reference="Gneiting (2011)",
     )
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import numerics
-from lossopt import report
+from lossopt import losses, report
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,22 @@ def test_a_wrong_factor_is_seen():
     worst = measured(ours._replace(factor=2.0), np.float32)
     assert worst["value"].error == pytest.approx(1.0)
     assert worst["reverse"].error == pytest.approx(1.0)
+
+
+def test_an_alias_has_the_factor_under_which_the_benchmark_measures_it():
+    from benchmarks.peers import versions
+
+    found = {(version.loss, version.function): version for version in versions()[0]}
+    claimed = [
+        (name, alias, factor)
+        for name in losses.names()
+        for alias, factor in losses.claims(losses.get(name)).aliases.items()
+        if (name, alias) in found
+    ]
+    assert len(claimed) > 25
+    for name, alias, factor in claimed:
+        version, given = found[name, alias], losses.hyperparameters(losses.get(name))
+        assert (float(version.scale(given)), float(version.constant(2.0, given))) == (factor, 0.0), alias
 
 
 def test_the_table_is_markdown(results):
