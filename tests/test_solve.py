@@ -4,7 +4,10 @@ What it must agree with from outside is in `test_solve_reference`, its certifica
 """
 
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -278,3 +281,21 @@ BAD = {
 def test_bad_input_is_answered_in_a_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+MANY = """
+import jax, numpy as np
+jax.config.update("jax_enable_x64", True)
+from lossopt import data, losses, solve
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(500, 200, 6)), rng.integers(0, 2, (500, 200)).astype(float)
+run = jax.jit(jax.vmap(lambda x, y: solve(losses.logistic, data.Dataset(x, y)).status.code))
+print(sum(int((run(x, y) == run(x, y)).sum()) for _ in range(4)))
+"""
+
+
+def test_a_batch_of_many_data_sets_returns():
+    # As users have it, without the tests' compiler flags: factorisations side by side would wait for each other.
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    done = subprocess.run([sys.executable, "-c", MANY], env=environment, timeout=120, capture_output=True, text=True)
+    assert done.stdout.strip() == "2000", done.stderr

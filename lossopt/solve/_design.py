@@ -13,6 +13,7 @@ curvatures of the loss. A direction that the data do not determine has a column 
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -28,6 +29,7 @@ class Design(NamedTuple):
         table: the scores of the basis vectors, of which the first is constant if there is an intercept, and below them
             √l2 times their weights.
         weights_of: the weights of the basis vectors other than the constant one.
+        null: weights that change no score, beside columns of zeros.
         spread: its inverse, transposed: `spread @ g` is the gradient in the weights from that in the coefficients.
         offset: what a unit of each weight takes from the bias; None without an intercept.
         level: the bias of a unit of the first coefficient.
@@ -38,6 +40,7 @@ class Design(NamedTuple):
     share: Float[Array, " n"]
     table: Float[Array, "n+d m"]
     weights_of: Float[Array, "d r"]
+    null: Float[Array, "d r"]
     spread: Float[Array, "d r"]
     offset: Float[Array, " d"] | None
     level: Float[Array, ""]
@@ -64,11 +67,23 @@ class Design(NamedTuple):
         return self.rows.T @ _by_row(self.share, scores) + self.penalty.T @ scaled
 
     def decode(self, coefficients: Float[Array, "m *k"]) -> Params:
-        """The weights and the bias that the coefficients stand for."""
-        weights = self.weights_of @ coefficients[self.constants :]
+        """The weights and the bias that the coefficients stand for: of all weights with these scores the smallest."""
+        weights = self._smallest(self.weights_of @ coefficients[self.constants :])
         if self.offset is None:
             return Params(weights, None)
         return Params(weights, self.level * coefficients[0] - self.offset @ weights)
+
+    def _smallest(self, weights: Float[Array, "d *k"]) -> Float[Array, "d *k"]:
+        """What lies along `null` is taken out, where there is any."""
+
+        # A loop of one pass or none, so that it is not computed for nothing, and waits for the weights. `null` is in
+        # its state so that nothing moves out of it and runs beside another factorisation: see `design`.
+        def take_out(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            _, null, weights = state
+            along = normal_solver(null.T @ null)(null.T @ weights)
+            return jnp.array(False), jnp.zeros_like(null), weights - null @ along
+
+        return jax.lax.while_loop(lambda state: state[0], take_out, (self.deficient, self.null, weights))[2]
 
     def pull_back(self, by_weights: Float[Array, " d"], by_bias: Float[Array, ""]) -> Float[Array, " m"]:
         """The gradient in the coefficients, from that in weights and bias."""
@@ -88,7 +103,10 @@ def design(features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[A
     scaled = root * (centred / size[None])
     q, r = jnp.linalg.qr(jnp.concatenate([root, scaled], axis=1) if intercept else scaled)
     first = int(intercept)
-    stacked = jnp.concatenate([r[first:, first:], jnp.diag(jnp.sqrt(l2) / size)])
+    # The SVD must wait for q. A batch of factorisations blocks a thread of XLA's pool until the pool has done it; two
+    # batches side by side on two cores block all of it, and never return (jaxlib 0.10.2).
+    after = jnp.where(jnp.isnan(q[0, 0]), jnp.nan, 0.0).astype(r.dtype)
+    stacked = after + jnp.concatenate([r[first:, first:], jnp.diag(jnp.sqrt(l2) / size)])
     basis, singular, right = jnp.linalg.svd(stacked, full_matrices=False)
     kept = singular > jnp.finfo(r.dtype).eps * max(features.shape) * singular[0]
     basis = jnp.where(kept[None], basis, 0.0)
@@ -101,7 +119,8 @@ def design(features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[A
         features=features,
         share=share,
         table=jnp.concatenate([rows, penalty]),
-        weights_of=_smallest(back * inverse[None], jnp.where(kept[None], 0.0, back)),
+        weights_of=back * inverse[None],
+        null=jnp.where(kept[None], 0.0, back),
         spread=size[:, None] * right.T * jnp.where(kept, singular, 0.0)[None],
         offset=centre + size * r[0, 1:] / r[0, 0] if intercept else None,
         level=1 / r[0, 0] if intercept else jnp.ones((), r.dtype),
@@ -117,9 +136,3 @@ def _mean(features: Array, share: Array) -> Array:
     # Taken from a row that counts, so that a constant column is centred to exactly zero.
     reference = features[jnp.argmax(share)]
     return reference + share @ (features - reference[None])
-
-
-def _smallest(weights_of: Array, null: Array) -> Array:
-    """Of all weights with the same scores the smallest: what lies along `null` is taken out."""
-    along = normal_solver(null.T @ null)(null.T @ weights_of)
-    return weights_of - null @ along
