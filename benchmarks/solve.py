@@ -114,7 +114,7 @@ def huber_many(fits: int = 2000, rows: int = 200, columns: int = 6) -> Contest:
         design = sm.add_constant(x[i])
         norm = sm.robust.norms.HuberT(t=delta[i])
         unit = sm.RLM(y[i], design, M=norm)
-        unit._estimate_scale = lambda resid: 1.0
+        unit._estimate_scale = lambda *_: 1.0
         found = unit.fit(update_scale=False, tol=1e-10, maxiter=500).params
         return np.append(found[1:], found[0])
 
