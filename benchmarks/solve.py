@@ -10,7 +10,6 @@ that estimates the scale of the noise as well (HuberRegressor, RLM) gives the th
 """
 
 import argparse
-import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks._timing import seconds
 from lossopt import losses, models
 from lossopt.data import Dataset
 from lossopt.solve import solve
@@ -52,8 +52,7 @@ def _linear(features: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
 
 
 def _stacked(solution: Any) -> Any:
-    bias = solution.params.bias
-    return jnp.concatenate([solution.params.weights, bias[..., None, :] if bias.ndim > 1 else bias[..., None]], axis=-1)
+    return jnp.append(solution.params.weights, solution.params.bias)
 
 
 def _fitted(model: Any) -> np.ndarray:
@@ -184,7 +183,7 @@ def _logistic_peers(x: np.ndarray, y: np.ndarray, solvers: tuple[str, ...]) -> d
 def logistic_many(fits: int = 2000, rows: int = 200, columns: int = 6) -> Contest:
     """Logistic regressions of small tables."""
     x, y = _binary(fits, rows, columns)
-    peers = _logistic_peers(x, y, ("lbfgs", "newton-cholesky", "newton-cg", "liblinear")[:3])
+    peers = _logistic_peers(x, y, ("lbfgs", "newton-cholesky", "newton-cg"))
     return Contest(_all_at_once(losses.logistic, x, y), peers, _logistic(x, y), fits, 1e-9)
 
 
@@ -245,36 +244,26 @@ def hold(name: str, contest: Contest, repeats: int) -> list[dict[str, Any]]:
     coefficients = np.asarray(jax.block_until_ready(contest.ours()))
     first = time.perf_counter() - start
     sample = range(min(contest.fits, SAMPLE))
-    mine, theirs = [], {peer: [] for peer in contest.peers}
-    found: dict[str, list[np.ndarray]] = {}
-    for _ in range(repeats):
-        mine.append(_seconds(lambda: jax.block_until_ready(contest.ours()))[0] / contest.fits)
-        for peer, fit in contest.peers.items():
-            taken, found[peer] = _seconds(lambda fit=fit: [fit(i) for i in sample])
-            theirs[peer].append(taken / len(sample))
-    ours = statistics.median(mine)
+    runs = {peer: lambda fit=fit: [fit(i) for i in sample] for peer, fit in contest.peers.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = {peer: run() for peer, run in runs.items()}
+        taken = seconds({"lossopt": contest.ours, **runs}, repeats=repeats)
+    ours = taken["lossopt"] / contest.fits
     rows = []
-    for peer, times in theirs.items():
-        values = [(contest.objective(coefficients[i], i), contest.objective(found[peer][i], i)) for i in sample]
+    for peer, coefficients_of in found.items():
+        values = [(contest.objective(coefficients[i], i), contest.objective(coefficients_of[i], i)) for i in sample]
         rows.append({
             "contest": name,
             "ours": ours,
             "compile": max(first - ours * contest.fits, 0.0),
             "peer": peer,
-            "theirs": statistics.median(times),
+            "theirs": taken[peer] / len(sample),
             "ours behind": max((a - min(a, b)) / min(a, b) for a, b in values),
             "peer behind": max((b - min(a, b)) / min(a, b) for a, b in values),
             "tolerance": contest.tolerance,
         })  # fmt: skip
     return rows
-
-
-def _seconds(run: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result = run()
-    return time.perf_counter() - start, result
 
 
 def main() -> None:

@@ -163,7 +163,8 @@ def _check_all(command: Check) -> int:
     """Every loss at its defaults: how many claims of its card were measured, and which were refuted."""
     from . import losses, properties, report
 
-    console, rows = report.stderr(quiet=command.quiet), []
+    console = report.stderr(quiet=command.quiet)
+    rows: list[dict[str, Any]] = []
     for name in losses.names(command.task):
         with report.showing(console, f"measuring {name}"):
             findings = properties.check(losses.get(name)).findings

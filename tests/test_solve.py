@@ -287,10 +287,11 @@ MANY = """
 import jax, numpy as np
 jax.config.update("jax_enable_x64", True)
 from lossopt import data, losses, solve
+from lossopt.status import Status
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(500, 200, 6)), rng.integers(0, 2, (500, 200)).astype(float)
 run = jax.jit(jax.vmap(lambda x, y: solve(losses.logistic, data.Dataset(x, y)).status.code))
-print(sum(int((run(x, y) == run(x, y)).sum()) for _ in range(4)))
+print(sum(int((run(x, y) == Status.CONVERGED).sum()) for _ in range(4)))
 """
 
 

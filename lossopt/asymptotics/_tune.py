@@ -1,7 +1,6 @@
 """The tuning constant of a robust loss from the efficiency that it shall have when nothing is wrong with the data."""
 
 import functools
-import inspect
 from typing import Any
 
 import jax
@@ -76,7 +75,7 @@ def _root(loss: losses.Loss, name: str, target: Array, noise: LogDensity) -> tup
 
 
 def _threshold(loss: losses.Loss) -> str:
-    names = [name for name in THRESHOLDS if name in _keywords(loss)]
+    names = [name for name in THRESHOLDS if name in losses.keywords(loss)]
     if not names:
         raise ValueError(
             f"{losses.label(loss)} has no hyperparameter called {' or '.join(THRESHOLDS)}: say which one with "
@@ -86,15 +85,10 @@ def _threshold(loss: losses.Loss) -> str:
 
 
 def _known(loss: losses.Loss, name: str) -> str:
-    if name not in _keywords(loss):
-        known = _keywords(loss)
+    known = losses.keywords(loss)
+    if name not in known:
         raise ValueError(
             f"{losses.label(loss)} has no hyperparameter {name!r} (it has: {', '.join(known) or 'none'})."
             f"{losses.nearest(name, known)}"
         )
     return name
-
-
-def _keywords(loss: losses.Loss) -> list[str]:
-    parameters = inspect.signature(losses.unbound(loss)).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]

@@ -12,6 +12,7 @@ from ._register import (
     get as get,
     has_card as has_card,
     hyperparameters as hyperparameters,
+    keywords as keywords,
     label as label,
     length as length,
     Loss as Loss,

@@ -118,18 +118,22 @@ class LossCard:
 
     def at(self, hyperparameters: Mapping[str, Any]) -> "LossCard":
         """The card with every function of the hyperparameters evaluated."""
-        known = {name: number(value) for name, value in hyperparameters.items()}
+        known = numbers(hyperparameters)
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values = {name: _evaluate(value, known) for name, value in fields.items()}
         return dataclasses.replace(self, **values)
 
     def claim(self, field: str, hyperparameters: Mapping[str, Any]) -> Any:
         """One claim, evaluated at the hyperparameters; the others are not looked at."""
-        return _evaluate(getattr(self, field), {name: number(value) for name, value in hyperparameters.items()})
+        return _evaluate(getattr(self, field), numbers(hyperparameters))
 
 
-def number(value: Any) -> Any:
-    """A Python number for an array of one; anything else as it is."""
+def numbers(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The hyperparameters, with a Python number for an array of one."""
+    return {name: _number(value) for name, value in hyperparameters.items()}
+
+
+def _number(value: Any) -> Any:
     scalar = isinstance(value, np.generic | np.ndarray | jax.Array) and not isinstance(value, jax.core.Tracer)
     return value.item() if scalar and np.ndim(value) == 0 else value
 

@@ -1,11 +1,11 @@
 """Elementary functions that JAX's own composition would round away, each with its derivative in closed form.
 
 The derivative of each is again a function in this file, so the chain stays accurate at every order that
-the losses need; `differentiated_by` is the only place where a derivative is written by hand.
+the losses need; `differentiated_by` and `with_gradient` are the only places where a derivative is written by hand.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -19,20 +19,35 @@ def differentiated_by(*derivatives: Callable[..., Array]) -> Callable[[Callable[
     In its other arguments the function is differentiated as written, and only where that is asked for: a tangent of 0
     must not meet a derivative that is infinite.
     """
+    return _differentiated(derivatives, lambda derivative, tangent: derivative * tangent)
 
+
+def with_gradient(gradient: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """Decorator: `gradient(z, ...)` is the gradient in the vector z of the decorated function, which gives a number.
+
+    In its other arguments as in `differentiated_by`.
+    """
+    return _differentiated((gradient,), lambda derivative, tangent: jnp.sum(derivative * tangent))
+
+
+def _differentiated(
+    derivatives: Sequence[Callable[..., Array]], product: Callable[[Array, Array], Array]
+) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
     def wrap(fn: Callable[..., Array]) -> Callable[..., Array]:
         wrapped = jax.custom_jvp(fn)
 
         def rule(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-            tangent = jnp.zeros_like(primals[0])
-            asked = [i for i, d in enumerate(tangents) if not isinstance(d, SymbolicZero)]
-            for i in asked:
+            value = wrapped(*primals)
+            slope = jnp.zeros_like(value)
+            for i, tangent in enumerate(tangents):
+                if isinstance(tangent, SymbolicZero):
+                    continue
                 if i < len(derivatives):
-                    tangent += derivatives[i](*primals) * tangents[i]
+                    slope += product(derivatives[i](*primals), tangent)
                     continue
                 alone = lambda at, i=i: fn(*primals[:i], at, *primals[i + 1 :])  # noqa: E731
-                tangent += jax.jvp(alone, (primals[i],), (tangents[i],))[1]
-            return wrapped(*primals), tangent
+                slope += jax.jvp(alone, (primals[i],), (tangent,))[1]
+            return value, slope
 
         wrapped.defjvp(rule, symbolic_zeros=True)
         return wrapped

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from ._card import LossCard, number
+from ._card import LossCard, numbers
 from ._kinds import Task, VECTORS
 
 
@@ -107,7 +107,7 @@ def claims(loss: Loss) -> LossCard:
     """
     fn = unbound(loss)
     if fn in _DERIVED and has_card(loss):
-        return _DERIVED[fn](**{name: number(value) for name, value in hyperparameters(loss).items()})
+        return _DERIVED[fn](**numbers(hyperparameters(loss)))
     if fn not in _CARDS:
         raise ValueError(f"{label(loss)} has no card: lossopt.check(loss, task=...) measures its properties.")
     return _CARDS[fn]
@@ -130,6 +130,12 @@ def length(loss: Loss) -> int | None:
     if kind == "quantiles":
         return len(values["levels"]) if "levels" in values else 2 * len(values["coverages"]) + 1
     return VECTORS.get(kind)
+
+
+def keywords(loss: Loss) -> list[str]:
+    """The names of the hyperparameters of a loss, bound or not, those without a default included."""
+    parameters = inspect.signature(unbound(loss)).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
 def hyperparameters(loss: Loss) -> dict[str, Any]:
@@ -180,7 +186,7 @@ def _check_names(fn: Callable, given: Mapping[str, Any]) -> None:
     parameters = inspect.signature(fn).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return
-    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    known = keywords(fn)
     for name in given:
         if name not in known:
             listed = ", ".join(known) or "none"

@@ -4,7 +4,6 @@
 """
 
 import functools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -13,31 +12,6 @@ from jax.custom_derivatives import SymbolicZero
 
 from ._arguments import non_negative, times
 from ._elementary import differentiated_by, excess, sums
-
-
-def with_gradient(gradient: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Decorator: `gradient(z, ...)` is the gradient in the vector z of the decorated function.
-
-    In its other arguments the function is differentiated as written.
-    """
-
-    def wrap(fn: Callable[..., Array]) -> Callable[..., Array]:
-        wrapped = jax.custom_jvp(fn)
-
-        def rule(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-            value = wrapped(*primals)
-            (z, *rest), (dz, *others) = primals, tangents
-            slope = jnp.zeros_like(value) if isinstance(dz, SymbolicZero) else jnp.sum(gradient(*primals) * dz)
-            for i, d in enumerate(others):
-                if not isinstance(d, SymbolicZero):
-                    alone = lambda at, i=i: fn(z, *rest[:i], at, *rest[i + 1 :])  # noqa: E731
-                    slope += jax.jvp(alone, (rest[i],), (d,))[1]
-            return value, slope
-
-        wrapped.defjvp(rule, symbolic_zeros=True)
-        return wrapped
-
-    return wrap
 
 
 def normalised(logits: Array) -> tuple[Array, Array]:

@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from ._arguments import known, label, non_negative, Scalar, simplex, Vector
 from ._card import LossCard
+from ._elementary import with_gradient
 from ._register import Loss, register
-from ._softmax import with_gradient
 
 
 def _threshold(z: Array) -> tuple[Array, Array, Array]:

@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 from ._arguments import label, like, Scalar, times, Vector
 from ._card import LossCard
-from ._elementary import differentiated_by, relative_expm1
+from ._elementary import differentiated_by, relative_expm1, with_gradient
 from ._kinds import Growth, Interval, NON_NEGATIVE, UNIT
 from ._register import register
-from ._softmax import centred, cross_entropy, missed, normalised, probabilities, with_gradient
+from ._softmax import centred, cross_entropy, missed, normalised, probabilities
 from .margin_robust import SIGMOID_BEND
 from .multiclass_scores import poly_bends, poly_slope
 

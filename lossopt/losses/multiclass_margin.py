@@ -11,9 +11,8 @@ from jaxtyping import Float
 
 from ._arguments import known, label, Scalar, Vector
 from ._card import LossCard
-from ._elementary import softplus
+from ._elementary import softplus, with_gradient
 from ._register import register
-from ._softmax import with_gradient
 
 
 @register(
@@ -59,9 +58,14 @@ def _scores(prediction: Vector, target: Scalar) -> tuple[Array, Array, Array]:
     return z, jnp.asarray(target), known(z, legal)
 
 
+def _is(place: Array, z: Array) -> Array:
+    """Which entry of z is the one at a place."""
+    return jnp.arange(z.size, dtype=place.dtype) == place
+
+
 def _lead(z: Array, y: Array) -> tuple[Array, Array]:
     """How far the strongest rival lies above the labelled class, and its place: of equals the first."""
-    strongest = jnp.argmax(jnp.where(jnp.arange(z.size, dtype=y.dtype) == y, -jnp.inf, z))
+    strongest = jnp.argmax(jnp.where(_is(y, z), -jnp.inf, z))
     top = z[strongest]
     # Where all rivals are masked, the place is no rival's.
     alone = (top == -jnp.inf) | (strongest.astype(y.dtype) == y)
@@ -70,8 +74,7 @@ def _lead(z: Array, y: Array) -> tuple[Array, Array]:
 
 def _pulls(z: Array, y: Array, strongest: Array) -> Array:
     """1 for the strongest rival, -1 for the labelled class."""
-    place = jnp.arange(z.size, dtype=y.dtype)
-    return (place == strongest.astype(y.dtype)).astype(z.dtype) - (place == y).astype(z.dtype)
+    return _is(strongest, z).astype(z.dtype) - _is(y, z).astype(z.dtype)
 
 
 @register(
@@ -151,15 +154,14 @@ def weston_watkins(prediction: Vector, target: Scalar) -> Float[Array, ""]:
 
 def _shortfalls(z: Array, y: Array) -> Array:
     """How far each rival is from trailing the labelled class by 1: at most 0 if it does, or takes no part."""
-    none = (jnp.arange(z.size, dtype=y.dtype) == y) | (z == -jnp.inf)
+    none = _is(y, z) | (z == -jnp.inf)
     return jnp.where(none, -jnp.inf, 1 + (z - z[y]))
 
 
 def _weston_watkins_gradient(z: Array, y: Array, legal: Array) -> Array:
     near = _shortfalls(z, y) > 0
     count = jnp.sum(near, dtype=jnp.int32).astype(z.dtype)
-    labelled = jnp.arange(z.size, dtype=y.dtype) == y
-    return legal * jnp.where(labelled, -count, near.astype(z.dtype))
+    return legal * jnp.where(_is(y, z), -count, near.astype(z.dtype))
 
 
 @with_gradient(_weston_watkins_gradient)

@@ -10,10 +10,10 @@ from jaxtyping import Float
 
 from ._arguments import label, like, non_negative, Scalar, simplex, times, Vector
 from ._card import LossCard
-from ._elementary import differentiated_by, excess, relative_expm1
+from ._elementary import differentiated_by, excess, relative_expm1, with_gradient
 from ._kinds import Interval, NON_NEGATIVE
 from ._register import register
-from ._softmax import centred, cross_entropy, error_of, missed, normalised, probabilities, surplus, with_gradient
+from ._softmax import centred, cross_entropy, error_of, missed, normalised, probabilities, surplus
 from .focal import focal_extrema
 from .margin_robust import SQUARED_SIGMOID_BENDS, SQUARED_SIGMOID_SLOPE
 from .multiclass import even, heaviest

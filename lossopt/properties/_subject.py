@@ -20,7 +20,8 @@ DEFAULTS = {
     "count": ("log mean", "non-negative"),
     "distribution": ("location and log scale", "real"),
 }
-_BLOCK = {1: 256, 2: 256}
+# Examples in one compiled call: most measurements ask for fewer.
+_BLOCK = 256
 
 
 class Subject(NamedTuple):
@@ -92,9 +93,8 @@ def jet(what: Subject, predictions: np.ndarray, targets: np.ndarray) -> Jet:
     """Value, slope and curvature at n predictions and targets, in blocks of one size so that one compilation serves."""
     predictions = np.asarray(predictions, precision())
     targets = np.asarray(targets, np.int32 if what.target == "label" else precision())
-    block = _BLOCK[predictions.ndim]
-    rows = np.minimum(np.arange(-(-len(predictions) // block) * block), len(predictions) - 1)
-    parts = [_block(what.loss, predictions[part], targets[part]) for part in rows.reshape(-1, block)]
+    rows = np.minimum(np.arange(-(-len(predictions) // _BLOCK) * _BLOCK), len(predictions) - 1)
+    parts = [_block(what.loss, predictions[part], targets[part]) for part in rows.reshape(-1, _BLOCK)]
     return Jet(
         *(np.concatenate([np.asarray(x, float) for x in xs])[: len(predictions)] for xs in zip(*parts, strict=True))
     )
