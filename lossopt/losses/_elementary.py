@@ -60,6 +60,11 @@ def beyond(x: Array) -> Array:
     return jnp.abs(x) > 1 / jnp.finfo(x.dtype).eps
 
 
+def _fading(x: Array) -> Array:
+    """exp(-|x|), written so that XLA finds that of x and that of -x to be one."""
+    return jnp.exp(jnp.minimum(x, -x))
+
+
 # sigmoid(-x) is accurate where 1 - sigmoid(x) is not, so the slope is their product; its own is 0 at 0 exactly.
 @differentiated_by(lambda x: -tanh(x / 2) * _sigmoid_slope(x))
 def _sigmoid_slope(x: Array) -> Array:
@@ -69,14 +74,14 @@ def _sigmoid_slope(x: Array) -> Array:
 @differentiated_by(_sigmoid_slope)
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), with full relative accuracy in both tails."""
-    e = jnp.exp(-jnp.abs(x))
+    e = _fading(x)
     return jnp.where(x < 0, e, 1.0) / (1.0 + e)
 
 
 @differentiated_by(sigmoid)
 def softplus(x: Array) -> Array:
     """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|))."""
-    return jnp.maximum(x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+    return jnp.maximum(x, 0.0) + jnp.log1p(_fading(x))
 
 
 @differentiated_by(lambda x: -2 * tanh(x) * sech_squared(x))
