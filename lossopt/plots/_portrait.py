@@ -76,7 +76,7 @@ def portrait(loss: losses.Loss) -> Figure:
         # Beside a kink at a perfect fit a weight has no bound: the picture has.
         shown = row[np.abs(path.grid) > 0.2] if name.startswith("weight") else row
         axes.set(title=name, ylim=limits_of([shown]))
-    grid_of_axes[0].set_ylabel(card.name.replace("_", " "))
+    grid_of_axes[0].set_ylabel(wrapped(card.name.replace("_", " "), SIZE[1]))
     figure.supxlabel(wrapped(path.label, SIZE[0] * len(rows)), fontsize="medium")
     return figure
 
