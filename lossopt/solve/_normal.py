@@ -1,10 +1,36 @@
-"""Normal equations whose matrix may be singular, or so badly scaled that a Cholesky factorisation would break down."""
+"""Symmetric positive definite matrices: their triangles, and normal equations whose matrix may be singular.
+
+A small matrix is eliminated here and not by LAPACK. In a batch of thousands that is faster, and LAPACK's batched
+routines block a thread of XLA's pool until the pool has done them: several at once never return (jaxlib 0.10.2).
+"""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+
+# The size up to which a matrix is eliminated here.
+_SMALL = 64
+
+
+def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Array, "m m"]]:
+    """The upper triangle R with R'R = matrix and the transposed inverse of R; NaN if it is not positive definite."""
+    m = matrix.shape[0]
+    eye = jnp.eye(m, dtype=matrix.dtype)
+    if m > _SMALL:
+        lower = jnp.linalg.cholesky(matrix)
+        return lower.T, jax.scipy.linalg.solve_triangular(lower, eye, lower=True)
+
+    def eliminate(k: Array, both: Array) -> Array:
+        row = both[k] * jax.lax.rsqrt(both[k, k])
+        below = jnp.where(jnp.arange(m) > k, row[:m], 0.0)
+        return (both - below[:, None] * row[None]).at[k].set(row)
+
+    # What makes a triangle of the matrix makes the inverse of that triangle, transposed, of 1.
+    both = jax.lax.fori_loop(0, m, eliminate, jnp.concatenate([matrix, eye], axis=1))
+    return jnp.triu(both[:, :m]), both[:, m:]
 
 
 def normal_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]], Float[Array, "m *k"]]:
@@ -15,11 +41,19 @@ def normal_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]
     eye, eps = jnp.eye(matrix.shape[0], dtype=matrix.dtype), jnp.finfo(matrix.dtype).eps
     diagonal = jnp.sum(matrix * eye, axis=0)
     scale = jnp.where(diagonal > 0, jax.lax.rsqrt(jnp.where(diagonal > 0, diagonal, 1.0)), 0.0)
-    scaled = jnp.where(eye > 0, 1 + 8 * eps, scale[:, None] * matrix * scale[None])
-    factor = jnp.linalg.cholesky(scaled)
+    solve_scaled = definite_solver(jnp.where(eye > 0, 1 + 8 * eps, scale[:, None] * matrix * scale[None]))
 
     def solve(right: Array) -> Array:
         by_row = scale.reshape(-1, *(1,) * (right.ndim - 1))
-        return by_row * jax.scipy.linalg.cho_solve((factor, True), by_row * right)
+        return by_row * solve_scaled(by_row * right)
 
     return solve
+
+
+def definite_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]], Float[Array, "m *k"]]:
+    """Solve with a positive definite matrix; of any other the solution is NaN."""
+    if matrix.shape[0] > _SMALL:
+        factor = jnp.linalg.cholesky(matrix)
+        return lambda right: jax.scipy.linalg.cho_solve((factor, True), right)
+    inverse = triangle(matrix)[1]
+    return lambda right: inverse.T @ (inverse @ right)

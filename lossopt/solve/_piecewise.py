@@ -7,9 +7,9 @@ from jaxtyping import Array, Bool, Float
 
 
 class Lines(NamedTuple):
-    """The examples as two lines each: `up` is the slope where u = t - A c > 0, `down` the slope where u < 0."""
+    """The examples as two lines each: `up` is the slope where u = t - c B > 0, `down` the slope where u < 0."""
 
-    rows: Float[Array, "n m"]
+    basis: Float[Array, "m n"]
     target: Float[Array, " n"]
     up: Float[Array, " n"]
     down: Float[Array, " n"]
@@ -30,7 +30,7 @@ class Problem(NamedTuple):
 
     def cost(self, c: Float[Array, " m"]) -> Float[Array, ""]:
         """Σ s (up max(u, 0) + down max(-u, 0)) + |P c|²/2, in the problem's unit."""
-        rows, target, up, down = self.lines
-        u = target - rows @ c
+        basis, target, up, down = self.lines
+        u = target - c @ basis
         total = self.total(c)
         return jnp.sum(jnp.where(u > 0, up, -down) * u) + total @ (self.square @ total) / (2 * self.unit)

@@ -118,14 +118,14 @@ def _by_newton(loss, features, targets, share, l2, init, controls, model, facts)
     if init is not None:
         start = basis.encode(jax.vmap(model.predict, in_axes=(None, 0))(init, features), init.weights, l2)
     elif facts.residual:
-        start = basis.rows.T @ (share * targets)
+        start = basis.encode(targets, jnp.zeros(features.shape[1], features.dtype), l2)
     elif facts.log_mean:
         # The mean of all targets: from 0, a large count would take Newton's first step out of the floats.
         level = share @ targets.astype(share.dtype)
         scores = jnp.full_like(share, jnp.log(jnp.where(level > 0, level, 1.0)))
         start = basis.encode(scores, jnp.zeros(features.shape[1], features.dtype), l2)
     else:
-        start = jnp.zeros((basis.rows.shape[1], *model.score_shape), features.dtype)
+        start = jnp.zeros((basis.penalty.shape[1], *model.score_shape), features.dtype)
     if not scalar:
         start = start - jnp.mean(start, axis=1, keepdims=True) if facts.shift else start
         return newton.solve(loss, basis, targets, start, facts, *controls)

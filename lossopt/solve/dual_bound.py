@@ -31,12 +31,12 @@ def lower_bound(
     inside: bool,
 ) -> Float[Array, ""]:
     """A number that the cost, in the problem's unit, is nowhere below. `inside`: 0 is an inner point of the box."""
-    rows, target, _, _ = problem.lines
+    basis, target, _, _ = problem.lines
     penalised, first = l2 > 0, design.constants
     force = jnp.where(problem.used, force, 0.0)
-    balanced = _balanced(rows[:, 0] * force, force) if first else force
+    balanced = _balanced(basis[0] * force, force) if first else force
     force = jnp.where(penalised, balanced, _shrunk(problem, design, force)) if inside else balanced
-    felt = rows.T @ force
+    felt = basis @ force
     lifted = felt[first:] @ problem.centre[first:] - jnp.sum((design.spread @ felt[first:]) ** 2) / jnp.where(
         penalised, 2 * l2, 1.0
     )
@@ -46,8 +46,8 @@ def lower_bound(
 
 
 def _shrunk(problem: Problem, design: Design, force: Array) -> Array:
-    rows, _, up, down = problem.lines
-    unseen = force - design.share * (rows @ (rows.T @ force))
+    basis, _, up, down = problem.lines
+    unseen = force - design.share * ((basis @ force) @ basis)
     return unseen / jnp.maximum(jnp.max(jnp.abs(unseen) / jnp.where(unseen > 0, up, down)), 1.0)
 
 

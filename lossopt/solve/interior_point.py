@@ -27,7 +27,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .. import losses
 from ..status import Status
-from ._design import Design
+from ._design import Design, gram
 from ._normal import normal_solver
 from ._outcome import Outcome
 from ._piecewise import Lines, Problem
@@ -71,7 +71,7 @@ def lines(loss: losses.Loss, design: Design, targets: Shaped[Array, " n"]) -> Li
         sign = (2 * targets - 1).astype(design.share.dtype)
         target, labels = jnp.full_like(sign, kink), targets
     up, down = (jnp.abs(slope(sign * (kink + side), labels)) * design.share for side in (-1.0, 1.0))
-    return Lines(sign[:, None] * design.rows, target, up, down)
+    return Lines(sign[None] * design.basis, target, up, down)
 
 
 def solve(
@@ -113,14 +113,14 @@ def solve(
 
 def _standardised(given: Lines, design: Design, regression: bool) -> Problem:
     n, used = given.target.size, design.share > 0
-    centre = given.rows.T @ (design.share * given.target) * float(regression)
-    residual = given.target - given.rows @ centre
+    centre = given.basis @ (design.share * given.target) * float(regression)
+    residual = given.target - centre @ given.basis
     mean = design.share @ jnp.abs(residual)
     unit = jnp.where((mean > jnp.finfo(mean.dtype).tiny) & regression, mean, 1.0)
     # An example that does not count becomes one at the origin, which moves nothing.
     target = jnp.where(used, residual / unit, 0.0)
     up, down = (jnp.where(used, side, 1 / n) for side in (given.up, given.down))
-    return Problem(Lines(given.rows, target, up, down), design.penalty.T @ design.penalty, centre, unit, used)
+    return Problem(Lines(given.basis, target, up, down), design.penalty.T @ design.penalty, centre, unit, used)
 
 
 def _start(problem: Problem) -> _Path:
@@ -134,10 +134,10 @@ def _start(problem: Problem) -> _Path:
 
 def _advance(problem: Problem, path: _Path, penalised: Array) -> _Path:
     """One predictor-corrector step, a fraction of the way to the boundary."""
-    rows, (c, room, slack) = problem.lines.rows, path
+    basis, (c, room, slack) = problem.lines.basis, path
     weight, sign = 1 / jnp.sum(slack / room, axis=0), jnp.array([[1.0], [-1.0]], room.dtype)
-    short, residual = _shortfall(problem, path), problem.lines.target - rows @ c
-    solve_normal = normal_solver(rows.T @ (weight[:, None] * rows) + problem.unit * problem.square)
+    short, residual = _shortfall(problem, path), problem.lines.target - c @ basis
+    solve_normal = normal_solver(gram(basis, weight) + problem.unit * problem.square)
     gap = jnp.vdot(room, slack)
 
     def attempt(index: Int[Array, ""], found: tuple[_Path, Array, _Path]) -> tuple[_Path, Array, _Path]:
@@ -145,8 +145,8 @@ def _advance(problem: Problem, path: _Path, penalised: Array) -> _Path:
         guess, mu, _ = found
         product = mu - guess.room * guess.slack
         aim = residual + jnp.sum(sign * product / room, axis=0)
-        dc = solve_normal(rows.T @ (weight * aim) - short)
-        along = sign * (weight * (aim - rows @ dc))[None]
+        dc = solve_normal(basis @ (weight * aim) - short)
+        along = sign * (weight * (aim - dc @ basis))[None]
         step = _Path(dc, along, (product - slack * along) / room - slack)
         after = _moved(path, step, penalised)
         left = jnp.vdot(after.room, after.slack)
@@ -158,7 +158,7 @@ def _advance(problem: Problem, path: _Path, penalised: Array) -> _Path:
 
 def _shortfall(problem: Problem, path: _Path) -> Array:
     """P'P c - A'α, which is zero for a force that balances the penalty."""
-    return problem.square @ problem.total(path.c) - problem.lines.rows.T @ (path.room[0] - problem.lines.down)
+    return problem.square @ problem.total(path.c) - problem.lines.basis @ (path.room[0] - problem.lines.down)
 
 
 def _moved(path: _Path, step: _Path, penalised: Array) -> _Path:
@@ -179,11 +179,11 @@ def _vertex(problem: Problem, path: _Path) -> tuple[Array, Array]:
 
     An example on which the vertex lies has slacks that go to 0 and a force between its bounds; others the reverse.
     """
-    rows, target = problem.lines.rows, problem.lines.target
+    basis, target = problem.lines.basis, problem.lines.target
     inside = jnp.max(path.slack, axis=0) < jnp.min(path.room, axis=0) / jnp.sum(path.room, axis=0)
     through = (inside & problem.used).astype(target.dtype)
     # The residuals are small already: as a correction, the normal equations of a few rows lose nothing.
-    across = normal_solver(rows.T @ (through[:, None] * rows))(rows.T @ (through * (target - rows @ path.c)))
+    across = normal_solver(gram(basis, through))(basis @ (through * (target - path.c @ basis)))
     both = jnp.stack([path.c, path.c + across])
     costs, rounding = jax.vmap(problem.cost)(both), 1 + 4 * jnp.finfo(target.dtype).eps
     best = (costs[1] <= rounding * costs[0]).astype(int)

@@ -36,7 +36,7 @@ def solve(design: Design, targets: Float[Array, " n"], l2: Float[Array, ""], cur
     penalty = l2 / curvature
 
     def start() -> _State:
-        params = design.decode(design.rows.T @ (design.share * targets))
+        params = design.decode(design.basis @ (design.share * targets))
         return _State(params, _correction(design, targets, penalty, params), jnp.zeros((), int), jnp.array(True))
 
     def improve(state: _State) -> _State:

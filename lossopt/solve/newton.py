@@ -33,7 +33,8 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .. import losses
 from ..status import Status
-from ._design import Design
+from ._design import Design, Fold, gram
+from ._normal import definite_solver
 from ._outcome import Outcome
 from ._traits import Traits
 from .separation import falls_for_ever
@@ -43,13 +44,18 @@ from .separation import falls_for_ever
 _FACTOR, _FIRST, _NONE, _MOST = 8.0, 1 / 8, 1e-10, 8.0**12
 # The relative gradient from which a loss that is not convex is taken to be in the basin of its minimum.
 _NEAR = 1e-2
+# The movement of a score below which no step leads to infinity; the iterations before that is asked.
+_STILL, _PATIENCE = 1e-2, 5
 
 
 class _Point(NamedTuple):
-    """The cost and its derivatives at some coefficients, and per example slope, curvature and majorant.
+    """The cost and its derivatives at some coefficients.
 
     `error` is the size of the gradient relative to the root mean square of the slopes, which in an orthonormal basis
-    it cannot exceed; `rounding` the size of the errors in the cost; `lag` the least λ of each example.
+    it cannot exceed; `rounding` the size of the errors in the cost; `hessian` that of the loss alone, indexed
+    (class, coefficient, class, coefficient); `majorant` and `least` the largest majorant and the least curvature of an
+    example; `moved` how far the last step moved a score; `slopes` and `weights` what the next step's force needs of
+    each example, where it does.
     """
 
     coefficients: Float[Array, "m k"]
@@ -57,19 +63,24 @@ class _Point(NamedTuple):
     rounding: Float[Array, ""]
     gradient: Float[Array, "m k"]
     error: Float[Array, ""]
-    slope: Float[Array, "n k"]
-    curvature: Float[Array, "n k k"]
-    majorant: Float[Array, " n"]
-    lag: Float[Array, " n"]
+    hessian: Float[Array, "k m k m"]
+    majorant: Float[Array, ""]
+    least: Float[Array, ""]
+    moved: Float[Array, ""]
+    slopes: Float[Array, " rows"]
+    weights: Float[Array, " rows"]
 
 
 class _State(NamedTuple):
-    """A point, the step to try from it and what it does to the scores, and λ."""
+    """A point, the step to try from it, and the λ of both.
+
+    After a failure under a loss of the residual the Hessian must be summed again, with a larger λ: `again`.
+    """
 
     point: _Point
     step: Float[Array, "m k"]
-    moved: Float[Array, "n k"]
     blend: Float[Array, ""]
+    again: Bool[Array, ""]
     iterations: Int[Array, ""]
     settled: Bool[Array, ""]
     finished: Bool[Array, ""]
@@ -86,69 +97,138 @@ def solve(
     max_iterations: Int[Array, ""],
 ) -> Outcome:
     """Minimise Σ s loss + l2/2 |w|² from `start`; `loss` takes a vector of scores, of length 1 for a scalar loss."""
-    evaluate = functools.partial(_evaluate, loss, design, targets, traits, tolerance)
+    visit = functools.partial(_visit, loss, design, targets, traits, tolerance)
 
     def iterate(state: _State) -> _State:
-        trial = evaluate(state.point.coefficients + state.step)
-        if traits.residual and traits.convex:
-            trial = trial._replace(lag=_lag(state, trial.slope))
-        success = _succeeds(state, trial)
+        tried = jnp.where(state.again, 0.0, state.step)
+        blend = jnp.where(state.again, state.blend, _lower(state.blend, state.point.error, traits))
+        trial = visit(state.point, tried, blend)
+        success = state.again | _succeeds(state, trial)
+        blend = jnp.where(success, blend, _higher(state.blend))
         point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, state.point)
-        blend = _next_blend(state.blend, success, point, traits)
-        step = _step(design, point, blend, traits)
-        moved = design.rows @ step
-        escaping = falls_for_ever(loss, design, targets, step, moved) if traits.vanishing else jnp.array(False)
         settled = point.error <= tolerance
+        step, escaping = _step(design, point, blend, traits), jnp.array(False)
         if traits.vanishing:
             # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
-            settled &= jnp.max(jnp.abs(moved)) <= 1e-2
-        # One step more after the tolerance is met takes a quadratically convergent method to the floor of rounding.
-        finished = (settled & state.settled) | escaping | (blend >= _MOST)
-        return _State(point, step, moved, blend, state.iterations + 1, settled, finished, escaping)
+            still = point.moved <= _STILL
+            settled &= still
+            suspicious = ~still & (state.iterations >= _PATIENCE)
+            escaping = falls_for_ever(loss, design, targets, tried, suspicious)
+            # The step that proves separation also separates.
+            point = point._replace(coefficients=point.coefficients + jnp.where(escaping & ~success, tried, 0.0))
+        finished = settled | escaping | (blend >= _MOST)
+        again = ~success if traits.residual else state.again
+        return _State(point, step, blend, again, state.iterations + 1, settled, finished, escaping)
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
 
-    shapes = jax.eval_shape(evaluate, start)
-    return _outcome(design, jax.lax.while_loop(unfinished, iterate, _initial(shapes, start, traits)), traits)
+    first = _initial(start, traits, design.share.size)
+    return _outcome(design, jax.lax.while_loop(unfinished, iterate, first), traits)
 
 
-def _initial(shapes: _Point, start: Array, traits: Traits) -> _State:
+def _initial(start: Array, traits: Traits, rows: int) -> _State:
     # A cost of infinity and a step of zero make the first iteration evaluate the start and accept it, so that the
     # evaluation is compiled once.
-    blank = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    blank = blank._replace(coefficients=start, cost=jnp.full_like(blank.cost, jnp.inf))
-    blend = jnp.full_like(blank.cost, 0.0 if traits.convex else 1.0)
-    no = jnp.array(False)
-    return _State(blank, jnp.zeros_like(start), jnp.zeros_like(blank.slope), blend, jnp.zeros((), int), no, no, no)
+    (m, k), zero, no = start.shape, jnp.zeros((), start.dtype), jnp.array(False)
+    each = jnp.zeros(rows if _has_force(traits) else 0, start.dtype)
+    point = _Point(
+        coefficients=start,
+        cost=zero + jnp.inf,
+        rounding=zero,
+        gradient=jnp.zeros_like(start),
+        error=zero + jnp.inf,
+        hessian=jnp.zeros((k, m, k, m), start.dtype),
+        majorant=zero,
+        least=zero,
+        moved=zero,
+        slopes=each,
+        weights=each,
+    )
+    blend = zero if traits.convex else zero + 1
+    return _State(point, jnp.zeros_like(start), blend, no, jnp.zeros((), int), no, no, no)
 
 
-def _evaluate(
-    loss: losses.Loss, design: Design, targets: Array, traits: Traits, tolerance: Array, coefficients: Array
+def _has_force(traits: Traits) -> bool:
+    return traits.residual and bool(traits.convex)
+
+
+def _visit(
+    loss: losses.Loss,
+    design: Design,
+    targets: Array,
+    traits: Traits,
+    tolerance: Array,
+    origin: _Point,
+    step: Array,
+    blend: Array,
 ) -> _Point:
-    n, eps = design.share.size, jnp.finfo(coefficients.dtype).eps
-    everything = design.table @ coefficients
-    scores, shrunk = everything[:n], everything[n:]
-    values, slopes, curvature = jax.vmap(_derivatives(loss))(scores, targets)
-    residual = scores[:, 0] - targets if traits.residual else None
-    majorant, share = _majorant(values, slopes, curvature, residual), design.share[:, None]
-    gradient = design.table.T @ jnp.concatenate([share * slopes, shrunk])
+    """The point a step further: one pass over the rows. `blend` is the λ of the Hessian that it sums."""
+    k, eps = step.shape[1], jnp.finfo(step.dtype).eps
+    coefficients = origin.coefficients + step
+    both = design.inner(jnp.concatenate([coefficients, step], axis=1))
+    derivatives = jax.vmap(_derivatives(loss), in_axes=(1, 0), out_axes=-1)
+
+    def of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
+        everything = both.T @ basis
+        scores, moved = everything[:k], everything[k:]
+        values, slopes, curvature = jax.lax.optimization_barrier(derivatives(scores, targets))
+        residual = scores[0] - targets if traits.residual else None
+        majorant = _majorant(values, slopes, curvature, residual)
+        weights, kept, blurred = curvature, (), scores
+        if traits.residual:
+            lag = _lag(slopes[0], moved[0], *last) if _has_force(traits) else jnp.zeros_like(majorant)
+            weight = curvature[0, 0] + jnp.maximum(lag, jnp.minimum(blend, 1.0)) * (majorant - curvature[0, 0])
+            weights, blurred = weight[None, None], majorant[None] * scores
+            kept = (slopes[0], weight) if _has_force(traits) else ()
+        sums = (
+            share @ values,
+            share @ (jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=0)),
+            share @ jnp.sum(slopes**2, axis=0),
+            share @ jnp.sum(blurred**2, axis=0),
+            jnp.einsum("an,kn->ak", basis, share[None] * slopes),
+            _hessian(basis, share[None, None] * weights),
+        )
+        counted, none = share > 0, jnp.zeros((), share.dtype)
+        largest = (
+            jnp.max(jnp.where(counted, majorant, 0.0)),
+            jnp.max(jnp.where(counted[None, None], -curvature, -jnp.inf)) if traits.convex is None else none,
+            jnp.max(jnp.abs(moved)) if traits.vanishing else none,
+        )
+        return Fold(sums, largest, kept)
+
+    last = (origin.slopes, origin.weights) if _has_force(traits) else ()
+    sums, (majorant, most, moved), kept = design.fold(of_block, targets, *last)
+    value, size, steep, blurred, gradient, hessian = sums
+    shrunk = design.penalty @ coefficients
+    gradient = design.outer(gradient) + design.penalty.T @ shrunk
     # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
-    blur = 8 * eps * majorant[:, None] * scores / tolerance
-    scale = jnp.sqrt(jnp.sum(share * (slopes**2 + blur**2)) + jnp.sum(shrunk**2))
+    blur = 8 * eps / tolerance * (1.0 if traits.residual else majorant)
+    scale = jnp.sqrt(steep + blur**2 * blurred + jnp.sum(shrunk**2))
     penalised = jnp.sum(shrunk**2) / 2
-    size = design.share @ (jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=1))
+    if design.change is not None:
+        hessian = jnp.einsum("pa,jpkq,qb->jakb", design.change, hessian, design.change)
     return _Point(
         coefficients=coefficients,
-        cost=design.share @ values + penalised,
+        cost=value + penalised,
         rounding=8 * eps * (size + penalised),
         gradient=gradient,
         error=jnp.where(scale > 0, jnp.linalg.norm(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0),
-        slope=slopes,
-        curvature=curvature,
+        hessian=hessian,
         majorant=majorant,
-        lag=jnp.zeros_like(majorant),
+        least=-most,
+        moved=moved,
+        slopes=kept[0] if kept else origin.slopes,
+        weights=kept[1] if kept else origin.weights,
     )
+
+
+def _hessian(basis: Array, weights: Array) -> Array:
+    """Σ W_jk u u', indexed (j, a, k, b); one class at a time, for the largest array is then (k, m, n)."""
+    if weights.shape[0] == 1:
+        return gram(basis, weights[0, 0])[None, :, None]
+    by_class = lambda w: jnp.einsum("an,kn,bn->akb", basis, w, basis)  # noqa: E731
+    return jax.lax.map(by_class, weights)
 
 
 def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Array, Array]]:
@@ -166,49 +246,41 @@ def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Arr
 
 
 def _majorant(values: Array, slopes: Array, curvature: Array, residual: Array | None) -> Array:
-    """A curvature for each example; for a loss that is not of a residual one number, the largest known of."""
-    own = jnp.max(jnp.abs(curvature), axis=(1, 2))
+    """A curvature for each example; for a loss that is not of a residual the largest of all is one."""
+    own = jnp.max(jnp.abs(curvature), axis=(0, 1))
     if residual is None:
         # A loss that never falls below 0 has a curvature of at least |slope|²/(2 loss) somewhere.
         positive = values > 0
-        implied = jnp.where(positive, jnp.sum(slopes**2, axis=1) / (2 * jnp.where(positive, values, 1.0)), 0.0)
-        return jnp.full_like(own, jnp.max(jnp.maximum(own, implied)))
+        implied = jnp.where(positive, jnp.sum(slopes**2, axis=0) / (2 * jnp.where(positive, values, 1.0)), 0.0)
+        return jnp.maximum(own, implied)
     zero = residual == 0
-    return jnp.where(zero, own, jnp.maximum(slopes[:, 0] / jnp.where(zero, 1.0, residual), curvature[:, 0, 0]))
+    return jnp.where(zero, own, jnp.maximum(slopes[0] / jnp.where(zero, 1.0, residual), curvature[0, 0]))
 
 
-def _weights(point: _Point, blend: Array) -> Array:
-    """W for λ up to 1, each example with its own where that is larger."""
-    share = jnp.maximum(point.lag, jnp.minimum(blend, 1.0))[:, None, None]
-    unit = jnp.eye(point.curvature.shape[1], dtype=blend.dtype)[None]
-    return point.curvature + share * (point.majorant[:, None, None] * unit - point.curvature)
-
-
-def _lag(state: _State, slope: Array) -> Array:
-    """1 - α/ψ at the new point, from the force α that the step promised."""
-    force = state.point.slope[:, 0] + _weights(state.point, state.blend)[:, 0, 0] * state.moved[:, 0]
-    zero = slope[:, 0] == 0
-    return jnp.where(zero, 0.0, 1 - jnp.clip(force / jnp.where(zero, 1.0, slope[:, 0]), 0.0, 1.0))
+def _lag(slope: Array, moved: Array, last_slope: Array, last_weight: Array) -> Array:
+    """1 - α/ψ of each example, from the force α that the last step promised."""
+    force, zero = last_slope + last_weight * moved, slope == 0
+    return jnp.where(zero, 0.0, 1 - jnp.clip(force / jnp.where(zero, 1.0, slope), 0.0, 1.0))
 
 
 def _step(design: Design, point: _Point, blend: Array, traits: Traits) -> Array:
     """-H⁻¹g; NaN, which no test accepts, where H is not positive definite."""
-    (m, k), unit = point.coefficients.shape, jnp.eye(point.coefficients.shape[1], dtype=blend.dtype)
-    largest = jnp.max(jnp.where(design.share > 0, point.majorant, 0.0))
-    largest = jnp.where(largest > 0, largest, 1.0)
+    (m, k), eps = point.coefficients.shape, jnp.finfo(blend.dtype).eps
+    unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
+    largest = jnp.where(point.majorant > 0, point.majorant, 1.0)
+    penalty, hessian = design.penalty.T @ design.penalty, point.hessian.reshape(k * m, k * m)
+    if not traits.residual:
+        # The same majorant for all examples: in this basis their Hessian is what the penalty leaves of 1.
+        above = jnp.kron(unit, largest * (eye - penalty))
+        hessian = hessian + jnp.minimum(blend, 1.0) * (above - hessian)
     # Directions without curvature (all examples outside, columns of zeros) get a little.
-    extra = 8 * jnp.finfo(blend.dtype).eps * largest * unit
+    extra = 8 * eps * largest * unit
     if traits.shift:
         # Equal changes of all classes change nothing, and with this curvature the steps have none.
         extra = extra + jnp.full_like(unit, 1 / k) * largest
-    penalty = jnp.broadcast_to(unit, (design.table.shape[0] - design.share.size, k, k))
-    weights = jnp.concatenate([design.share[:, None, None] * _weights(point, blend), penalty])
-    # One class at a time, for the largest array is then (n, m k): Σ s W_jk u u', indexed (j, a, k, b).
-    by_class = lambda w: jnp.einsum("na,nk,nb->akb", design.table, w, design.table)  # noqa: E731
-    hessian = by_class(weights[:, 0])[None] if k == 1 else jax.lax.map(by_class, jnp.moveaxis(weights, 1, 0))
-    added = jnp.kron(extra, jnp.eye(m, dtype=blend.dtype))
-    factor = jnp.linalg.cholesky(jnp.maximum(blend, 1.0) * (hessian.reshape(k * m, k * m) + added))
-    return -jax.scipy.linalg.cho_solve((factor, True), point.gradient.T.reshape(k * m)).reshape(k, m).T
+    hessian = hessian + jnp.kron(unit, penalty) + jnp.kron(extra, eye)
+    solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
+    return -solve_newton(point.gradient.T.reshape(k * m)).reshape(k, m).T
 
 
 def _succeeds(state: _State, trial: _Point) -> Array:
@@ -219,16 +291,21 @@ def _succeeds(state: _State, trial: _Point) -> Array:
     return jnp.isfinite(trial.cost) & (enough | (level & turned))
 
 
-def _next_blend(blend: Array, success: Array, point: _Point, traits: Traits) -> Array:
+def _lower(blend: Array, error: Array, traits: Traits) -> Array:
+    """λ after a success."""
     lower = jnp.where(blend > _NONE, blend / _FACTOR, 0.0)
-    if not traits.convex and traits.residual:
-        lower = jnp.where(point.error < _NEAR, lower, jnp.maximum(lower, 1.0))
-    return jnp.where(success, lower, jnp.where(blend > 0, blend * _FACTOR, _FIRST))
+    far_out = traits.residual and not traits.convex
+    return jnp.where(error < _NEAR, lower, jnp.maximum(lower, 1.0)) if far_out else lower
+
+
+def _higher(blend: Array) -> Array:
+    """λ after a failure."""
+    return jnp.where(blend > 0, blend * _FACTOR, _FIRST)
 
 
 def _outcome(design: Design, ended: _State, traits: Traits) -> Outcome:
     point = ended.point
-    bent = jnp.any(point.curvature < 0) if traits.convex is None else jnp.array(not traits.convex)
+    bent = point.least < 0 if traits.convex is None else jnp.array(not traits.convex)
     found = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
     found = jnp.where(bent, Status.LOCAL_MINIMUM, found)
     short = jnp.where(ended.blend >= _MOST, Status.STALLED, Status.OUT_OF_STEPS)
@@ -238,6 +315,7 @@ def _outcome(design: Design, ended: _State, traits: Traits) -> Outcome:
     decrement = -jnp.sum(point.gradient * ended.step) / 2
     known = ~bent & ~ended.escaping & jnp.isfinite(decrement)
     gap = jnp.where(known, jnp.maximum(decrement, 0.0), jnp.inf)
-    # The step that proves separation also separates.
-    coefficients = point.coefficients + jnp.where(ended.escaping, ended.step, 0.0)
+    # The last step is taken unseen: so near the minimum Newton's leads to the floor of rounding.
+    last = ended.settled & jnp.all(jnp.isfinite(ended.step)) & ~ended.again
+    coefficients = point.coefficients + jnp.where(last, ended.step, 0.0)
     return Outcome(design.decode(coefficients), gap, ended.iterations, code)

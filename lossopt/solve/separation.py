@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
 from .. import losses
-from ._design import Design
+from ._design import Design, Fold, only_if
 
 
 # So far out that slopes have reached their limit, yet a square is still finite in float32. A power of two, for the
@@ -27,16 +27,24 @@ def falls_for_ever(
     design: Design,
     targets: Shaped[Array, "n *t"],
     direction: Float[Array, "m k"],
-    scores: Float[Array, "n k"],
+    suspicious: Bool[Array, ""],
 ) -> Bool[Array, ""]:
-    """Whether a direction, in coefficients, and the scores along it prove that the cost has no finite minimiser."""
-    largest = jnp.max(jnp.abs(scores))
-    tolerance = jnp.finfo(scores.dtype).eps ** (2 / 3)
-    unit = scores / jnp.where(largest > 0, largest, 1.0)
+    """Whether a direction, in coefficients, proves that the cost has no finite minimiser; looked at if suspicious."""
+    tolerance = jnp.finfo(direction.dtype).eps ** (2 / 3)
 
     def recession(score: Array, target: Array) -> Array:
         return jax.jvp(lambda s: loss(s, target), (_FAR * score,), (score,))[1]
 
-    rising = jnp.max(jnp.where(design.share > 0, jax.vmap(recession)(unit, targets), 0.0))
-    penalised = jnp.max(jnp.abs(design.penalty @ direction), initial=0.0)
-    return (largest > 0) & (rising <= tolerance) & (penalised <= tolerance * largest)
+    def proved(inner: Array) -> Array:
+        largest = design.fold(lambda basis, share: Fold((), jnp.max(jnp.abs(inner.T @ basis)))).largest
+        unit = inner / jnp.where(largest > 0, largest, 1.0)
+
+        def steepest(basis: Array, share: Array, targets: Array) -> Fold:
+            rising = jax.vmap(recession, in_axes=(1, 0))(unit.T @ basis, targets)
+            return Fold((), jnp.max(jnp.where(share > 0, rising, 0.0)))
+
+        rising = design.fold(steepest, targets).largest
+        penalised = jnp.max(jnp.abs(design.penalty @ direction), initial=0.0)
+        return (largest > 0) & (rising <= tolerance) & (penalised <= tolerance * largest)
+
+    return only_if(suspicious, proved, (design.inner(direction),), jnp.array(False))
