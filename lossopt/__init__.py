@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from .solve import Solution as Solution, solve as solve
     from .status import Status as Status
+    from .sweep import Sweep as Sweep, sweep as sweep
     from .train import Fit as Fit, fit as fit, minimise as minimise
 
 
@@ -60,6 +61,7 @@ _HOME = {
     "reductions": ("conditional_value_at_risk", "mean", "root_mean", "tilted", "total", "trimmed_mean"),
     "solve": ("Solution", "solve"),
     "status": ("Status",),
+    "sweep": ("Sweep", "sweep"),
     "train": ("Fit", "fit", "minimise"),
 }
 _PUBLIC = {name: module for module, names in _HOME.items() for name in names}

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "border": {"data", "losses", "models"},
     "train": FITTING,
     "solve": FITTING | {"train"},
+    "sweep": FITTING | {"solve"},
     "analysis": FITTING | {"train", "solve", "trace"},
     "plots": {"data", "losses", "models", "trace"},
     "report": {"plots", "losses", "trace"},

@@ -51,10 +51,9 @@ class Design(NamedTuple):
 
     Attributes:
         features, share: the table and the weights that sum to one.
-        basis: the scores of the basis vectors, of which the first is constant if there is an intercept; None if they
-            are formed a block at a time.
+        formed: the basis; None if it is formed a block at a time.
         centre, size: of each column of the features.
-        change: the coefficients of (1, z) for those of the basis; None beside `basis`.
+        change: the coefficients of (1, z) for those of the basis; None if it is formed.
         weights_of: the weights of the basis vectors other than the constant one.
         null: weights that change no score, beside columns of zeros.
         spread: its inverse, transposed: `spread @ g` is the gradient in the weights from that in the coefficients.
@@ -67,7 +66,7 @@ class Design(NamedTuple):
 
     features: Float[Array, "n d"]
     share: Float[Array, " n"]
-    basis: Float[Array, "m n"] | None
+    formed: Float[Array, "m n"] | None
     centre: Float[Array, " d"]
     size: Float[Array, " d"]
     change: Float[Array, "m m"] | None
@@ -81,6 +80,12 @@ class Design(NamedTuple):
     suspect: Bool[Array, ""]
 
     @property
+    def basis(self) -> Float[Array, "m n"]:
+        """The scores of the basis vectors, of which the first is constant if there is an intercept."""
+        assert self.formed is not None
+        return self.formed
+
+    @property
     def constants(self) -> int:
         """How many leading coefficients are for the intercept: 1 or 0."""
         return int(self.offset is not None)
@@ -90,8 +95,8 @@ class Design(NamedTuple):
 
         In the basis that `fn` sees scores are `self.inner(c).T @ basis`; sums over its columns go back by `self.outer`.
         """
-        if self.basis is not None:
-            return fn(self.basis, self.share, *columns)
+        if self.formed is not None:
+            return fn(self.formed, self.share, *columns)
 
         def of_block(features: Array, share: Array, *columns: Array) -> Fold:
             return fn(_standardised(features, self.centre, self.size, bool(self.constants)), share, *columns)
@@ -194,7 +199,7 @@ def _finish(features, share, l2, intercept, centre, size, factor, change, suspec
     return Design(
         features=features,
         share=share,
-        basis=factor.basis,
+        formed=factor.basis,
         centre=centre,
         size=size,
         change=change,

@@ -175,12 +175,12 @@ def _visit(
         values, slopes, curvature = jax.lax.optimization_barrier(derivatives(scores, targets))
         residual = scores[0] - targets if traits.residual else None
         majorant = _majorant(values, slopes, curvature, residual)
-        weights, kept, blurred = curvature, (), scores
+        weights, blurred, kept = curvature, scores, last
         if traits.residual:
             lag = _lag(slopes[0], moved[0], *last) if _has_force(traits) else jnp.zeros_like(majorant)
             weight = curvature[0, 0] + jnp.maximum(lag, jnp.minimum(blend, 1.0)) * (majorant - curvature[0, 0])
             weights, blurred = weight[None, None], majorant[None] * scores
-            kept = (slopes[0], weight) if _has_force(traits) else ()
+            kept = (slopes[0], weight) if _has_force(traits) else last
         sums = (
             share @ values,
             share @ (jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=0)),

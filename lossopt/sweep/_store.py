@@ -1,0 +1,101 @@
+"""Finished parts of a sweep on disk, so that a sweep that was stopped goes on where it was.
+
+A folder holds `sweep.json`, which says what was asked for, and one file a part. Both are written under another name and
+renamed, so that there is never half a file.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class Store:
+    """The parts of one sweep in one folder; of `None` nothing is kept."""
+
+    def __init__(self, folder: str | os.PathLike | None, asked: Mapping[str, Any]) -> None:
+        """Open a folder, new or of the same sweep.
+
+        Raises:
+            ValueError: it holds another sweep; the sentence says in what they differ.
+        """
+        self._folder = None if folder is None else pathlib.Path(folder)
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        manifest, digests = self._folder / "sweep.json", {name: digest(value) for name, value in asked.items()}
+        if not manifest.exists():
+            strangers = [path.name for path in self._folder.iterdir()]
+            if strangers:
+                raise ValueError(f"resume={str(folder)!r} holds no sweep but {strangers[0]}: give an empty folder.")
+            _write(manifest, lambda path: path.write_text(json.dumps(digests, indent=1)))
+            return
+        former = json.loads(manifest.read_text())
+        differing = [name for name in {**former, **digests} if former.get(name) != digests.get(name)]
+        if differing:
+            raise ValueError(
+                f"resume={str(folder)!r} holds another sweep, which differs in: {', '.join(sorted(differing))}. "
+                "Give another folder, or remove that one."
+            )
+
+    def load(self, name: str) -> list[np.ndarray] | None:
+        """The arrays of a part, or None where it is not finished."""
+        path = self._path(name)
+        if path is None or not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as found:
+            return [found[f"{i:04}"] for i in range(len(found.files))]
+
+    def save(self, name: str, arrays: list[np.ndarray]) -> None:
+        """Keep the arrays of a part."""
+        path = self._path(name)
+        if path is not None:
+            named = {f"{i:04}": array for i, array in enumerate(arrays)}
+            # To an open file: savez would add an ending to a temporary name.
+            _write(path, lambda temporary: _savez(temporary, named))
+
+    def _path(self, name: str) -> pathlib.Path | None:
+        return None if self._folder is None else self._folder / f"{name}.npz"
+
+
+def digest(value: Any) -> str:
+    """The same text for the same value in every process: arrays by their bytes, functions by their names."""
+    found = hashlib.sha256()
+    leaves, structure = jax.tree.flatten(value)
+    found.update(_names(str(structure)).encode())
+    for leaf in leaves:
+        if callable(leaf):
+            found.update(_called(leaf).encode())
+        elif isinstance(leaf, (np.ndarray, np.generic, jax.Array)):
+            array = np.asarray(leaf)
+            found.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+        else:
+            found.update(repr(leaf).encode())
+    return found.hexdigest()
+
+
+def _names(text: str) -> str:
+    # A structure names the functions in it with their addresses, which differ from process to process.
+    return " ".join(word for word in text.split() if not word.startswith("0x"))
+
+
+def _called(function: Callable) -> str:
+    inner = function.func if isinstance(function, functools.partial) else function
+    return f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', type(inner).__name__)}"
+
+
+def _savez(path: pathlib.Path, named: Mapping[str, np.ndarray]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **named)
+
+
+def _write(path: pathlib.Path, write: Callable[[pathlib.Path], Any]) -> None:
+    temporary = path.with_name(path.name + ".part")
+    write(temporary)
+    temporary.replace(path)

@@ -1,0 +1,290 @@
+"""`sweep`: what many fits say, as stacked arrays and as tidy rows."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import border, losses as _losses, models
+from ..data import Dataset
+from ..solve import solve
+from ..status import Status
+from ._grid import Axis, Grid, grid, Source, source
+from ._store import Store
+
+
+# Bytes of the tables of a chunk: with what is computed from them, about what a core's own cache holds.
+_CHUNK = 2**18
+# The most fits in a chunk; and how many chunks make a part, which one worker does and which is kept on disk.
+_MOST, _PART = 256, 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """The results of many fits.
+
+    Attributes:
+        results: by the loss's name, what each fit gave, stacked: the leading axes are those of `axes`.
+        axes: by the loss's name, what it was swept over: hyperparameters, then "l2", then "data" or "seed".
+    """
+
+    results: Mapping[str, Any]
+    axes: Mapping[str, tuple[Axis, ...]]
+
+    def __getitem__(self, name: str) -> Any:
+        """The stacked results of one loss."""
+        return self.results[name]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a fit: loss, value on each axis, then every number of the result, a vector's numbered from 0."""
+        return [row for name in self.results for row in self._rows(name)]
+
+    def _rows(self, name: str) -> Iterator[dict[str, Any]]:
+        axes = self.axes[name]
+        shape = tuple(len(axis.values) for axis in axes)
+        leaves = jax.tree_util.tree_flatten_with_path(self.results[name])[0]
+        for place in np.ndindex(*shape):
+            row = {"loss": name} | {axis.name: axis.values[i].tolist() for axis, i in zip(axes, place, strict=True)}
+            for path, leaf in leaves:
+                row |= _cells(_label(path), np.asarray(leaf)[place])
+            yield row
+
+
+def sweep(
+    losses: _losses.Loss | Sequence[_losses.Loss] | Mapping[str, _losses.Loss],
+    data: Dataset | Sequence[Dataset] | Callable[[jax.Array], Dataset],
+    *,
+    seeds: int | Sequence[int] | None = None,
+    model: models.Model = models.linear,
+    l2: Any = 0.0,
+    fit: Callable[..., Any] = solve,
+    chunk: int | None = None,
+    workers: int | None = None,
+    resume: str | os.PathLike | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> Sweep:
+    """Fit every loss, at every combination of its hyperparameters, to every data set.
+
+    A hyperparameter bound to a vector is swept over, as is l2: `bind(huber, delta=jnp.logspace(-2, 2, 50))` is 50
+    fits a data set. Each loss compiles once. Its fits are then done in chunks that fit a core's cache, a chunk on each
+    core, or on each device where there are several; only the chunks in work and the results are in memory.
+
+    Args:
+        losses: a loss, several, or names for them.
+        data: a data set; several of one shape, in a sequence or stacked along a first axis; or a function of a key
+            that generates one, inside the compiled programme.
+        seeds: for generated data, how many or which; the key is `jax.random.key(seed)`.
+        model: what maps features to a score.
+        l2: the penalty, or a vector of penalties.
+        fit: `fit(loss, data, model=, l2=, **options)` -> any pytree of arrays: `solve`, or `lossopt.fit`.
+        chunk: fits in a chunk; None takes what fits the cache. Results depend on it by rounding only.
+        workers: chunks done side by side; None takes the cores of a CPU, else the devices.
+        resume: a folder to keep finished parts in. The same sweep with the same folder goes on where it was stopped,
+            and ends with the same bits as one that was not.
+        progress: called with the number of fits done and that of all.
+        options: passed to `fit`.
+
+    Raises:
+        ValueError, TypeError: bad data, losses or settings, before anything is compiled; `resume` holds another sweep.
+    """
+    named = _named(losses)
+    chunk, workers = _whole("chunk", chunk), _whole("workers", workers)
+    origin = source(data, seeds)
+    grids = {name: grid(loss, l2, origin.axis) for name, loss in named.items()}
+    for found in grids.values():
+        border.checked(found.loss, origin.example, model)
+        _check_values(found)
+    border.check_l2(l2)
+    rows = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
+    length = chunk or max(1, min(_MOST, _CHUNK // (rows * origin.example.features.dtype.itemsize)))
+    asked = {"losses": named, "data": origin.identity, "model": model, "l2": l2, "fit": (fit, options)}
+    store = Store(resume, {**asked, "chunk": length, "versions": (jax.__version__, jnp.result_type(float).name)})
+    settings = {"model": model, **options} | ({} if np.ndim(l2) else {"l2": l2})
+    tasks = [
+        _Fits(name, found, origin, _programme(_Recipe.of(found, origin, fit, settings)), length)
+        for name, found in grids.items()
+    ]
+    results = _run(tasks, workers or _side_by_side(), store, progress)
+    return Sweep(results=results, axes={name: (*found.axes, found.data) for name, found in grids.items()})
+
+
+class _Fits:
+    """The fits of one loss, in numbered parts of several chunks."""
+
+    def __init__(self, name: str, found: Grid, origin: Source, programme: Callable[..., Any], length: int) -> None:
+        self.name, self.grid, self._source = name, found, origin
+        self._programme, self._compiling = programme, threading.Lock()
+        self._structure: Any = None
+        length = min(length, found.size)
+        count = -(-found.size // length)
+        # The last chunk is filled up with the first fits, so that it compiles with the others.
+        self._chunks = (np.arange(count * length) % found.size).reshape(count, length)
+
+    @property
+    def parts(self) -> range:
+        """The numbers of the parts."""
+        return range(-(-len(self._chunks) // _PART))
+
+    def fits(self, part: int) -> int:
+        """How many fits are in a part, those that fill up not counted."""
+        before = part * _PART * self._chunks.shape[1]
+        return min(_PART * self._chunks.shape[1], self.grid.size - before)
+
+    def do(self, part: int, store: Store, device: Any) -> list[np.ndarray]:
+        """The leaves of the results of a part, from the store if they are there."""
+        name = f"{self.name}-{part:06}"
+        found = store.load(name)
+        if found is None:
+            chunks = self._chunks[part * _PART : (part + 1) * _PART]
+            found = [np.concatenate(leaves) for leaves in zip(*(self._do(c, device) for c in chunks), strict=True)]
+            store.save(name, found)
+        return found
+
+    def _do(self, fits: np.ndarray, device: Any) -> list[np.ndarray]:
+        with jax.default_device(device), contextlib.ExitStack() as compiling:
+            # Whoever comes first compiles, and whoever needs the same waits.
+            if self._structure is None:
+                compiling.enter_context(self._compiling)
+            leaves, self._structure = jax.tree.flatten(self._programme(*self._arguments(fits)))
+            return [np.asarray(leaf) for leaf in leaves]
+
+    def _arguments(self, fits: np.ndarray) -> tuple[Any, Any]:
+        values, sets = self.grid.at(fits)
+        return values, self._source.take(sets)
+
+    def together(self, parts: list[list[np.ndarray]]) -> Any:
+        """All parts as one pytree with the axes of the grid in front."""
+        whole = [np.concatenate(leaves)[: self.grid.size] for leaves in zip(*parts, strict=True)]
+        shaped = [leaf.reshape(*self.grid.shape, *leaf.shape[1:]) for leaf in whole]
+        if self._structure is None:
+            self._structure = jax.tree.structure(jax.eval_shape(self._programme, *self._arguments(self._chunks[0])))
+        return jax.tree.unflatten(self._structure, shaped)
+
+
+class _Recipe(NamedTuple):
+    """What a compiled programme depends on. Where all of it can be hashed, a second sweep does not compile again."""
+
+    loss: Callable[..., Any]
+    fixed: tuple[tuple[str, Any], ...]
+    make: Callable[[Any], Dataset]
+    fit: Callable[..., Any]
+    settings: tuple[tuple[str, Any], ...]
+
+    @classmethod
+    def of(cls, found: Grid, origin: Source, fit: Callable[..., Any], settings: Mapping[str, Any]) -> "_Recipe":
+        """The recipe of a grid: hyperparameters that are not swept are constants, which the choice of a method sees."""
+        swept = {axis.name for axis in found.axes}
+        bound = found.loss.keywords if isinstance(found.loss, jax.tree_util.Partial) else {}
+        fixed = tuple((name, value) for name, value in bound.items() if name not in swept)
+        return cls(_losses.unbound(found.loss), fixed, origin.make, fit, tuple(settings.items()))
+
+
+def _programme(recipe: _Recipe) -> Callable[..., Any]:
+    try:
+        return _kept(recipe)
+    except TypeError:
+        return _compiled(recipe)
+
+
+def _compiled(recipe: _Recipe) -> Callable[..., Any]:
+    """One compiled function of a chunk: values on the axes and what the data are made of, each with a leading axis."""
+
+    def one(values: Mapping[str, Any], given: Any) -> Any:
+        swept = {name: value for name, value in values.items() if name != "l2"}
+        bound = dict(recipe.fixed) | swept
+        loss = _losses.bind(recipe.loss, **bound) if bound else recipe.loss
+        l2 = {"l2": values["l2"]} if "l2" in values else {}
+        return recipe.fit(loss, recipe.make(given), **dict(recipe.settings), **l2)
+
+    return jax.jit(jax.vmap(one))
+
+
+_kept = functools.lru_cache(maxsize=64)(_compiled)
+
+
+def _run(tasks: Sequence[_Fits], workers: int, store: Store, progress: Any) -> dict[str, Any]:
+    """All parts, as many side by side as there are workers; results by loss."""
+    # The first part of each loss goes first, so that losses compile side by side.
+    parts = sorted(((part, i) for i, task in enumerate(tasks) for part in task.parts))
+    done, total, devices = 0, sum(task.grid.size for task in tasks), jax.local_devices()
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        futures = {
+            pool.submit(tasks[i].do, part, store, devices[count % len(devices)]): (part, i)
+            for count, (part, i) in enumerate(parts)
+        }
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                future.result()
+                part, i = futures[future]
+                done += tasks[i].fits(part)
+                if progress:
+                    progress(done, total)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    found = {where: future.result() for future, where in futures.items()}
+    return {task.name: task.together([found[part, i] for part in task.parts]) for i, task in enumerate(tasks)}
+
+
+def _side_by_side() -> int:
+    devices = jax.local_devices()
+    if len(devices) > 1 or devices[0].platform != "cpu":
+        return len(devices)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _named(losses: Any) -> dict[str, _losses.Loss]:
+    if isinstance(losses, Mapping):
+        named = dict(losses)
+    else:
+        several = [losses] if callable(losses) or isinstance(losses, str) else list(losses)
+        for loss in several:
+            border.check_loss(loss)
+        named = {_losses.unbound(loss).__name__: loss for loss in several}
+        if len(named) < len(several):
+            raise ValueError("Two of the losses have one name: pass a dict of names and losses.")
+    if not named:
+        raise ValueError("losses holds no loss: give at least one.")
+    for name in named:
+        if not isinstance(name, str) or not name or set(name) & set("/\\"):
+            raise ValueError(f"{name!r} does not name a loss here: use text without slashes.")
+    return named
+
+
+def _check_values(found: Grid) -> None:
+    """Every value on the axes must be legal, not the first alone."""
+    for axis in found.axes:
+        for value in axis.values:
+            if axis.name == "l2":
+                border.check_l2(value)
+            else:
+                border.check_loss(_losses.bind(found.loss, **{axis.name: value}))
+
+
+def _whole(name: str, value: int | None) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f"{name}={value!r}: give a whole number of at least 1, or None.")
+    return value
+
+
+def _label(path: tuple) -> str:
+    names = [str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path]
+    # The code of a status is its name in a row.
+    return ".".join(name for name in names if name != "code") or "value"
+
+
+def _cells(label: str, value: np.ndarray) -> dict[str, Any]:
+    if label.split(".")[-1] == "status":
+        return {label: Status(jnp.asarray(value)).name}
+    if value.ndim == 0:
+        return {label: value.item()}
+    return {f"{label}[{','.join(map(str, at))}]": value[at].item() for at in np.ndindex(*value.shape)}
