@@ -40,6 +40,8 @@ LOSSES = (losses.absolute_error, losses.quantile, losses.hinge)
 _FRACTION = 0.9995
 # How many tolerances the certified gap may be, which is not quite the one that the iteration sees.
 _SPARE = 25.0
+# The share of the tolerance at which the gap that the iteration sees is no longer worth a step.
+_HARDLY = 1e-2
 # What a gap is compared with where the cost vanishes, in units of the mean residual.
 _LITTLE = 1e-3
 # How far from zero the slacks start, in units of the mean residual.
@@ -93,10 +95,13 @@ def solve(
     def iterate(state: _State) -> _State:
         path = _advance(problem, state.path, l2 > 0)
         # How far the dual objective is below the cost; not a number if anything is not.
-        distance = jnp.vdot(path.room, path.slack) + jnp.abs(_shortfall(problem, path)) @ (1 + jnp.abs(path.c))
+        gap = jnp.vdot(path.room, path.slack)
+        distance = gap + jnp.abs(_shortfall(problem, path)) @ (1 + jnp.abs(path.c))
         finite = jnp.isfinite(distance)
         path = jax.tree.map(lambda new, old: jnp.where(finite, new, old), path, state.path)
-        close = distance <= tolerance * jnp.maximum(problem.cost(path.c), _LITTLE)
+        # What is left where there is hardly a gap is rounding, which more steps make worse.
+        within = tolerance * jnp.maximum(problem.cost(path.c), _LITTLE)
+        close = (distance <= within) | (gap <= _HARDLY * within)
         return _State(path, state.iterations + 1, close | ~finite)
 
     start = _State(_start(problem), jnp.zeros((), int), jnp.array(False))
