@@ -11,8 +11,9 @@ that products run along the examples: for a thousand small tables that is three 
 
 Three ways lead there.
 
-- Cholesky factors of A'A, twice (Yamamoto et al. 2015): A = Q₁R₁, Q₁ = QR₂. The second pass makes Q orthonormal to
-  rounding, and shows by Q₁'Q₁ ≈ 1 that the first was sound: the condition number is below about 1e6.
+- The Cholesky factor of A'A: A = Q₁R₁. Where the condition number leaves Q₁ not quite orthonormal, a second,
+  Q₁ = QR₂, makes it so to rounding (Yamamoto et al. 2015), and Q₁'Q₁ ≈ 1 shows that the first was sound: the condition
+  is below about 1e6.
 - Where it was not, Householder QR with the column of ones in front, then an SVD of the small triangle, stacked on the
   penalty rows, which gives rank and basis. No cross-product is formed, so no condition number is squared.
 - For a table larger than the cache the basis is never formed. One pass over the rows, a block at a time, gives A'A and
@@ -28,13 +29,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from ..models import Params
-from ._normal import normal_solver, triangle
+from ._normal import triangle
 
 
 # Numbers in a block of rows, half a megabyte in float64; and in a table that is worth going through in blocks.
 BLOCK, LARGE = 2**16, 2**21
 # How far from orthonormal the first Cholesky factor may leave the basis; 1e-2 is a condition of 1e6 or 1e7.
 _SOUND = 1e-2
+# How far from orthonormal the basis may be to be left so: nothing that is computed in it needs more.
+_ENOUGH = 1e-9
 
 
 class Fold(NamedTuple):
@@ -55,7 +58,6 @@ class Design(NamedTuple):
         centre, size: of each column of the features.
         change: the coefficients of (1, z) for those of the basis; None if it is formed.
         weights_of: the weights of the basis vectors other than the constant one.
-        null: weights that change no score, beside columns of zeros.
         spread: its inverse, transposed: `spread @ g` is the gradient in the weights from that in the coefficients.
         penalty: √l2 times the weights of the basis vectors.
         offset: what a unit of each weight takes from the bias; None without an intercept.
@@ -71,7 +73,6 @@ class Design(NamedTuple):
     size: Float[Array, " d"]
     change: Float[Array, "m m"] | None
     weights_of: Float[Array, "d r"]
-    null: Float[Array, "d r"]
     spread: Float[Array, "d r"]
     penalty: Float[Array, "d m"]
     offset: Float[Array, " d"] | None
@@ -118,18 +119,10 @@ class Design(NamedTuple):
 
     def decode(self, coefficients: Float[Array, "m *k"]) -> Params:
         """The weights and the bias that the coefficients stand for: of all weights with these scores the smallest."""
-        weights = self._smallest(self.weights_of @ coefficients[self.constants :])
+        weights = self.weights_of @ coefficients[self.constants :]
         if self.offset is None:
             return Params(weights, None)
         return Params(weights, self.level * coefficients[0] - self.offset @ weights)
-
-    def _smallest(self, weights: Float[Array, "d *k"]) -> Float[Array, "d *k"]:
-        """What lies along `null` is taken out, where there is any."""
-
-        def take_out(null: Array, weights: Array) -> Array:
-            return weights - null @ normal_solver(null.T @ null)(null.T @ weights)
-
-        return only_if(self.deficient, take_out, (self.null, weights), weights)
 
     def pull_back(self, by_weights: Float[Array, " d"], by_bias: Float[Array, ""]) -> Float[Array, " m"]:
         """The gradient in the coefficients, from that in weights and bias."""
@@ -145,7 +138,6 @@ class _Factor(NamedTuple):
     basis: Array | None
     first: Array
     weights_of: Array
-    null: Array
     spread: Array
     deficient: Array
 
@@ -159,7 +151,7 @@ def design(features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[A
     scaled = root[None] * (columns / size[:, None])
     table = jnp.concatenate([root[None], scaled]) if intercept else scaled
     ridge = jnp.sqrt(l2) / size
-    factor, sound = _cholesky_twice(table, ridge, size, intercept)
+    factor, sound = _by_cholesky(table, ridge, size, intercept)
     carefully = functools.partial(_orthogonal, ridge=ridge, size=size, intercept=intercept)
     factor = only_if(~sound, carefully, (table,), factor)
     factor = factor._replace(basis=jnp.where(root > 0, factor.basis / _positive(root)[None], 0.0))
@@ -204,7 +196,6 @@ def _finish(features, share, l2, intercept, centre, size, factor, change, suspec
         size=size,
         change=change,
         weights_of=weights_of,
-        null=factor.null,
         spread=factor.spread,
         penalty=jnp.concatenate([unpenalised, jnp.sqrt(l2) * weights_of], axis=1),
         offset=centre + size * first[1:] / first[0] if intercept else None,
@@ -214,20 +205,33 @@ def _finish(features, share, l2, intercept, centre, size, factor, change, suspec
     )
 
 
-def _cholesky_twice(table: Array, ridge: Array, size: Array, intercept: bool) -> tuple[_Factor, Array]:
+def _by_cholesky(table: Array, ridge: Array, size: Array, intercept: bool) -> tuple[_Factor, Array]:
+    """The factor, and whether it is sound."""
     (m, n), eye = table.shape, jnp.eye(table.shape[0], dtype=table.dtype)
     below = jnp.concatenate([jnp.zeros((m - ridge.size, ridge.size), table.dtype), jnp.diag(ridge)])
 
-    def orthogonalise(_: Array, found: tuple[Array, ...]) -> tuple[Array, ...]:
-        q, upper, inverse, _ = found
-        squared = q @ q.T
-        again, undone, _ = _triangle(squared)
-        return undone.T @ q, again @ upper, inverse @ undone, jnp.max(jnp.abs(squared - eye))
+    def orthogonalise(found: _Orthogonalised) -> _Orthogonalised:
+        squared = found.q @ found.q.T
+        again, undone, condition = _triangle(squared)
+        # After one pass the basis is orthonormal to the square of the condition.
+        apart = jnp.where(found.passes > 0, jnp.max(jnp.abs(squared - eye)), condition**2 * jnp.finfo(table.dtype).eps)
+        return _Orthogonalised(undone.T @ found.q, again @ found.upper, found.inverse @ undone, apart, found.passes + 1)
 
-    # Twice the same, and compiled once.
-    start = (jnp.concatenate([table, below], axis=1), eye, eye, jnp.zeros((), table.dtype))
-    q, upper, inverse, apart = jax.lax.fori_loop(0, 2, orthogonalise, start)
-    return _from_triangle(q[:, :n], upper, inverse, size, intercept), apart < _SOUND
+    start = _Orthogonalised(
+        jnp.concatenate([table, below], axis=1), eye, eye, jnp.full_like(ridge[0], jnp.inf), jnp.zeros((), int)
+    )
+    found = jax.lax.while_loop(lambda f: (f.passes < 2) & ~(f.apart < _ENOUGH), orthogonalise, start)
+    return _from_triangle(found.q[:, :n], found.upper, found.inverse, size, intercept), found.apart < _SOUND
+
+
+class _Orthogonalised(NamedTuple):
+    """q times the triangle `upper` is the table; `apart` is how far q is from orthonormal at most."""
+
+    q: Array
+    upper: Array
+    inverse: Array
+    apart: Array
+    passes: Array
 
 
 def _triangle(gram: Array) -> tuple[Array, Array, Array]:
@@ -241,7 +245,7 @@ def _from_triangle(basis: Array | None, upper: Array, inverse: Array, size: Arra
     first = int(intercept)
     weights_of = inverse[first:, first:] / size[:, None]
     spread = size[:, None] * upper[first:, first:].T
-    return _Factor(basis, upper[0], weights_of, jnp.zeros_like(weights_of), spread, jnp.array(False))
+    return _Factor(basis, upper[0], weights_of, spread, jnp.array(False))
 
 
 def _orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> _Factor:
@@ -254,11 +258,14 @@ def _orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> _Fa
     kept = singular > jnp.finfo(r.dtype).eps * max(table.shape[1], size.size) * singular[0]
     turned = jnp.where(kept[None], turn, 0.0)[: r.shape[0] - first]
     back, inverse = right.T / size[:, None], jnp.where(kept, 1 / jnp.where(kept, singular, 1.0), 0.0)
+    weights_of = back * inverse[None]
+    # Weights along a direction that is not kept change no score; without them they are the smallest.
+    along, extent, _ = jnp.linalg.svd(after + jnp.where(kept[None], 0.0, back), full_matrices=False)
+    along = jnp.where(extent > 0, along, 0.0)
     return _Factor(
         basis=jnp.concatenate([q[:, :1], q[:, 1:] @ turned], axis=1).T if intercept else (q @ turned).T,
         first=r[0],
-        weights_of=back * inverse[None],
-        null=jnp.where(kept[None], 0.0, back),
+        weights_of=weights_of - along @ (along.T @ weights_of),
         spread=size[:, None] * right.T * jnp.where(kept, singular, 0.0)[None],
         deficient=~jnp.all(kept),
     )

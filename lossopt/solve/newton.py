@@ -175,17 +175,17 @@ def _visit(
         values, slopes, curvature = jax.lax.optimization_barrier(derivatives(scores, targets))
         residual = scores[0] - targets if traits.residual else None
         majorant = _majorant(values, slopes, curvature, residual)
-        weights, blurred, kept = curvature, scores, last
+        weights, kept = curvature, last
         if traits.residual:
             lag = _lag(slopes[0], moved[0], *last) if _has_force(traits) else jnp.zeros_like(majorant)
             weight = curvature[0, 0] + jnp.maximum(lag, jnp.minimum(blend, 1.0)) * (majorant - curvature[0, 0])
-            weights, blurred = weight[None, None], majorant[None] * scores
+            weights = weight[None, None]
             kept = (slopes[0], weight) if _has_force(traits) else last
+        size = jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=0)
+        # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
+        blur = (8 * eps / tolerance * majorant)[None] * scores
         sums = (
-            share @ values,
-            share @ (jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=0)),
-            share @ jnp.sum(slopes**2, axis=0),
-            share @ jnp.sum(blurred**2, axis=0),
+            jnp.stack([values, size, jnp.sum(slopes**2 + blur**2, axis=0)]) @ share,
             jnp.einsum("an,kn->ak", basis, share[None] * slopes),
             _hessian(basis, share[None, None] * weights),
         )
@@ -199,12 +199,10 @@ def _visit(
 
     last = (origin.slopes, origin.weights) if _has_force(traits) else ()
     sums, (majorant, most, moved), kept = design.fold(of_block, targets, *last)
-    value, size, steep, blurred, gradient, hessian = sums
+    (value, size, steep), gradient, hessian = sums
     shrunk = design.penalty @ coefficients
     gradient = design.outer(gradient) + design.penalty.T @ shrunk
-    # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
-    blur = 8 * eps / tolerance * (1.0 if traits.residual else majorant)
-    scale = jnp.sqrt(steep + blur**2 * blurred + jnp.sum(shrunk**2))
+    scale = jnp.sqrt(steep + jnp.sum(shrunk**2))
     penalised = jnp.sum(shrunk**2) / 2
     if design.change is not None:
         hessian = jnp.einsum("pa,jpkq,qb->jakb", design.change, hessian, design.change)
