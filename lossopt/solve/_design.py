@@ -16,37 +16,33 @@ Three ways lead there.
   is below about 1e6.
 - Where it was not, Householder QR with the column of ones in front, then an SVD of the small triangle, stacked on the
   penalty rows, which gives rank and basis. No cross-product is formed, so no condition number is squared.
-- For a table larger than the cache the basis is never formed. One pass over the rows, a block at a time, gives A'A and
-  R; the columns of a block are (1, z), and `change` = R⁻¹ takes coefficients to theirs.
+- For a table larger than the cache the basis is never formed. Passes over the rows, a block at a time, give the means
+  and, from a sample of the blocks, A'A and R; the columns of a block are (1, z), and `change` = R⁻¹ takes coefficients
+  to theirs. Such a basis is orthonormal to the error of sampling.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float
 
 from ..models import Params
+from ._blocks import by_blocks, Fold
+from ._branch import only_if
 from ._normal import triangle
 
 
-# Numbers in a block of rows, half a megabyte in float64; and in a table that is worth going through in blocks.
-BLOCK, LARGE = 2**16, 2**21
+# One in so many blocks is a sample of them.
+SAMPLED = 16
+# From how many columns on a Gram matrix is computed by halves, which saves a quarter of the work.
+_HALVED = 32
 # How far from orthonormal the first Cholesky factor may leave the basis; 1e-2 is a condition of 1e6 or 1e7.
 _SOUND = 1e-2
 # How far from orthonormal the basis may be to be left so: nothing that is computed in it needs more.
 _ENOUGH = 1e-9
-
-
-class Fold(NamedTuple):
-    """What a function of a block of examples gives: sums, to be added; numbers, of which the largest is wanted; an
-    array with an entry for each example, to be kept."""
-
-    sums: PyTree
-    largest: PyTree = ()
-    each: PyTree = ()
 
 
 class Design(NamedTuple):
@@ -91,8 +87,8 @@ class Design(NamedTuple):
         """How many leading coefficients are for the intercept: 1 or 0."""
         return int(self.offset is not None)
 
-    def fold(self, fn: Callable[..., Fold], *columns: Array) -> Fold:
-        """`fn(basis, share, *columns)` over all examples, in blocks if the table is large.
+    def fold(self, fn: Callable[..., Fold], *columns: Array, every: Array | int = 1) -> Fold:
+        """`fn(basis, share, *columns)` over all examples; if the table is large, over one in `every` blocks (0: none).
 
         In the basis that `fn` sees scores are `self.inner(c).T @ basis`; sums over its columns go back by `self.outer`.
         """
@@ -102,7 +98,7 @@ class Design(NamedTuple):
         def of_block(features: Array, share: Array, *columns: Array) -> Fold:
             return fn(_standardised(features, self.centre, self.size, bool(self.constants)), share, *columns)
 
-        return _by_blocks(of_block, self.features, self.share, *columns)
+        return by_blocks(of_block, every, self.features, self.share, *columns)
 
     def inner(self, coefficients: Float[Array, "m *k"]) -> Float[Array, "m *k"]:
         """The coefficients in the basis that `fold` passes."""
@@ -168,21 +164,35 @@ def blocked_design(
         apart = rows - reference[None]
         return Fold(share @ apart, jnp.where((share > 0)[:, None], jnp.abs(apart), 0.0).max(axis=0))
 
-    mean, largest, _ = _by_blocks(extent, features, share)
+    mean, largest, _ = by_blocks(extent, 1, features, share)
     centre = reference + mean if intercept else jnp.zeros_like(reference)
     size = _positive(jnp.maximum(largest if intercept else largest + jnp.abs(reference), jnp.sqrt(l2)))
-    standard = functools.partial(_standardised, centre=centre, size=size, intercept=intercept)
-    squared = _by_blocks(lambda rows, share: Fold(gram(standard(rows), share)), features, share).sums
-    ridge = jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2])
-    upper, inverse, condition = _triangle(squared + jnp.diag(ridge))
-    factor = _from_triangle(None, upper, inverse, size, intercept)
-    suspect = ~(condition**2 * jnp.finfo(size.dtype).eps < _SOUND)
-    return _finish(features, share, l2, intercept, centre, size, factor, inverse, suspect)
+    ridge = jnp.diag(jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2]))
+
+    def squares(rows: Array, share: Array) -> Fold:
+        return Fold((gram(_standardised(rows, centre, size, intercept), share), jnp.sum(share)))
+
+    def of_blocks(every: int) -> _Triangle:
+        squared, part = by_blocks(squares, every, features, share).sums
+        return _triangle(squared / part + ridge)
+
+    def suspect(found: _Triangle) -> Array:
+        return ~(found.condition**2 * jnp.finfo(size.dtype).eps < _SOUND)
+
+    # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column.
+    sampled = of_blocks(SAMPLED)
+    found = jax.lax.cond(suspect(sampled), lambda: of_blocks(1), lambda: sampled)
+    factor = _from_triangle(None, found.upper, found.inverse, size, intercept)
+    return _finish(features, share, l2, intercept, centre, size, factor, found.inverse, suspect(found))
 
 
 def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array, "m m"]:
     """B diag(weights) B'."""
-    return basis @ (weights[None] * basis).T
+    weighted, half = weights[None] * basis, basis.shape[0] // 2
+    if half < _HALVED // 2:
+        return basis @ weighted.T
+    above, right = basis[:half] @ weighted.T, basis[half:] @ weighted[half:].T
+    return jnp.concatenate([above, jnp.concatenate([above[:, half:].T, right], axis=1)])
 
 
 def _finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:
@@ -234,11 +244,19 @@ class _Orthogonalised(NamedTuple):
     passes: Array
 
 
-def _triangle(gram: Array) -> tuple[Array, Array, Array]:
-    """R with R'R = gram, its inverse, and about its condition number once columns have one length."""
-    length = jnp.sqrt(jnp.diagonal(gram))
-    upper, inverse = triangle(gram / (length[:, None] * length[None]))
-    return upper * length[None], inverse.T / length[:, None], jnp.linalg.norm(inverse) * jnp.sqrt(length.size)
+class _Triangle(NamedTuple):
+    """R with R'R a Gram matrix, its inverse, and about its condition number once columns have one length."""
+
+    upper: Array
+    inverse: Array
+    condition: Array
+
+
+def _triangle(squared: Array) -> _Triangle:
+    length = jnp.sqrt(jnp.diagonal(squared))
+    upper, inverse = triangle(squared / (length[:, None] * length[None]))
+    condition = jnp.linalg.norm(inverse) * jnp.sqrt(length.size)
+    return _Triangle(upper * length[None], inverse.T / length[:, None], condition)
 
 
 def _from_triangle(basis: Array | None, upper: Array, inverse: Array, size: Array, intercept: bool) -> _Factor:
@@ -269,50 +287,6 @@ def _orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> _Fa
         spread=size[:, None] * right.T * jnp.where(kept, singular, 0.0)[None],
         deficient=~jnp.all(kept),
     )
-
-
-def only_if(condition: Array, fn: Callable[..., Any], arguments: tuple, otherwise: Any) -> Any:
-    """`fn(*arguments)` if the condition holds, else `otherwise`: in a batch `fn` runs only if it holds for one.
-
-    A loop of one pass or none, where `cond` would always compute both. The arguments are in its state, and changed by
-    it, so that nothing that depends on them moves out of the loop.
-    """
-
-    def run(state: tuple) -> tuple:
-        _, arguments, _ = state
-        return jnp.array(False), jax.tree.map(jnp.zeros_like, arguments), fn(*arguments)
-
-    return jax.lax.while_loop(lambda state: state[0], run, (condition, arguments, otherwise))[2]
-
-
-def _by_blocks(fn: Callable[..., Fold], *arrays: Array) -> Fold:
-    """`fn(block of each array)` over blocks of rows; the second array is the shares."""
-    n, d = arrays[0].shape
-    rows = min(n, max(BLOCK // d, 1))
-
-    def of_block(index: Array) -> tuple[Array, Fold]:
-        # The last block begins early enough to be whole; what it has in common with the one before counts once.
-        start = jnp.minimum(index * rows, n - rows)
-        first, share, *rest = (jax.lax.dynamic_slice_in_dim(array, start, rows) for array in arrays)
-        share = jnp.where(start + jnp.arange(rows) >= index * rows, share, 0.0)
-        return start, fn(first, share, *rest)
-
-    def step(index: Array, total: Fold) -> Fold:
-        start, found = of_block(index)
-        put = lambda into, part: jax.lax.dynamic_update_slice_in_dim(into, part, start, 0)  # noqa: E731
-        return Fold(
-            jax.tree.map(jnp.add, total.sums, found.sums),
-            jax.tree.map(jnp.maximum, total.largest, found.largest),
-            jax.tree.map(put, total.each, found.each),
-        )
-
-    shapes = jax.eval_shape(of_block, jnp.zeros((), int))[1]
-    nothing = Fold(
-        jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes.sums),
-        jax.tree.map(lambda leaf: jnp.full(leaf.shape, -jnp.inf, leaf.dtype), shapes.largest),
-        jax.tree.map(lambda leaf: jnp.zeros((n, *leaf.shape[1:]), leaf.dtype), shapes.each),
-    )
-    return jax.lax.fori_loop(0, -(-n // rows), step, nothing)
 
 
 def _standardised(rows: Array, centre: Array, size: Array, intercept: bool) -> Array:

@@ -5,11 +5,14 @@ from ._traits import constant_curvature, smooth
 from .interior_point import LOSSES as PIECEWISE_LINEAR
 
 
-METHODS = ("least_squares", "newton", "interior_point")
+METHODS = ("least_squares", "newton", "lbfgs", "interior_point")
+
+# The number of coefficients from which on their Hessian is too large.
+_LARGE = 400
 
 
-def choose_method(loss: losses.Loss, named: str | None) -> str:
-    """The method to use.
+def choose_method(loss: losses.Loss, named: str | None, coefficients: int) -> str:
+    """The method to use for a model of about so many coefficients.
 
     Raises:
         ValueError: the named method does not exist or does not fit, or there is none; the sentence says what to do.
@@ -27,16 +30,18 @@ def choose_method(loss: losses.Loss, named: str | None) -> str:
         raise ValueError(f"There is no exact method for {label} yet: use lossopt.fit.")
     if named is not None and named not in possible:
         raise ValueError(f"method={named!r} does not fit {label}: use {' or '.join(possible)}, or leave it out.")
-    return named or possible[0]
+    large = coefficients >= _LARGE and possible[0] == "newton" and losses.has_card(loss) and losses.card(loss).convex
+    return named or ("lbfgs" if large else possible[0])
 
 
 def _possible(loss: losses.Loss) -> list[str]:
     """The methods that fit a loss, the best first; of one without a card nothing but smoothness can be hoped for."""
     if not losses.has_card(loss):
-        return ["newton"]
+        return ["newton", "lbfgs"]
     fits = {
         "least_squares": constant_curvature(loss) is not None,
         "interior_point": losses.unbound(loss) in PIECEWISE_LINEAR,
         "newton": smooth(loss),
+        "lbfgs": smooth(loss),
     }
     return [method for method, fit in fits.items() if fit]

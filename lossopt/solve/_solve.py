@@ -1,6 +1,7 @@
 """`solve`: the exact minimum of what `fit` minimises. Checks and choice of a method are here, the methods beside."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -11,8 +12,9 @@ from .. import border, losses, models
 from ..cost import cost
 from ..data import Dataset
 from ..status import Status
-from . import interior_point, least_squares, newton
-from ._design import design
+from . import interior_point, lbfgs, least_squares, newton
+from ._blocks import LARGE
+from ._design import blocked_design, design
 from ._method import choose_method
 from ._outcome import Outcome
 from ._traits import constant_curvature, traits
@@ -52,19 +54,20 @@ def solve(
 ) -> Solution:
     """Minimise the mean loss `Σ w loss / Σ w + l2/2 |weights|**2` exactly (the bias is not penalised).
 
-    Least squares are solved by orthogonal factorisation, other smooth losses by safeguarded Newton steps, absolute
-    error, quantiles and hinge by an interior-point method. A loss that is not convex gives the local minimum that
-    descent from the least-squares fit (for a classifier: from zero), or from `init`, reaches. Of several minima that
-    have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets, `l2`,
-    `init` and bound hyperparameters; a sweep over a hyperparameter compiles once.
+    Least squares are solved by orthogonal factorisation, other smooth losses by safeguarded Newton steps or, where the
+    Hessian would be large (many columns times classes), by L-BFGS; absolute error, quantiles and hinge by an
+    interior-point method. A loss that is not convex gives the local minimum that descent from the least-squares fit
+    (for a classifier: from zero), or from `init`, reaches. Of several minima that have the same scores the one with the
+    smallest weights is given. May be jitted, and vmapped over data sets, `l2`, `init` and bound hyperparameters; a
+    sweep over a hyperparameter compiles once. A large table is gone through in blocks of rows, without a copy of it.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
         data: features (n, d), targets (n,), optional weights (n,).
         model: what maps features to a score.
         l2: strength of the penalty on the weights, at least 0.
-        init: coefficients to start from; only Newton's method looks at them.
-        method: "least_squares", "newton" or "interior_point"; None chooses by the loss.
+        init: coefficients to start from; only Newton's method and L-BFGS look at them.
+        method: "least_squares", "newton", "lbfgs" or "interior_point"; None chooses by the loss.
         tolerance: the largest gradient relative to the sum of its terms' sizes (Newton), or duality gap relative to
             the cost (interior point); None is eps**(2/3), which is 4e-11 in float64.
         max_iterations: the most iterations made.
@@ -75,25 +78,34 @@ def solve(
     """
     data = border.checked(loss, data, model)
     border.check_l2(l2)
-    method = choose_method(loss, method)
+    method = choose_method(loss, method, data.features.shape[1] * (model.classes or 1))
     _check_init(init, data, model)
     _check_controls(tolerance, max_iterations)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     dtype = _working_dtype(data.features.dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     controls = (jnp.asarray(tolerance, dtype), jnp.asarray(max_iterations))
-    facts = traits(loss) if method == "newton" else None
-    solution = _solve(bound, data, jnp.asarray(l2, dtype), init, controls, model=model, method=method, facts=facts)
+    smooth = method in ("newton", "lbfgs")
+    facts = traits(loss) if smooth else None
+    run = functools.partial(_solve, bound, data, jnp.asarray(l2, dtype), init, controls, model=model, facts=facts)
+    in_blocks = smooth and data.features.size >= LARGE
+    solution, suspect = run(method=method, in_blocks=in_blocks)
+    if in_blocks and not isinstance(suspect, jax.core.Tracer) and bool(suspect):
+        solution, _ = run(method=method, in_blocks=False)
     if throw:
         solution.status.raise_if_bad()
     return solution
 
 
-@functools.partial(jax.jit, static_argnames=("model", "method", "facts"))
-def _solve(loss, data, l2, init, controls, *, model, method, facts) -> Solution:
+@functools.partial(jax.jit, static_argnames=("model", "method", "facts", "in_blocks"))
+def _solve(loss, data, l2, init, controls, *, model, method, facts, in_blocks) -> tuple[Solution, Array]:
+    """The solution, and whether the columns are too nearly dependent to be gone through in blocks."""
     with jax.default_matmul_precision("highest"):
         features, targets, share = _cleaned(data, l2.dtype)
-        outcome = _METHODS[method](loss, features, targets, share, l2, init, controls, model, facts)
+        curvature = constant_curvature(loss) if method == "least_squares" else None
+        find = blocked_design if in_blocks else design
+        basis = find(features, share, l2 if curvature is None else l2 / curvature, model.intercept)
+        outcome = _METHODS[method](loss, basis, targets, l2, init, controls, model, facts)
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
@@ -103,18 +115,18 @@ def _solve(loss, data, l2, init, controls, *, model, method, facts) -> Solution:
         value = cost(loss)(scores, targets, weights=share) + penalty
     sound = finite & jnp.isfinite(value)
     gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
-    return Solution(params, value, gap, outcome.iterations, Status(jnp.where(sound, outcome.code, Status.DIVERGED)))
+    status = Status(jnp.where(sound, outcome.code, Status.DIVERGED))
+    return Solution(params, value, gap, outcome.iterations, status), basis.suspect
 
 
-def _by_least_squares(loss, features, targets, share, l2, init, controls, model, facts) -> Outcome:
+def _by_least_squares(loss, basis, targets, l2, init, controls, model, facts) -> Outcome:
     curvature = constant_curvature(loss)
     assert curvature is not None
-    return least_squares.solve(design(features, share, l2 / curvature, model.intercept), targets, l2, curvature)
+    return least_squares.solve(basis, targets, l2, curvature)
 
 
-def _by_newton(loss, features, targets, share, l2, init, controls, model, facts) -> Outcome:
-    basis = design(features, share, l2, model.intercept)
-    scalar = model.classes is None
+def _smooth(minimise, loss, basis, targets, l2, init, controls, model, facts) -> Outcome:
+    features, share, scalar = basis.features, basis.share, model.classes is None
     if init is not None:
         start = basis.encode(jax.vmap(model.predict, in_axes=(None, 0))(init, features), init.weights, l2)
     elif facts.residual:
@@ -128,18 +140,21 @@ def _by_newton(loss, features, targets, share, l2, init, controls, model, facts)
         start = jnp.zeros((basis.penalty.shape[1], *model.score_shape), features.dtype)
     if not scalar:
         start = start - jnp.mean(start, axis=1, keepdims=True) if facts.shift else start
-        return newton.solve(loss, basis, targets, start, facts, *controls)
-    outcome = newton.solve(
-        lambda score, target: loss(score[0], target), basis, targets, start[:, None], facts, *controls
-    )
+        return minimise(loss, basis, targets, start, facts, *controls)
+    outcome = minimise(lambda score, target: loss(score[0], target), basis, targets, start[:, None], facts, *controls)
     return outcome._replace(params=jax.tree.map(lambda leaf: leaf[..., 0], outcome.params))
 
 
-def _by_interior_point(loss, features, targets, share, l2, init, controls, model, facts) -> Outcome:
-    return interior_point.solve(loss, design(features, share, l2, model.intercept), targets, l2, *controls)
+def _by_interior_point(loss, basis, targets, l2, init, controls, model, facts) -> Outcome:
+    return interior_point.solve(loss, basis, targets, l2, *controls)
 
 
-_METHODS = {"least_squares": _by_least_squares, "newton": _by_newton, "interior_point": _by_interior_point}
+_METHODS: dict[str, Callable[..., Outcome]] = {
+    "least_squares": _by_least_squares,
+    "newton": functools.partial(_smooth, newton.solve),
+    "lbfgs": functools.partial(_smooth, lbfgs.solve),
+    "interior_point": _by_interior_point,
+}
 
 
 def _working_dtype(dtype: Any) -> Any:

@@ -17,14 +17,16 @@ Far from the minimum, where a loss with linear tails has no curvature, that is t
 equations α r/ψ(r) = r and Σ s α u = 0 in which the force is an unknown of its own (Chan, Golub and Mulet 1999). At the
 minimum α = ψ and λ_i = 0.
 
+On a table that is gone through in blocks a Hessian costs several gradients. Far from the minimum it is summed over a
+sample of the blocks, which converges linearly, but fast; near it once over all, and then kept for as long as a step
+takes nine tenths of the gradient away.
+
 A step succeeds if the cost falls by a fraction of what the slope promises; at the end, where the cost is all rounding,
 if the slope along the step has turned up by no more than a parabola's would (Hager and Zhang 2005, equation 4.1).
 A loss of the residual that is not convex keeps λ = 1 until its gradient is small: the basin is then the one that
 reweighting from the start reaches.
 """
 
-import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -33,9 +35,10 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .. import losses
 from ..status import Status
-from ._design import Design, Fold, gram
+from ._design import Design, SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
+from ._point import Cost, Point, unseen, visit
 from ._traits import Traits
 from .separation import falls_for_ever
 
@@ -44,31 +47,10 @@ from .separation import falls_for_ever
 _FACTOR, _FIRST, _NONE, _MOST = 8.0, 1 / 8, 1e-10, 8.0**12
 # The relative gradient from which a loss that is not convex is taken to be in the basin of its minimum.
 _NEAR = 1e-2
+# What a step leaves of the gradient at most for the Hessian to be kept.
+_FAST = 0.1
 # The movement of a score below which no step leads to infinity; the iterations before that is asked.
 _STILL, _PATIENCE = 1e-2, 5
-
-
-class _Point(NamedTuple):
-    """The cost and its derivatives at some coefficients.
-
-    `error` is the size of the gradient relative to the root mean square of the slopes, which in an orthonormal basis
-    it cannot exceed; `rounding` the size of the errors in the cost; `hessian` that of the loss alone, indexed
-    (class, coefficient, class, coefficient); `majorant` and `least` the largest majorant and the least curvature of an
-    example; `moved` how far the last step moved a score; `slopes` and `weights` what the next step's force needs of
-    each example, where it does.
-    """
-
-    coefficients: Float[Array, "m k"]
-    cost: Float[Array, ""]
-    rounding: Float[Array, ""]
-    gradient: Float[Array, "m k"]
-    error: Float[Array, ""]
-    hessian: Float[Array, "k m k m"]
-    majorant: Float[Array, ""]
-    least: Float[Array, ""]
-    moved: Float[Array, ""]
-    slopes: Float[Array, " rows"]
-    weights: Float[Array, " rows"]
 
 
 class _State(NamedTuple):
@@ -77,9 +59,10 @@ class _State(NamedTuple):
     After a failure under a loss of the residual the Hessian must be summed again, with a larger λ: `again`.
     """
 
-    point: _Point
+    point: Point
     step: Float[Array, "m k"]
     blend: Float[Array, ""]
+    every: Int[Array, ""]
     again: Bool[Array, ""]
     iterations: Int[Array, ""]
     settled: Bool[Array, ""]
@@ -97,16 +80,17 @@ def solve(
     max_iterations: Int[Array, ""],
 ) -> Outcome:
     """Minimise Σ s loss + l2/2 |w|² from `start`; `loss` takes a vector of scores, of length 1 for a scalar loss."""
-    visit = functools.partial(_visit, loss, design, targets, traits, tolerance)
+    cost = Cost(loss, design, targets, traits, tolerance)
 
     def iterate(state: _State) -> _State:
         tried = jnp.where(state.again, 0.0, state.step)
         blend = jnp.where(state.again, state.blend, _lower(state.blend, state.point.error, traits))
-        trial = visit(state.point, tried, blend)
+        trial = visit(cost, state.point, tried, blend, state.every)
         success = state.again | _succeeds(state, trial)
         blend = jnp.where(success, blend, _higher(state.blend))
         point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, state.point)
         settled = point.error <= tolerance
+        every = _portion(state, point, success)
         step, escaping = _step(design, point, blend, traits), jnp.array(False)
         if traits.vanishing:
             # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
@@ -118,150 +102,27 @@ def solve(
             point = point._replace(coefficients=point.coefficients + jnp.where(escaping & ~success, tried, 0.0))
         finished = settled | escaping | (blend >= _MOST)
         again = ~success if traits.residual else state.again
-        return _State(point, step, blend, again, state.iterations + 1, settled, finished, escaping)
+        return _State(point, step, blend, every, again, state.iterations + 1, settled, finished, escaping)
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
 
-    first = _initial(start, traits, design.share.size)
+    # A cost of infinity and a step of zero make the first iteration evaluate the start and accept it, so that the
+    # evaluation is compiled once.
+    blend, no = jnp.full_like(tolerance, 0.0 if traits.convex else 1.0), jnp.array(False)
+    nothing = jnp.zeros_like(start), blend, jnp.array(SAMPLED), no, jnp.zeros((), int), no, no, no
+    first = _State(unseen(cost, start), *nothing)
     return _outcome(design, jax.lax.while_loop(unfinished, iterate, first), traits)
 
 
-def _initial(start: Array, traits: Traits, rows: int) -> _State:
-    # A cost of infinity and a step of zero make the first iteration evaluate the start and accept it, so that the
-    # evaluation is compiled once.
-    (m, k), zero, no = start.shape, jnp.zeros((), start.dtype), jnp.array(False)
-    each = jnp.zeros(rows if _has_force(traits) else 0, start.dtype)
-    point = _Point(
-        coefficients=start,
-        cost=zero + jnp.inf,
-        rounding=zero,
-        gradient=jnp.zeros_like(start),
-        error=zero + jnp.inf,
-        hessian=jnp.zeros((k, m, k, m), start.dtype),
-        majorant=zero,
-        least=zero,
-        moved=zero,
-        slopes=each,
-        weights=each,
-    )
-    blend = zero if traits.convex else zero + 1
-    return _State(point, jnp.zeros_like(start), blend, no, jnp.zeros((), int), no, no, no)
+def _portion(state: _State, point: Point, success: Array) -> Array:
+    """The next Hessian is of one in so many blocks; 0 keeps the last."""
+    near, slow = point.error < _NEAR, point.error > _FAST * state.point.error
+    afresh = ~success | (near & ((state.every == SAMPLED) | slow))
+    return jnp.where(afresh, 1, jnp.where(near, 0, jnp.where(state.every == 1, 1, SAMPLED)))
 
 
-def _has_force(traits: Traits) -> bool:
-    return traits.residual and bool(traits.convex)
-
-
-def _visit(
-    loss: losses.Loss,
-    design: Design,
-    targets: Array,
-    traits: Traits,
-    tolerance: Array,
-    origin: _Point,
-    step: Array,
-    blend: Array,
-) -> _Point:
-    """The point a step further: one pass over the rows. `blend` is the λ of the Hessian that it sums."""
-    k, eps = step.shape[1], jnp.finfo(step.dtype).eps
-    coefficients = origin.coefficients + step
-    both = design.inner(jnp.concatenate([coefficients, step], axis=1))
-    derivatives = jax.vmap(_derivatives(loss), in_axes=(1, 0), out_axes=-1)
-
-    def of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
-        everything = both.T @ basis
-        scores, moved = everything[:k], everything[k:]
-        values, slopes, curvature = jax.lax.optimization_barrier(derivatives(scores, targets))
-        residual = scores[0] - targets if traits.residual else None
-        majorant = _majorant(values, slopes, curvature, residual)
-        weights, kept = curvature, last
-        if traits.residual:
-            lag = _lag(slopes[0], moved[0], *last) if _has_force(traits) else jnp.zeros_like(majorant)
-            weight = curvature[0, 0] + jnp.maximum(lag, jnp.minimum(blend, 1.0)) * (majorant - curvature[0, 0])
-            weights = weight[None, None]
-            kept = (slopes[0], weight) if _has_force(traits) else last
-        size = jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=0)
-        # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
-        blur = (8 * eps / tolerance * majorant)[None] * scores
-        sums = (
-            jnp.stack([values, size, jnp.sum(slopes**2 + blur**2, axis=0)]) @ share,
-            jnp.einsum("an,kn->ak", basis, share[None] * slopes),
-            _hessian(basis, share[None, None] * weights),
-        )
-        counted, none = share > 0, jnp.zeros((), share.dtype)
-        largest = (
-            jnp.max(jnp.where(counted, majorant, 0.0)),
-            jnp.max(jnp.where(counted[None, None], -curvature, -jnp.inf)) if traits.convex is None else none,
-            jnp.max(jnp.abs(moved)) if traits.vanishing else none,
-        )
-        return Fold(sums, largest, kept)
-
-    last = (origin.slopes, origin.weights) if _has_force(traits) else ()
-    sums, (majorant, most, moved), kept = design.fold(of_block, targets, *last)
-    (value, size, steep), gradient, hessian = sums
-    shrunk = design.penalty @ coefficients
-    gradient = design.outer(gradient) + design.penalty.T @ shrunk
-    scale = jnp.sqrt(steep + jnp.sum(shrunk**2))
-    penalised = jnp.sum(shrunk**2) / 2
-    if design.change is not None:
-        hessian = jnp.einsum("pa,jpkq,qb->jakb", design.change, hessian, design.change)
-    return _Point(
-        coefficients=coefficients,
-        cost=value + penalised,
-        rounding=8 * eps * (size + penalised),
-        gradient=gradient,
-        error=jnp.where(scale > 0, jnp.linalg.norm(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0),
-        hessian=hessian,
-        majorant=majorant,
-        least=-most,
-        moved=moved,
-        slopes=kept[0] if kept else origin.slopes,
-        weights=kept[1] if kept else origin.weights,
-    )
-
-
-def _hessian(basis: Array, weights: Array) -> Array:
-    """Σ W_jk u u', indexed (j, a, k, b); one class at a time, for the largest array is then (k, m, n)."""
-    if weights.shape[0] == 1:
-        return gram(basis, weights[0, 0])[None, :, None]
-    by_class = lambda w: jnp.einsum("an,kn,bn->akb", basis, w, basis)  # noqa: E731
-    return jax.lax.map(by_class, weights)
-
-
-def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Array, Array]]:
-    """Value, slope (k,) and curvature (k, k) of one example."""
-
-    def derivatives(score: Array, target: Array) -> tuple[Array, Array, Array]:
-        def slope(s: Array) -> tuple[Array, tuple[Array, Array]]:
-            value, gradient = jax.value_and_grad(loss)(s, target)
-            return gradient, (value, gradient)
-
-        curvature, (value, gradient) = jax.jacfwd(slope, has_aux=True)(score)
-        return value, gradient, curvature
-
-    return derivatives
-
-
-def _majorant(values: Array, slopes: Array, curvature: Array, residual: Array | None) -> Array:
-    """A curvature for each example; for a loss that is not of a residual the largest of all is one."""
-    own = jnp.max(jnp.abs(curvature), axis=(0, 1))
-    if residual is None:
-        # A loss that never falls below 0 has a curvature of at least |slope|²/(2 loss) somewhere.
-        positive = values > 0
-        implied = jnp.where(positive, jnp.sum(slopes**2, axis=0) / (2 * jnp.where(positive, values, 1.0)), 0.0)
-        return jnp.maximum(own, implied)
-    zero = residual == 0
-    return jnp.where(zero, own, jnp.maximum(slopes[0] / jnp.where(zero, 1.0, residual), curvature[0, 0]))
-
-
-def _lag(slope: Array, moved: Array, last_slope: Array, last_weight: Array) -> Array:
-    """1 - α/ψ of each example, from the force α that the last step promised."""
-    force, zero = last_slope + last_weight * moved, slope == 0
-    return jnp.where(zero, 0.0, 1 - jnp.clip(force / jnp.where(zero, 1.0, slope), 0.0, 1.0))
-
-
-def _step(design: Design, point: _Point, blend: Array, traits: Traits) -> Array:
+def _step(design: Design, point: Point, blend: Array, traits: Traits) -> Array:
     """-H⁻¹g; NaN, which no test accepts, where H is not positive definite."""
     (m, k), eps = point.coefficients.shape, jnp.finfo(blend.dtype).eps
     unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
@@ -281,7 +142,7 @@ def _step(design: Design, point: _Point, blend: Array, traits: Traits) -> Array:
     return -solve_newton(point.gradient.T.reshape(k * m)).reshape(k, m).T
 
 
-def _succeeds(state: _State, trial: _Point) -> Array:
+def _succeeds(state: _State, trial: Point) -> Array:
     promised = jnp.sum(state.point.gradient * state.step)
     enough = trial.cost <= state.point.cost + 1e-4 * promised
     level = trial.cost <= state.point.cost + state.point.rounding

@@ -14,7 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
 from .. import losses
-from ._design import Design, Fold, only_if
+from ._blocks import Fold
+from ._branch import only_if
+from ._design import Design
 
 
 # So far out that slopes have reached their limit, yet a square is still finite in float32. A power of two, for the
@@ -36,7 +38,7 @@ def falls_for_ever(
         return jax.jvp(lambda s: loss(s, target), (_FAR * score,), (score,))[1]
 
     def proved(inner: Array) -> Array:
-        largest = design.fold(lambda basis, share: Fold((), jnp.max(jnp.abs(inner.T @ basis)))).largest
+        largest = design.fold(lambda basis, *_: Fold((), jnp.max(jnp.abs(inner.T @ basis)))).largest
         unit = inner / jnp.where(largest > 0, largest, 1.0)
 
         def steepest(basis: Array, share: Array, targets: Array) -> Fold:
