@@ -32,13 +32,11 @@ from jaxtyping import Array, Bool, Float
 from ..models import Params
 from ._blocks import by_blocks, Fold
 from ._branch import only_if
-from ._normal import triangle
+from ._normal import gram, triangle
 
 
 # One in so many blocks is a sample of them.
 SAMPLED = 16
-# From how many columns on a Gram matrix is computed by halves, which saves a quarter of the work.
-_HALVED = 32
 # How far from orthonormal the first Cholesky factor may leave the basis; 1e-2 is a condition of 1e6 or 1e7.
 _SOUND = 1e-2
 # How far from orthonormal the basis may be to be left so: nothing that is computed in it needs more.
@@ -186,15 +184,6 @@ def blocked_design(
     return _finish(features, share, l2, intercept, centre, size, factor, found.inverse, suspect(found))
 
 
-def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array, "m m"]:
-    """B diag(weights) B'."""
-    weighted, half = weights[None] * basis, basis.shape[0] // 2
-    if half < _HALVED // 2:
-        return basis @ weighted.T
-    above, right = basis[:half] @ weighted.T, basis[half:] @ weighted[half:].T
-    return jnp.concatenate([above, jnp.concatenate([above[:, half:].T, right], axis=1)])
-
-
 def _finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:
     weights_of, first = factor.weights_of, factor.first
     unpenalised = jnp.zeros((size.size, int(intercept)), size.dtype)
@@ -223,8 +212,9 @@ def _by_cholesky(table: Array, ridge: Array, size: Array, intercept: bool) -> tu
     def orthogonalise(found: _Orthogonalised) -> _Orthogonalised:
         squared = found.q @ found.q.T
         again, undone, condition = _triangle(squared)
-        # After one pass the basis is orthonormal to the square of the condition.
-        apart = jnp.where(found.passes > 0, jnp.max(jnp.abs(squared - eye)), condition**2 * jnp.finfo(table.dtype).eps)
+        # After one pass the basis is orthonormal to the square of the condition. A norm, for XLA's max drops NaN.
+        rounding = condition**2 * jnp.finfo(table.dtype).eps
+        apart = jnp.where(found.passes > 0, jnp.linalg.norm(squared - eye), rounding)
         return _Orthogonalised(undone.T @ found.q, again @ found.upper, found.inverse @ undone, apart, found.passes + 1)
 
     start = _Orthogonalised(
@@ -278,8 +268,8 @@ def _orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> _Fa
     back, inverse = right.T / size[:, None], jnp.where(kept, 1 / jnp.where(kept, singular, 1.0), 0.0)
     weights_of = back * inverse[None]
     # Weights along a direction that is not kept change no score; without them they are the smallest.
-    along, extent, _ = jnp.linalg.svd(after + jnp.where(kept[None], 0.0, back), full_matrices=False)
-    along = jnp.where(extent > 0, along, 0.0)
+    along, *_ = jnp.linalg.svd(after + jnp.where(kept[None], 0.0, back), full_matrices=False)
+    along = jnp.where(jnp.arange(kept.size)[None] < jnp.sum(~kept), along, 0.0)
     return _Factor(
         basis=jnp.concatenate([q[:, :1], q[:, 1:] @ turned], axis=1).T if intercept else (q @ turned).T,
         first=r[0],

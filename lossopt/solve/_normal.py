@@ -1,4 +1,4 @@
-"""Symmetric positive definite matrices: their triangles, and normal equations whose matrix may be singular.
+"""Symmetric positive definite matrices: from a table, as triangles, and normal equations that may be singular.
 
 A small matrix is eliminated here and not by LAPACK. In a batch of thousands that is faster, and LAPACK's batched
 routines block a thread of XLA's pool until the pool has done them: several at once never return (jaxlib 0.10.2).
@@ -13,6 +13,17 @@ from jaxtyping import Array, Float
 
 # The size up to which a matrix is eliminated here.
 _SMALL = 64
+# From how many columns on a Gram matrix is computed by halves, which saves a quarter of the work.
+_HALVED = 32
+
+
+def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array, "m m"]:
+    """B diag(weights) B'."""
+    weighted, half = weights[None] * basis, basis.shape[0] // 2
+    if half < _HALVED // 2:
+        return basis @ weighted.T
+    above, right = basis[:half] @ weighted.T, basis[half:] @ weighted[half:].T
+    return jnp.concatenate([above, jnp.concatenate([above[:, half:].T, right], axis=1)])
 
 
 def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Array, "m m"]]:

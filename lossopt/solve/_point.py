@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from .. import losses
 from ._blocks import Fold
-from ._design import Design, gram
+from ._design import Design
+from ._normal import gram
 from ._traits import Traits
 
 

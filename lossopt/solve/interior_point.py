@@ -27,8 +27,8 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .. import losses
 from ..status import Status
-from ._design import Design, gram
-from ._normal import normal_solver
+from ._design import Design
+from ._normal import gram, normal_solver
 from ._outcome import Outcome
 from ._piecewise import Lines, Problem
 from .dual_bound import lower_bound

@@ -79,7 +79,6 @@ class Grid(NamedTuple):
 def grid(loss: losses.Loss, l2: Any, data: Axis) -> Grid:
     """The fits of a loss: a hyperparameter bound to an array with one axis more than it has is swept, and so is l2."""
     axes = [Axis(name, np.asarray(value)) for name, value in _bound(loss).items() if _swept(loss, name, value)]
-    loss = losses.bind(loss, **{axis.name: axis.values[0] for axis in axes}) if axes else loss
     if np.ndim(l2) == 1:
         axes.append(Axis("l2", np.asarray(l2)))
     elif np.ndim(l2) > 1:
@@ -87,7 +86,8 @@ def grid(loss: losses.Loss, l2: Any, data: Axis) -> Grid:
     for axis in axes:
         if not len(axis.values):
             raise ValueError(f"{losses.label(loss)} is given no value of {axis.name} to sweep over: give at least one.")
-    return Grid(loss, tuple(axes), data)
+    first = {axis.name: axis.values[0] for axis in axes if axis.name != "l2"}
+    return Grid(losses.bind(loss, **first) if first else loss, tuple(axes), data)
 
 
 def source(data: Any, seeds: int | Sequence[int] | np.ndarray | None) -> Source:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,12 +46,15 @@ class Store:
             )
 
     def load(self, name: str) -> list[np.ndarray] | None:
-        """The arrays of a part, or None where it is not finished."""
+        """The arrays of a part, or None where it is not finished, or damaged."""
         path = self._path(name)
         if path is None or not path.exists():
             return None
-        with np.load(path, allow_pickle=False) as found:
-            return [found[f"{i:04}"] for i in range(len(found.files))]
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                return [found[f"{i:04}"] for i in range(len(found.files))]
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return None
 
     def save(self, name: str, arrays: list[np.ndarray]) -> None:
         """Keep the arrays of a part."""

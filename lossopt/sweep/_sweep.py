@@ -102,7 +102,6 @@ def sweep(
     grids = {name: grid(loss, l2, origin.axis) for name, loss in named.items()}
     for found in grids.values():
         border.checked(found.loss, origin.example, model)
-        _check_values(found)
     border.check_l2(l2)
     rows = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
     length = chunk or max(1, min(_MOST, _CHUNK // (rows * origin.example.features.dtype.itemsize)))
@@ -258,16 +257,6 @@ def _named(losses: Any) -> dict[str, _losses.Loss]:
         if not isinstance(name, str) or not name or set(name) & set("/\\"):
             raise ValueError(f"{name!r} does not name a loss here: use text without slashes.")
     return named
-
-
-def _check_values(found: Grid) -> None:
-    """Every value on the axes must be legal, not the first alone."""
-    for axis in found.axes:
-        for value in axis.values:
-            if axis.name == "l2":
-                border.check_l2(value)
-            else:
-                border.check_loss(_losses.bind(found.loss, **{axis.name: value}))
 
 
 def _whole(name: str, value: int | None) -> int | None:

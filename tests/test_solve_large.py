@@ -1,0 +1,130 @@
+"""Tables that are gone through in blocks, and Hessians that are too large: the same answers as by the other way."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from problems import flat
+
+import lossopt as lo
+from lossopt import data, losses, models
+from lossopt.solve import _blocks, _solve as module
+
+
+ROWS, COLUMNS = 1003, 3
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of 20 rows, for every table: more blocks than a sample leaves out, and a last one that overlaps."""
+    monkeypatch.setattr(_blocks, "BLOCK", 20 * COLUMNS)
+    monkeypatch.setattr(module, "LARGE", 1)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
+def table(name, seed=0):
+    """Features far from 0 in various units, targets for one loss, and weights, some of them 0."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(ROWS, COLUMNS)) * [1.0, 100.0, 0.01] + [5.0, -300.0, 0.0]
+    score = features @ [0.5, -0.01, 30.0]
+    score = score - score.mean()
+    targets = {
+        "huber": score + rng.standard_t(2, ROWS),
+        "tukey": score + rng.standard_t(2, ROWS),
+        "poisson": rng.poisson(np.exp(score / 2)),
+        "softmax_cross_entropy": rng.integers(0, 3, ROWS),
+    }
+    binary = (rng.uniform(size=ROWS) < 1 / (1 + np.exp(-score))).astype(float)
+    return data.Dataset(features, targets.get(name, binary), rng.integers(0, 3, ROWS).astype(float))
+
+
+NAMES = ("huber", "tukey", "poisson", "logistic", "squared_hinge", "softmax_cross_entropy")
+
+
+def whole(monkeypatch, *arguments, **options):
+    """The answer without blocks."""
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "LARGE", 2**40)
+        return lo.solve(*arguments, **options)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_blocks_give_what_the_whole_table_gives(small_blocks, monkeypatch, name):
+    loss, d = losses.get(name), table(name)
+    model = models.softmax(3) if name.startswith("softmax") else models.linear
+    for l2 in (0.0, 0.1):
+        one = whole(monkeypatch, loss, d, model=model, l2=l2)
+        found = lo.solve(loss, d, model=model, l2=l2)
+        assert found.status.name == one.status.name
+        np.testing.assert_allclose(found.cost, one.cost, rtol=1e-13)
+        np.testing.assert_allclose(flat(found), flat(one), rtol=1e-7, atol=1e-9)
+        assert found.gap < 1e-15 or name == "tukey"
+
+
+def test_blocks_without_an_intercept(small_blocks, monkeypatch):
+    d, model = table("logistic"), models.without_intercept(models.linear)
+    one, found = whole(monkeypatch, losses.logistic, d, model=model), lo.solve(losses.logistic, d, model=model)
+    np.testing.assert_allclose(flat(found), flat(one), rtol=1e-8)
+
+
+@pytest.mark.parametrize("column", ["a copy", "a constant", "in a few rows"])
+def test_columns_that_a_sample_cannot_see_are_seen(small_blocks, monkeypatch, column):
+    d = table("logistic")
+    rare = np.zeros(ROWS)
+    rare[25:31] = 1.0
+    more = {"a copy": d.features[:, 0] * 2 + 1, "a constant": np.ones(ROWS), "in a few rows": rare}[column]
+    d = d._replace(features=np.c_[d.features, more], weights=None, targets=np.where(np.arange(ROWS) % 7, d.targets, 0))
+    one, found = whole(monkeypatch, losses.logistic, d), lo.solve(losses.logistic, d)
+    assert found.status.name == one.status.name == ("converged" if column == "in a few rows" else "minimum norm")
+    np.testing.assert_allclose(flat(found), flat(one), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("quasi", [False, True])
+def test_separation_is_seen_in_blocks(small_blocks, quasi):
+    d = table("logistic")
+    side = d.features[:, 0] - np.median(d.features[:, 0])
+    targets = (side > 0).astype(float)
+    if quasi:
+        # Both classes on the boundary, and nothing but that column to tell them apart.
+        side = np.where(np.abs(side) < 0.3, 0.0, side)
+        targets = np.where(side == 0, np.arange(ROWS) % 2, targets)
+    found = lo.solve(losses.logistic, data.Dataset(side[:, None], targets))
+    assert found.status.name == "no finite minimiser"
+
+
+def test_a_large_table_is_not_copied():
+    d = data.Dataset(jax.ShapeDtypeStruct((1_000_000, 50), float), jax.ShapeDtypeStruct((1_000_000,), float))
+    loss, l2 = jax.tree_util.Partial(losses.logistic), jnp.zeros(())
+    options = {"model": models.linear, "method": "newton", "facts": module.traits(losses.logistic), "in_blocks": True}
+    lowered = module._solve.lower(loss, d, l2, None, (l2 + 1e-10, jnp.array(200)), **options)
+    assert lowered.compile().memory_analysis().temp_size_in_bytes < 1_000_000 * 50 * 8 / 10
+
+
+def test_lbfgs_agrees_with_newton():
+    d = table("softmax_cross_entropy")
+    for l2 in (0.0, 0.1):
+        options = {"model": models.softmax(3), "l2": l2}
+        exact = lo.solve(losses.softmax_cross_entropy, d, **options)
+        found = lo.solve(losses.softmax_cross_entropy, d, method="lbfgs", **options)
+        np.testing.assert_allclose(found.cost, exact.cost, rtol=1e-14)
+        np.testing.assert_allclose(flat(found), flat(exact), rtol=1e-6, atol=1e-9)
+        assert found.status.name == "converged"
+        assert 0 <= found.gap < 1e-18
+
+
+def test_lbfgs_is_chosen_for_many_coefficients_and_ends_at_a_perfect_fit():
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(20, 450))
+    found = lo.solve(losses.huber, data.Dataset(features, features[:, 0]))
+    assert found.status.name == "minimum norm"
+    assert found.cost < 1e-20
+    np.testing.assert_allclose(found.params.weights, np.linalg.pinv(features - features.mean(0)) @ (
+        features[:, 0] - features[:, 0].mean()), atol=1e-9)  # fmt: skip
+
+
+def test_lbfgs_names_separation():
+    features = np.random.default_rng(2).normal(size=(60, 2))
+    found = lo.solve(losses.logistic, data.Dataset(features, (features[:, 0] > 0).astype(float)), method="lbfgs")
+    assert found.status.name == "no finite minimiser"

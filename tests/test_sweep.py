@@ -1,0 +1,180 @@
+"""Sweeps: what a loop over `solve` gives, in order, once compiled, and with the same bits after an interruption."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from problems import problem
+
+import lossopt as lo
+from lossopt import data, losses, models
+
+
+DELTAS, PENALTIES = np.array([0.3, 1.0, 3.0]), np.array([0.0, 0.1])
+SETS = [problem(seed) for seed in range(5)]
+
+
+def huber():
+    return lo.bind(losses.huber, delta=DELTAS)
+
+
+def same(one, other):
+    for left, right in zip(jax.tree.leaves(one.results), jax.tree.leaves(other.results), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_a_sweep_is_the_loop_over_every_combination():
+    found = lo.sweep({"huber": huber(), "lad": losses.absolute_error}, SETS, l2=PENALTIES, chunk=4)
+    assert [axis.name for axis in found.axes["huber"]] == ["delta", "l2", "data"]
+    assert found["huber"].cost.shape == (3, 2, 5)
+    assert found["lad"].cost.shape == (2, 5)
+    for i, delta in enumerate(DELTAS):
+        for j, l2 in enumerate(PENALTIES):
+            for k, d in enumerate(SETS):
+                one = lo.solve(lo.bind(losses.huber, delta=delta), d, l2=l2)
+                np.testing.assert_allclose(found["huber"].cost[i, j, k], one.cost, rtol=1e-12)
+                np.testing.assert_allclose(found["huber"].params.weights[i, j, k], one.params.weights, rtol=1e-8)
+    for j, l2 in enumerate(PENALTIES):
+        np.testing.assert_allclose(found["lad"].cost[j, 2], lo.solve(losses.absolute_error, SETS[2], l2=l2).cost)
+
+
+def test_rows_are_tidy():
+    rows = lo.sweep(huber(), SETS, l2=PENALTIES).rows()
+    assert len(rows) == 30
+    first = rows[7]
+    assert list(first)[:4] == ["loss", "delta", "l2", "data"]
+    assert (first["loss"], first["delta"], first["l2"], first["data"]) == ("huber", 0.3, 0.1, 2)
+    assert first["status"] == "converged"
+    assert {"cost", "gap", "iterations", "params.weights[0]", "params.weights[2]", "params.bias"} <= set(first)
+    assert all(isinstance(value, (int, float, str)) for value in first.values())
+
+
+def test_stacked_sets_single_sets_and_generated_ones():
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *SETS)
+    same(lo.sweep(huber(), SETS), lo.sweep(huber(), stacked))
+    assert lo.sweep(huber(), SETS[0])["huber"].cost.shape == (3, 1)
+    make = lambda key: data.linear_problem(key, n=30, d=2)  # noqa: E731
+    found = lo.sweep(losses.huber, make, seeds=[3, 8])
+    assert found.axes["huber"][-1].name == "seed"
+    one = lo.solve(losses.huber, make(jax.random.key(8)))
+    np.testing.assert_allclose(found["huber"].params.weights[1], one.params.weights, rtol=1e-8)
+
+
+def test_a_hyperparameter_that_is_a_vector_is_not_swept():
+    loss = lo.bind(losses.softmax_cross_entropy)
+    d = data.Dataset(SETS[0].features, np.arange(40) % 3)
+    assert lo.sweep({"softmax": loss}, d, model=models.softmax(3), l2=0.1)["softmax"].cost.shape == (1,)
+
+
+def test_any_fit_can_be_swept():
+    options = {"optimizer": optax.adam(0.1), "num_steps": 20}
+    found = lo.sweep(huber(), SETS, fit=lo.fit, **options)["huber"]
+    one = lo.fit(lo.bind(losses.huber, delta=1.0), SETS[1], model=models.linear, **options)
+    np.testing.assert_allclose(found.params.weights[1, 1], one.params.weights, rtol=1e-10)
+
+
+def test_a_loss_compiles_once_whatever_the_grid_and_again_never():
+    traces = []
+
+    def own(prediction, target, *, scale=1.0):
+        traces.append(1)
+        return losses.log_cosh(prediction, target, scale=scale)
+
+    for scales in ([0.5, 1.0, 2.0], [0.7, 0.8, 0.9]):
+        lo.sweep({"own": lo.bind(own, scale=np.array(scales))}, SETS, method="newton", chunk=4, workers=3)
+        counted = len(traces) if scales[0] == 0.5 else counted
+    assert len(traces) == counted
+
+
+class Stop(Exception):
+    pass
+
+
+def test_a_sweep_that_was_stopped_ends_with_the_same_bits(tmp_path):
+    arguments = {"huber": huber(), "lad": losses.absolute_error}, SETS
+    whole = lo.sweep(*arguments, chunk=1)
+    seen = []
+
+    def stop(done, total):
+        seen.append((done, total))
+        if len(seen) == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        lo.sweep(*arguments, chunk=1, resume=tmp_path, progress=stop, workers=1)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
+    assert 2 <= len(kept) < 4
+    same(lo.sweep(*arguments, chunk=1, resume=tmp_path), whole)
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    # And once more, when all of it is there.
+    again = []
+    same(lo.sweep(*arguments, chunk=1, resume=tmp_path, progress=lambda *done: again.append(done)), whole)
+    assert again[-1] == (20, 20)
+
+
+def test_a_damaged_part_is_done_again(tmp_path):
+    whole = lo.sweep(huber(), SETS, resume=tmp_path)
+    next(tmp_path.glob("*.npz")).write_bytes(b"half a file")
+    same(lo.sweep(huber(), SETS, resume=tmp_path), whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"), [({"l2": 0.5}, "l2"), ({"data": SETS[:3]}, "data"), ({"chunk": 2}, "chunk")]
+)
+def test_another_sweep_in_the_same_folder_is_refused(tmp_path, change, what):
+    lo.sweep(huber(), SETS, resume=tmp_path)
+    options = {"data": SETS} | change
+    with pytest.raises(ValueError, match=f"differs in: {what}"):
+        lo.sweep(huber(), resume=tmp_path, **options)
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("do not touch")
+    with pytest.raises(ValueError, match=r"thesis\.txt: give an empty folder"):
+        lo.sweep(huber(), SETS, resume=tmp_path)
+
+
+def with_nan():
+    features = np.array(SETS[0].features)
+    features[3, 1] = np.nan
+    return [SETS[1], SETS[0]._replace(features=features)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": with_nan()}, "NaN in 1 row, the first row 43"),
+        ({"data": []}, "holds no data set"),
+        ({"data": [SETS[0], data.Dataset(np.zeros((3, 3)), np.zeros(3))]}, "2 different shapes"),
+        ({"data": SETS, "seeds": 3}, "seeds are for data that are generated"),
+        ({"data": lambda key: SETS[0]}, "say for which seeds"),
+        ({"losses": {}}, "holds no loss"),
+        ({"losses": [losses.huber, huber()]}, "Two of the losses have one name"),
+        ({"losses": {"a/b": losses.huber}}, "without slashes"),
+        ({"losses": lo.bind(losses.huber, delta=np.array([]))}, "no value of delta"),
+        ({"l2": np.array([0.1, -0.1])}, "the penalty must be"),
+        ({"l2": np.zeros((2, 2))}, "l2 has shape"),
+        ({"chunk": 0}, "chunk=0"),
+        ({"workers": 1.5}, "workers=1.5"),
+        ({"data": [SETS[0]._replace(weights=np.zeros(40)), SETS[1]._replace(weights=np.ones(40))]}, "data set 0 are 0"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, message):
+    options = {"losses": losses.huber, "data": SETS} | arguments
+    with pytest.raises((ValueError, TypeError), match=message):
+        lo.sweep(options.pop("losses"), options.pop("data"), **options)
+
+
+def test_an_error_in_a_fit_ends_the_sweep():
+    def bad(loss, d, **_):
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        lo.sweep(losses.huber, SETS, fit=bad)
+
+
+def test_float32_stays_float32():
+    sets = [jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), d) for d in SETS]
+    found = lo.sweep(losses.huber, sets, l2=np.array([0.0, 0.1], np.float32))["huber"]
+    assert found.params.weights.dtype == jnp.float32
