@@ -126,6 +126,37 @@ def huber_many(fits: int = 2000, rows: int = 200, columns: int = 6) -> Contest:
     return Contest(ours, {"scikit-learn HuberRegressor": peer, "statsmodels RLM": rlm}, objective, fits)
 
 
+def huber_large(rows: int = 500_000, columns: int = 50) -> Contest:
+    """One Huber fit of a long table, at a fixed threshold."""
+    import statsmodels.api as sm
+    from scipy.optimize import minimize
+
+    (x,), (y,) = _contaminated(1, rows, columns)
+    design = sm.add_constant(x)
+
+    def objective(coefficients: np.ndarray, i: int) -> float:
+        size = np.abs(_linear(x, coefficients) - y)
+        return float(np.mean(np.where(size <= 1, size**2 / 2, size - 0.5)))
+
+    def rlm(i: int) -> np.ndarray:
+        unit = sm.RLM(y, design, M=sm.robust.norms.HuberT(t=1.0))
+        unit._estimate_scale = lambda *_: 1.0
+        found = unit.fit(update_scale=False, tol=1e-10, maxiter=500).params
+        return np.append(found[1:], found[0])
+
+    def lbfgs(i: int) -> np.ndarray:
+        def both(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
+            residual = _linear(x, coefficients) - y
+            slope = np.clip(residual, -1, 1)
+            value = float(np.mean(slope * (residual - slope / 2)))
+            return value, np.append(x.T @ slope, slope.sum()) / rows
+
+        options = {"maxiter": 1000, "gtol": 1e-9, "ftol": 1e-15}
+        return minimize(both, np.zeros(columns + 1), jac=True, method="L-BFGS-B", options=options).x
+
+    return Contest(_alone(losses.huber, x, y), {"statsmodels RLM": rlm, "SciPy L-BFGS-B": lbfgs}, objective, 1, 1e-9)
+
+
 def _pinball(x: np.ndarray, y: np.ndarray, level: float) -> Callable[[np.ndarray, int], float]:
     def objective(coefficients: np.ndarray, i: int) -> float:
         r = y[i] - _linear(x[i], coefficients)
@@ -233,7 +264,8 @@ def softmax_large(rows: int = 60_000, columns: int = 100, classes: int = 10, l2:
 CONTESTS: dict[str, Callable[[], Contest]] = {
     contest.__name__: contest
     for contest in (
-        huber_many, lad_many, logistic_many, quantile_large, softmax_large, logistic_large, logistic_correlated
+        huber_many, lad_many, logistic_many, quantile_large, softmax_large, huber_large, logistic_large,
+        logistic_correlated,
     )
 }  # fmt: skip
 

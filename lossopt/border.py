@@ -80,7 +80,8 @@ def _check_pair(loss: losses.Loss, model: models.Model) -> None:
 def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:
     if isinstance(dataset.targets, jax.core.Tracer):
         return
-    card, kind, targets = losses.claims(loss), _target_kind(loss), np.asarray(dataset.targets)
+    card, kind, apart = losses.claims(loss), _target_kind(loss), data.spread(dataset.targets)
+    targets: Any = dataset.targets if apart else np.asarray(dataset.targets)
     expected_ndim = 1 + card.target_ndim
     if targets.ndim != expected_ndim or (card.target_ndim and targets.shape[1] != model.classes):
         hint = _SHAPES.get(kind, "give shape (n,)")
@@ -88,6 +89,11 @@ def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model
             f"{card.name} takes as target {losses.TARGETS[kind]}, but the targets have shape {targets.shape}: {hint}."
         )
     bad = _illegal(kind, targets, losses.hyperparameters(loss)["trials"] if kind == "successes" else model.classes)
+    if apart:
+        # No process sees all rows: all are told the same.
+        if bool(bad.any()):
+            raise ValueError(f"{card.name} takes as target {losses.TARGETS[kind]}, but some rows hold another value.")
+        return
     rows = np.flatnonzero(bad)
     if rows.size:
         raise ValueError(

@@ -39,6 +39,11 @@ def traced(*values: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
+def spread(value: Any) -> bool:
+    """Whether an array lies on the devices of several processes, so that no process can look at all of it."""
+    return isinstance(value, jax.Array) and not traced(value) and not value.is_fully_addressable
+
+
 def known(value: Any) -> float | None:
     """A scalar as a number of the host's, or None when it is traced."""
     return None if traced(value) else float(value)
@@ -124,7 +129,9 @@ def _same_length(given: np.ndarray, rows: int, name: str) -> None:
 
 
 def _numbers(values: Any, name: str) -> np.ndarray:
-    """`values` as a host array of real numbers of any dtype."""
+    """`values` as a host array of real numbers of any dtype; an array of several processes as it is."""
+    if spread(values):
+        return values
     try:
         given = np.asarray(values)
     except ValueError:  # numpy's answer to nested lists of unequal lengths
@@ -164,6 +171,8 @@ def _converted(values: Any, given: np.ndarray, name: str, *, keep_integers: bool
 
     All of it is done by numpy: inside someone's jit, jnp would stage even what is known.
     """
+    if spread(values):
+        return _of_many(values, name, keep_integers=keep_integers)
     floating = jnp.issubdtype(given.dtype, jnp.floating)
     if floating or (keep_integers and given.dtype != bool):
         dtype = jax.dtypes.canonicalize_dtype(given.dtype)
@@ -178,7 +187,28 @@ def _converted(values: Any, given: np.ndarray, name: str, *, keep_integers: bool
     elif keep_integers and not floating:
         _refuse(host != given, f"{name} hold integers beyond {dtype}", "pass them as floats")
     # What is on a device already stays there.
-    return values if isinstance(values, jax.Array) and values.dtype == dtype else jnp.asarray(host)
+    return _unnamed(values) if isinstance(values, jax.Array) and values.dtype == dtype else jnp.asarray(host)
+
+
+def _of_many(values: jax.Array, name: str, *, keep_integers: bool) -> Array:
+    """An array that lies on several processes: checked by all of them together, so that all go on or none."""
+    if not jnp.issubdtype(values.dtype, jnp.floating) and not (
+        keep_integers and jnp.issubdtype(values.dtype, jnp.integer)
+    ):
+        raise ValueError(f"{name} of several processes are of type {values.dtype}; make floats of them first.")
+    if not bool(jnp.all(jnp.isfinite(values))):
+        raise ValueError(f"{name} hold NaN or an infinite value in some process; drop those rows or correct them.")
+    return _unnamed(values)
+
+
+def _unnamed(values: jax.Array) -> Array:
+    """Where axes of a mesh are explicit, the same array with automatic ones: the compiler places what is computed."""
+    place = values.sharding
+    if not isinstance(place, jax.sharding.NamedSharding) or not place.mesh._any_axis_explicit:
+        return values
+    mesh = jax.sharding.Mesh(place.mesh.devices, place.mesh.axis_names)
+    shards = [shard.data for shard in values.addressable_shards]
+    return jax.make_array_from_single_device_arrays(values.shape, jax.sharding.NamedSharding(mesh, place.spec), shards)
 
 
 def _surely_finite(values: np.ndarray) -> bool:

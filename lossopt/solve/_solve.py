@@ -88,7 +88,7 @@ def solve(
     smooth = method in ("newton", "lbfgs")
     facts = traits(loss) if smooth else None
     run = functools.partial(_solve, bound, data, jnp.asarray(l2, dtype), init, controls, model=model, facts=facts)
-    in_blocks = smooth and data.features.size >= LARGE
+    in_blocks = smooth and data.features.size >= LARGE and not _on_several_devices(data.features)
     solution, suspect = run(method=method, in_blocks=in_blocks)
     if in_blocks and not isinstance(suspect, jax.core.Tracer) and bool(suspect):
         solution, _ = run(method=method, in_blocks=False)
@@ -155,6 +155,11 @@ _METHODS: dict[str, Callable[..., Outcome]] = {
     "lbfgs": functools.partial(_smooth, lbfgs.solve),
     "interior_point": _by_interior_point,
 }
+
+
+def _on_several_devices(features: Array) -> bool:
+    """Whether the rows lie on several devices, each of which then goes through its own at once."""
+    return not isinstance(features, jax.core.Tracer) and len(features.sharding.device_set) > 1
 
 
 def _working_dtype(dtype: Any) -> Any:
