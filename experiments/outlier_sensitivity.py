@@ -106,7 +106,7 @@ def problems(make: Callable, cases: tuple, keys) -> Problem:
 def solve_all(name: str, stack: Problem) -> tuple[models.Params, jax.Array]:
     """Coefficients and costs on every problem of a stack."""
     take = lambda i: solve(name, jax.tree.map(lambda leaf: leaf[i], stack))  # noqa: E731
-    return analysis.sweep(take, jnp.arange(stack.delta.size))
+    return analysis.over_grid(take, jnp.arange(stack.delta.size))
 
 
 def distance(params: models.Params) -> np.ndarray:

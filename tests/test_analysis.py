@@ -36,7 +36,9 @@ def ols(features, targets):
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_a_sweep_is_the_loop_over_every_combination(batch_size):
     first, second = jnp.arange(3.0), jnp.arange(10.0, 15.0)
-    found = analysis.sweep(lambda a, b: {"sum": a + b, "pair": jnp.stack([a, b])}, first, second, batch_size=batch_size)
+    found = analysis.over_grid(
+        lambda a, b: {"sum": a + b, "pair": jnp.stack([a, b])}, first, second, batch_size=batch_size
+    )
     np.testing.assert_array_equal(found["sum"], first[:, None] + second[None])
     np.testing.assert_array_equal(found["pair"][2, 4], [2.0, 14.0])
 

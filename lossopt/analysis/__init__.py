@@ -18,4 +18,4 @@ from ._assess import (
 )
 from ._influence import influence as influence, sensitivity_curve as sensitivity_curve
 from ._start import robust_start as robust_start
-from ._sweep import Band as Band, mean_band as mean_band, spread_band as spread_band, sweep as sweep
+from ._grid import Band as Band, mean_band as mean_band, spread_band as spread_band, over_grid as over_grid

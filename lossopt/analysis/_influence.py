@@ -11,7 +11,7 @@ from .. import losses, models
 from ..cost import cost
 from ..data import Dataset
 from ._assess import scores
-from ._sweep import sweep
+from ._grid import over_grid
 
 
 def sensitivity_curve(
@@ -41,7 +41,7 @@ def sensitivity_curve(
         return statistic(Dataset(wider, jnp.append(data.targets, target), weights))
 
     # The fit without the row is that with the row at weight 0, so that one compilation serves both.
-    fits = sweep(
+    fits = over_grid(
         lambda i: with_row(jnp.append(targets, targets[0])[i], jnp.where(i < targets.size, 1.0, 0.0)),
         jnp.arange(targets.size + 1),
     )

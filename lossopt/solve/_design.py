@@ -32,15 +32,12 @@ from jaxtyping import Array, Bool, Float
 from ..models import Params
 from ._blocks import by_blocks, Fold
 from ._branch import only_if
-from ._normal import gram, triangle
+from ._factor import by_cholesky, from_triangle, orthogonal, SOUND, Triangle, triangle_of
+from ._normal import gram
 
 
 # One in so many blocks is a sample of them.
 SAMPLED = 16
-# How far from orthonormal the first Cholesky factor may leave the basis; 1e-2 is a condition of 1e6 or 1e7.
-_SOUND = 1e-2
-# How far from orthonormal the basis may be to be left so: nothing that is computed in it needs more.
-_ENOUGH = 1e-9
 
 
 class Design(NamedTuple):
@@ -126,18 +123,18 @@ class Design(NamedTuple):
         return jnp.concatenate([(self.level * by_bias)[None], rest])
 
 
-class _Factor(NamedTuple):
-    """A = Q R: the first n rows of Q, transposed; the first row of R; the rest of R, as in `Design`."""
+def design(
+    features: Float[Array, "n d"],
+    share: Float[Array, " n"],
+    l2: Float[Array, ""],
+    intercept: bool,
+    careful: bool | None = None,
+) -> Design:
+    """Factorise the table. `share` sums to one; examples of share 0 are left out.
 
-    basis: Array | None
-    first: Array
-    weights_of: Array
-    spread: Array
-    deficient: Array
-
-
-def design(features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool) -> Design:
-    """Factorise the table. `share` sums to one; examples of share 0 are left out."""
+    `careful` says that Cholesky factors are not enough; None finds out, for which both ways are compiled. False trusts
+    them, and `suspect` says whether that was right.
+    """
     root = jnp.sqrt(share)
     centre = _mean(features, share) if intercept else jnp.zeros_like(features[0])
     columns = (features - centre[None]).T
@@ -145,11 +142,19 @@ def design(features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[A
     scaled = root[None] * (columns / size[:, None])
     table = jnp.concatenate([root[None], scaled]) if intercept else scaled
     ridge = jnp.sqrt(l2) / size
-    factor, sound = _by_cholesky(table, ridge, size, intercept)
-    carefully = functools.partial(_orthogonal, ridge=ridge, size=size, intercept=intercept)
-    factor = only_if(~sound, carefully, (table,), factor)
+    carefully = functools.partial(orthogonal, ridge=ridge, size=size, intercept=intercept)
+    suspect = jnp.array(False)
+    if careful:
+        factor = carefully(table)
+    else:
+        factor, sound = by_cholesky(table, ridge, size, intercept)
+        if careful is None:
+            factor = only_if(~sound, carefully, (table,), factor)
+        else:
+            suspect = ~sound
+    assert factor.basis is not None
     factor = factor._replace(basis=jnp.where(root > 0, factor.basis / _positive(root)[None], 0.0))
-    return _finish(features, share, l2, intercept, centre, size, factor, None, jnp.array(False))
+    return _finish(features, share, l2, intercept, centre, size, factor, None, suspect)
 
 
 def blocked_design(
@@ -170,17 +175,17 @@ def blocked_design(
     def squares(rows: Array, share: Array) -> Fold:
         return Fold((gram(_standardised(rows, centre, size, intercept), share), jnp.sum(share)))
 
-    def of_blocks(every: int) -> _Triangle:
+    def of_blocks(every: int) -> Triangle:
         squared, part = by_blocks(squares, every, features, share).sums
-        return _triangle(squared / part + ridge)
+        return triangle_of(squared / part + ridge)
 
-    def suspect(found: _Triangle) -> Array:
-        return ~(found.condition**2 * jnp.finfo(size.dtype).eps < _SOUND)
+    def suspect(found: Triangle) -> Array:
+        return ~(found.condition**2 * jnp.finfo(size.dtype).eps < SOUND)
 
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column.
     sampled = of_blocks(SAMPLED)
     found = jax.lax.cond(suspect(sampled), lambda: of_blocks(1), lambda: sampled)
-    factor = _from_triangle(None, found.upper, found.inverse, size, intercept)
+    factor = from_triangle(None, found.upper, found.inverse, size, intercept)
     return _finish(features, share, l2, intercept, centre, size, factor, found.inverse, suspect(found))
 
 
@@ -201,81 +206,6 @@ def _finish(features, share, l2, intercept, centre, size, factor, change, suspec
         level=1 / first[0] if intercept else jnp.ones((), size.dtype),
         deficient=factor.deficient,
         suspect=suspect,
-    )
-
-
-def _by_cholesky(table: Array, ridge: Array, size: Array, intercept: bool) -> tuple[_Factor, Array]:
-    """The factor, and whether it is sound."""
-    (m, n), eye = table.shape, jnp.eye(table.shape[0], dtype=table.dtype)
-    below = jnp.concatenate([jnp.zeros((m - ridge.size, ridge.size), table.dtype), jnp.diag(ridge)])
-
-    def orthogonalise(found: _Orthogonalised) -> _Orthogonalised:
-        squared = found.q @ found.q.T
-        again, undone, condition = _triangle(squared)
-        # After one pass the basis is orthonormal to the square of the condition. A norm, for XLA's max drops NaN.
-        rounding = condition**2 * jnp.finfo(table.dtype).eps
-        apart = jnp.where(found.passes > 0, jnp.linalg.norm(squared - eye), rounding)
-        return _Orthogonalised(undone.T @ found.q, again @ found.upper, found.inverse @ undone, apart, found.passes + 1)
-
-    start = _Orthogonalised(
-        jnp.concatenate([table, below], axis=1), eye, eye, jnp.full_like(ridge[0], jnp.inf), jnp.zeros((), int)
-    )
-    found = jax.lax.while_loop(lambda f: (f.passes < 2) & ~(f.apart < _ENOUGH), orthogonalise, start)
-    return _from_triangle(found.q[:, :n], found.upper, found.inverse, size, intercept), found.apart < _SOUND
-
-
-class _Orthogonalised(NamedTuple):
-    """q times the triangle `upper` is the table; `apart` is how far q is from orthonormal at most."""
-
-    q: Array
-    upper: Array
-    inverse: Array
-    apart: Array
-    passes: Array
-
-
-class _Triangle(NamedTuple):
-    """R with R'R a Gram matrix, its inverse, and about its condition number once columns have one length."""
-
-    upper: Array
-    inverse: Array
-    condition: Array
-
-
-def _triangle(squared: Array) -> _Triangle:
-    length = jnp.sqrt(jnp.diagonal(squared))
-    upper, inverse = triangle(squared / (length[:, None] * length[None]))
-    condition = jnp.linalg.norm(inverse) * jnp.sqrt(length.size)
-    return _Triangle(upper * length[None], inverse.T / length[:, None], condition)
-
-
-def _from_triangle(basis: Array | None, upper: Array, inverse: Array, size: Array, intercept: bool) -> _Factor:
-    first = int(intercept)
-    weights_of = inverse[first:, first:] / size[:, None]
-    spread = size[:, None] * upper[first:, first:].T
-    return _Factor(basis, upper[0], weights_of, spread, jnp.array(False))
-
-
-def _orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> _Factor:
-    first = int(intercept)
-    q, r = jnp.linalg.qr(table.T)
-    # The SVD must wait for q: batches of factorisations side by side never return. See `_normal`.
-    after = jnp.where(jnp.isnan(q[0, 0]), jnp.nan, 0.0).astype(r.dtype)
-    stacked = after + jnp.concatenate([r[first:, first:], jnp.diag(ridge)])
-    turn, singular, right = jnp.linalg.svd(stacked, full_matrices=False)
-    kept = singular > jnp.finfo(r.dtype).eps * max(table.shape[1], size.size) * singular[0]
-    turned = jnp.where(kept[None], turn, 0.0)[: r.shape[0] - first]
-    back, inverse = right.T / size[:, None], jnp.where(kept, 1 / jnp.where(kept, singular, 1.0), 0.0)
-    weights_of = back * inverse[None]
-    # Weights along a direction that is not kept change no score; without them they are the smallest.
-    along, *_ = jnp.linalg.svd(after + jnp.where(kept[None], 0.0, back), full_matrices=False)
-    along = jnp.where(jnp.arange(kept.size)[None] < jnp.sum(~kept), along, 0.0)
-    return _Factor(
-        basis=jnp.concatenate([q[:, :1], q[:, 1:] @ turned], axis=1).T if intercept else (q @ turned).T,
-        first=r[0],
-        weights_of=weights_of - along @ (along.T @ weights_of),
-        spread=size[:, None] * right.T * jnp.where(kept, singular, 0.0)[None],
-        deficient=~jnp.all(kept),
     )
 
 

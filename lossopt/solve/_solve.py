@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
 from ..cost import cost
-from ..data import Dataset
+from ..data import Dataset, traced
 from ..status import Status
 from . import interior_point, lbfgs, least_squares, newton
 from ._blocks import LARGE
@@ -88,23 +88,26 @@ def solve(
     smooth = method in ("newton", "lbfgs")
     facts = traits(loss) if smooth else None
     run = functools.partial(_solve, bound, data, jnp.asarray(l2, dtype), init, controls, model=model, facts=facts)
-    in_blocks = smooth and data.features.size >= LARGE and not _on_several_devices(data.features)
-    solution, suspect = run(method=method, in_blocks=in_blocks)
-    if in_blocks and not isinstance(suspect, jax.core.Tracer) and bool(suspect):
-        solution, _ = run(method=method, in_blocks=False)
+    table = "blocks" if smooth and _in_blocks(data.features) else None if traced(data, bound, l2, init) else "quick"
+    solution, suspect = run(method=method, table=table)
+    if not traced(suspect) and bool(suspect):
+        solution, _ = run(method=method, table="careful")
     if throw:
         solution.status.raise_if_bad()
     return solution
 
 
-@functools.partial(jax.jit, static_argnames=("model", "method", "facts", "in_blocks"))
-def _solve(loss, data, l2, init, controls, *, model, method, facts, in_blocks) -> tuple[Solution, Array]:
-    """The solution, and whether the columns are too nearly dependent to be gone through in blocks."""
+@functools.partial(jax.jit, static_argnames=("model", "method", "facts", "table"))
+def _solve(loss, data, l2, init, controls, *, model, method, facts, table) -> tuple[Solution, Array]:
+    """The solution, and whether the columns are so nearly dependent that the table needs to be treated as "careful"."""
     with jax.default_matmul_precision("highest"):
         features, targets, share = _cleaned(data, l2.dtype)
         curvature = constant_curvature(loss) if method == "least_squares" else None
-        find = blocked_design if in_blocks else design
-        basis = find(features, share, l2 if curvature is None else l2 / curvature, model.intercept)
+        penalty = l2 if curvature is None else l2 / curvature
+        if table == "blocks":
+            basis = blocked_design(features, share, penalty, model.intercept)
+        else:
+            basis = design(features, share, penalty, model.intercept, {"quick": False, "careful": True}.get(table))
         outcome = _METHODS[method](loss, basis, targets, l2, init, controls, model, facts)
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
@@ -157,9 +160,9 @@ _METHODS: dict[str, Callable[..., Outcome]] = {
 }
 
 
-def _on_several_devices(features: Array) -> bool:
-    """Whether the rows lie on several devices, each of which then goes through its own at once."""
-    return not isinstance(features, jax.core.Tracer) and len(features.sharding.device_set) > 1
+def _in_blocks(features: Array) -> bool:
+    """Whether a table is large; not where its rows lie on several devices, each of which does its own at once."""
+    return features.size >= LARGE and (traced(features) or len(features.sharding.device_set) == 1)
 
 
 def _working_dtype(dtype: Any) -> Any:

@@ -17,7 +17,7 @@ class Band(NamedTuple):
     high: Float[Array, "*rest"]
 
 
-def sweep(fn: Callable[..., PyTree], *axes: Shaped[Array, "..."], batch_size: int = 16) -> PyTree:
+def over_grid(fn: Callable[..., PyTree], *axes: Shaped[Array, "..."], batch_size: int = 16) -> PyTree:
     """`fn` at every combination of the values on the axes: leaf[i, j, ...] is of `fn(axes[0][i], axes[1][j])`.
 
     The calls run in batches small enough for the cache, which for iterative fits is faster than one large vmap: a

@@ -1,0 +1,100 @@
+"""A table as Q R: Q orthonormal, R a triangle or what stands for one. The ways of `_design`, and when each is sound."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ._normal import triangle
+
+
+# How far from orthonormal the first Cholesky factor may leave the basis; 1e-2 is a condition of 1e6 or 1e7.
+SOUND = 1e-2
+# How far from orthonormal the basis may be to be left so: nothing that is computed in it needs more.
+_ENOUGH = 1e-9
+
+
+class Factor(NamedTuple):
+    """A = Q R: the first n rows of Q, transposed; the first row of R; the rest of R, as in `Design`."""
+
+    basis: Array | None
+    first: Array
+    weights_of: Array
+    spread: Array
+    deficient: Array
+
+
+def by_cholesky(table: Array, ridge: Array, size: Array, intercept: bool) -> tuple[Factor, Array]:
+    """The factor, and whether it is sound."""
+    (m, n), eye = table.shape, jnp.eye(table.shape[0], dtype=table.dtype)
+    below = jnp.concatenate([jnp.zeros((m - ridge.size, ridge.size), table.dtype), jnp.diag(ridge)])
+
+    def orthogonalise(found: _Orthogonalised) -> _Orthogonalised:
+        squared = found.q @ found.q.T
+        again, undone, condition = triangle_of(squared)
+        # After one pass the basis is orthonormal to the square of the condition. A norm, for XLA's max drops NaN.
+        rounding = condition**2 * jnp.finfo(table.dtype).eps
+        apart = jnp.where(found.passes > 0, jnp.linalg.norm(squared - eye), rounding)
+        return _Orthogonalised(undone.T @ found.q, again @ found.upper, found.inverse @ undone, apart, found.passes + 1)
+
+    start = _Orthogonalised(
+        jnp.concatenate([table, below], axis=1), eye, eye, jnp.full_like(ridge[0], jnp.inf), jnp.zeros((), int)
+    )
+    found = jax.lax.while_loop(lambda f: (f.passes < 2) & ~(f.apart < _ENOUGH), orthogonalise, start)
+    return from_triangle(found.q[:, :n], found.upper, found.inverse, size, intercept), found.apart < SOUND
+
+
+class _Orthogonalised(NamedTuple):
+    """q times the triangle `upper` is the table; `apart` is how far q is from orthonormal at most."""
+
+    q: Array
+    upper: Array
+    inverse: Array
+    apart: Array
+    passes: Array
+
+
+class Triangle(NamedTuple):
+    """R with R'R a Gram matrix, its inverse, and about its condition number once columns have one length."""
+
+    upper: Array
+    inverse: Array
+    condition: Array
+
+
+def triangle_of(squared: Array) -> Triangle:
+    length = jnp.sqrt(jnp.diagonal(squared))
+    upper, inverse = triangle(squared / (length[:, None] * length[None]))
+    condition = jnp.linalg.norm(inverse) * jnp.sqrt(length.size)
+    return Triangle(upper * length[None], inverse.T / length[:, None], condition)
+
+
+def from_triangle(basis: Array | None, upper: Array, inverse: Array, size: Array, intercept: bool) -> Factor:
+    first = int(intercept)
+    weights_of = inverse[first:, first:] / size[:, None]
+    spread = size[:, None] * upper[first:, first:].T
+    return Factor(basis, upper[0], weights_of, spread, jnp.array(False))
+
+
+def orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> Factor:
+    first = int(intercept)
+    q, r = jnp.linalg.qr(table.T)
+    # The SVD must wait for q: batches of factorisations side by side never return. See `_normal`.
+    after = jnp.where(jnp.isnan(q[0, 0]), jnp.nan, 0.0).astype(r.dtype)
+    stacked = after + jnp.concatenate([r[first:, first:], jnp.diag(ridge)])
+    turn, singular, right = jnp.linalg.svd(stacked, full_matrices=False)
+    kept = singular > jnp.finfo(r.dtype).eps * max(table.shape[1], size.size) * singular[0]
+    turned = jnp.where(kept[None], turn, 0.0)[: r.shape[0] - first]
+    back, inverse = right.T / size[:, None], jnp.where(kept, 1 / jnp.where(kept, singular, 1.0), 0.0)
+    weights_of = back * inverse[None]
+    # Weights along a direction that is not kept change no score; without them they are the smallest.
+    along, *_ = jnp.linalg.svd(after + jnp.where(kept[None], 0.0, back), full_matrices=False)
+    along = jnp.where(jnp.arange(kept.size)[None] < jnp.sum(~kept), along, 0.0)
+    return Factor(
+        basis=jnp.concatenate([q[:, :1], q[:, 1:] @ turned], axis=1).T if intercept else (q @ turned).T,
+        first=r[0],
+        weights_of=weights_of - along @ (along.T @ weights_of),
+        spread=size[:, None] * right.T * jnp.where(kept, singular, 0.0)[None],
+        deficient=~jnp.all(kept),
+    )
