@@ -82,9 +82,11 @@ def _bounded_mean(s: Array, dispersion: Array) -> tuple[Array, Array]:
     """For s > 0: mu / (1 + dispersion mu), and its product with exp(-s/2), without overflow on the way."""
     info = jnp.finfo(s.dtype)
     # Beyond this the mean is infinite even where 1 / h is not.
-    h = jnp.exp(-jnp.clip(s, 0.0, 1.9 * math.log(float(info.max))) / 2)
+    half = jnp.clip(s, 0.0, 1.9 * math.log(float(info.max))) / 2
+    h, root = jnp.exp(-half), jnp.exp(half)
     bent = dispersion > math.sqrt(float(info.tiny))
-    found = jnp.where(bent, 1 / (h * h + dispersion), 1 / (h + jnp.where(bent, 0.0, dispersion) / h) / h)
+    # Two divisions by h would be one by h * h to XLA, which is rounded to 0 before the mean is infinite.
+    found = jnp.where(bent, 1 / (h * h + dispersion), root / (h + jnp.where(bent, 0.0, dispersion) * root))
     return found, h * found
 
 
