@@ -1,6 +1,7 @@
 """Fits with the rows spread over all devices, compared with the same fits on one: run by `test_sharding`.
 
-`python tests/sharded.py automatic|explicit [address process]`; with an address it is one of two processes.
+`python tests/sharded.py automatic|explicit names [address process]`: the axes of the mesh, and the losses to fit, or
+"fit" for the training loop; with an address it is one of two processes.
 """
 
 import sys
@@ -13,7 +14,7 @@ import lossopt as lo
 from lossopt import data, losses, models
 
 
-def main(axes: str, address: str | None = None, process: str = "0") -> None:
+def main(axes: str, names: str, address: str | None = None, process: str = "0") -> None:
     """Print a line a fit."""
     if address:
         jax.distributed.initialize(address, num_processes=2, process_id=int(process))
@@ -35,6 +36,8 @@ def main(axes: str, address: str | None = None, process: str = "0") -> None:
     weights = rng.integers(0, 3, 800).astype(float)
 
     def compare(name, fit, targets):
+        if name not in names.split(","):
+            return
         whole = data.Dataset(features, targets, weights)
         one, many = fit(whole), fit(jax.tree.map(spread, whole))
         for left, right in zip(jax.tree.leaves(one.params), jax.tree.leaves(many.params), strict=True):
