@@ -210,8 +210,9 @@ def _finish(features, share, l2, intercept, centre, size, factor, change, suspec
 
 
 def _standardised(rows: Array, centre: Array, size: Array, intercept: bool) -> Array:
-    columns = ((rows - centre[None]) / size[None]).T
-    return jnp.concatenate([jnp.ones_like(columns[:1]), columns]) if intercept else columns
+    scaled = (rows - centre[None]) / size[None]
+    # Transposed last, and only for the products to see: moving the numbers would take longer than they do.
+    return (jnp.concatenate([jnp.ones_like(scaled[:, :1]), scaled], axis=1) if intercept else scaled).T
 
 
 def _positive(values: Array) -> Array:
