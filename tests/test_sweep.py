@@ -104,7 +104,7 @@ def test_a_sweep_that_was_stopped_ends_with_the_same_bits(tmp_path):
     with pytest.raises(Stop):
         lo.sweep(*arguments, chunk=1, resume=tmp_path, progress=stop, workers=1)
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
-    assert 2 <= len(kept) < 4
+    assert 2 <= len(kept) < 20
     same(lo.sweep(*arguments, chunk=1, resume=tmp_path), whole)
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     # And once more, when all of it is there.

@@ -22,9 +22,11 @@ from ._store import Store
 
 
 # Bytes of the tables of a chunk: with what is computed from them, about what a core's own cache holds.
-_CHUNK = 2**18
-# The most fits in a chunk; and how many chunks make a part, which one worker does and which is kept on disk.
-_MOST, _PART = 256, 8
+_CHUNK = 2**17
+# The most fits in a chunk.
+_MOST = 256
+# A part is some chunks, which one worker does and which are kept on disk: at least so many parts, of at most so many.
+_PARTS, _PART = 16, 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,40 +126,38 @@ class _Fits:
         self._programme, self._compiling = programme, threading.Lock()
         self._structure: Any = None
         length = min(length, found.size)
-        count = -(-found.size // length)
-        # The last chunk is filled up with the first fits, so that it compiles with the others.
-        self._chunks = (np.arange(count * length) % found.size).reshape(count, length)
+        chunks = -(-found.size // length)
+        together = min(max(chunks // _PARTS, 1), _PART)
+        parts = -(-chunks // together)
+        # What the last part lacks is filled up with the first fits, so that it compiles with the others.
+        self._fits = (np.arange(parts * together * length) % found.size).reshape(parts, together, length)
 
     @property
     def parts(self) -> range:
         """The numbers of the parts."""
-        return range(-(-len(self._chunks) // _PART))
+        return range(len(self._fits))
 
     def fits(self, part: int) -> int:
         """How many fits are in a part, those that fill up not counted."""
-        before = part * _PART * self._chunks.shape[1]
-        return min(_PART * self._chunks.shape[1], self.grid.size - before)
+        size = self._fits[part].size
+        return max(min(size, self.grid.size - part * size), 0)
 
     def do(self, part: int, store: Store, device: Any) -> list[np.ndarray]:
         """The leaves of the results of a part, from the store if they are there."""
         name = f"{self.name}-{part:06}"
         found = store.load(name)
         if found is None:
-            chunks = self._chunks[part * _PART : (part + 1) * _PART]
-            found = [np.concatenate(leaves) for leaves in zip(*(self._do(c, device) for c in chunks), strict=True)]
+            with jax.default_device(device), contextlib.ExitStack() as compiling:
+                # Whoever comes first compiles, and whoever needs the same waits.
+                if self._structure is None:
+                    compiling.enter_context(self._compiling)
+                leaves, self._structure = jax.tree.flatten(self._programme(*self._arguments(part)))
+            found = [np.asarray(leaf).reshape(-1, *leaf.shape[2:]) for leaf in leaves]
             store.save(name, found)
         return found
 
-    def _do(self, fits: np.ndarray, device: Any) -> list[np.ndarray]:
-        with jax.default_device(device), contextlib.ExitStack() as compiling:
-            # Whoever comes first compiles, and whoever needs the same waits.
-            if self._structure is None:
-                compiling.enter_context(self._compiling)
-            leaves, self._structure = jax.tree.flatten(self._programme(*self._arguments(fits)))
-            return [np.asarray(leaf) for leaf in leaves]
-
-    def _arguments(self, fits: np.ndarray) -> tuple[Any, Any]:
-        values, sets = self.grid.at(fits)
+    def _arguments(self, part: int) -> tuple[Any, Any]:
+        values, sets = self.grid.at(self._fits[part])
         return values, self._source.take(sets)
 
     def together(self, parts: list[list[np.ndarray]]) -> Any:
@@ -165,7 +165,7 @@ class _Fits:
         whole = [np.concatenate(leaves)[: self.grid.size] for leaves in zip(*parts, strict=True)]
         shaped = [leaf.reshape(*self.grid.shape, *leaf.shape[1:]) for leaf in whole]
         if self._structure is None:
-            self._structure = jax.tree.structure(jax.eval_shape(self._programme, *self._arguments(self._chunks[0])))
+            self._structure = jax.tree.structure(jax.eval_shape(self._programme, *self._arguments(0)))
         return jax.tree.unflatten(self._structure, shaped)
 
 
@@ -195,7 +195,7 @@ def _programme(recipe: _Recipe) -> Callable[..., Any]:
 
 
 def _compiled(recipe: _Recipe) -> Callable[..., Any]:
-    """One compiled function of a chunk: values on the axes and what the data are made of, each with a leading axis."""
+    """One compiled function of a part: values on the axes and what the data are made of, by chunk and fit."""
 
     def one(values: Mapping[str, Any], given: Any) -> Any:
         swept = {name: value for name, value in values.items() if name != "l2"}
@@ -204,7 +204,7 @@ def _compiled(recipe: _Recipe) -> Callable[..., Any]:
         l2 = {"l2": values["l2"]} if "l2" in values else {}
         return recipe.fit(loss, recipe.make(given), **dict(recipe.settings), **l2)
 
-    return jax.jit(jax.vmap(one))
+    return jax.jit(lambda values, given: jax.lax.map(lambda chunk: jax.vmap(one)(*chunk), (values, given)))
 
 
 _kept = functools.lru_cache(maxsize=64)(_compiled)
