@@ -7,9 +7,9 @@ from jaxtyping import Array, Bool, Float
 
 
 class Lines(NamedTuple):
-    """The examples as two lines each: `up` is the slope where u = t - c B > 0, `down` the slope where u < 0."""
+    """The examples as two lines each: `up` is the slope where u = t - A c > 0, `down` the slope where u < 0."""
 
-    basis: Float[Array, "m n"]
+    basis: Float[Array, "m n"]  # A, transposed
     target: Float[Array, " n"]
     up: Float[Array, " n"]
     down: Float[Array, " n"]
@@ -30,7 +30,10 @@ class Problem(NamedTuple):
 
     def cost(self, c: Float[Array, " m"]) -> Float[Array, ""]:
         """Σ s (up max(u, 0) + down max(-u, 0)) + |P c|²/2, in the problem's unit."""
-        basis, target, up, down = self.lines
-        u = target - c @ basis
+        return self.cost_of(self.lines.target - c @ self.lines.basis, c)
+
+    def cost_of(self, u: Float[Array, " n"], c: Float[Array, " m"]) -> Float[Array, ""]:
+        """The same, where u is known."""
+        _, _, up, down = self.lines
         total = self.total(c)
         return jnp.sum(jnp.where(u > 0, up, -down) * u) + total @ (self.square @ total) / (2 * self.unit)

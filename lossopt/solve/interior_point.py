@@ -14,7 +14,7 @@ leaves
 one factorisation, used twice: for a step to μ = 0 (the predictor), from whose success μ and the second-order terms
 of the second are set (Mehrotra 1992; for quantiles, Portnoy and Koenker 1997). u is centred at least squares and
 scaled by the mean residual, so that units do not matter. (x, y) and (z, v) are kept as arrays of two rows, the lower
-bound's first.
+bound's first; of A the transpose is kept, the basis of the design.
 
 The certificate does not rest on the iteration: `dual_bound` makes a force feasible and takes its dual objective.
 """
@@ -49,15 +49,17 @@ _APART = 0.3
 
 
 class _Path(NamedTuple):
-    """An iterate: coefficients, the force's distances (x, y) to its bounds, the slacks (z, v) of u = v - z."""
+    """An iterate: coefficients, u, the force's distances (x, y) to its bounds, slacks (z, v) with u = v - z."""
 
     c: Float[Array, " m"]
+    u: Float[Array, " n"]
     room: Float[Array, "2 n"]
     slack: Float[Array, "2 n"]
 
 
 class _State(NamedTuple):
     path: _Path
+    short: Float[Array, " m"]
     iterations: Int[Array, ""]
     finished: Bool[Array, ""]
 
@@ -93,19 +95,21 @@ def solve(
         return ~state.finished & (state.iterations < max_iterations)
 
     def iterate(state: _State) -> _State:
-        path = _advance(problem, state.path, l2 > 0)
+        path = _advance(problem, state.path, state.short, l2 > 0)
+        short = _shortfall(problem, path)
         # How far the dual objective is below the cost; not a number if anything is not.
         gap = jnp.vdot(path.room, path.slack)
-        distance = gap + jnp.abs(_shortfall(problem, path)) @ (1 + jnp.abs(path.c))
+        distance = gap + jnp.abs(short) @ (1 + jnp.abs(path.c))
         finite = jnp.isfinite(distance)
         path = jax.tree.map(lambda new, old: jnp.where(finite, new, old), path, state.path)
         # What is left where there is hardly a gap is rounding, which more steps make worse.
-        within = tolerance * jnp.maximum(problem.cost(path.c), _LITTLE)
+        within = tolerance * jnp.maximum(problem.cost_of(path.u, path.c), _LITTLE)
         close = (distance <= within) | (gap <= _HARDLY * within)
-        return _State(path, state.iterations + 1, close | ~finite)
+        return _State(path, short, state.iterations + 1, close | ~finite)
 
-    start = _State(_start(problem), jnp.zeros((), int), jnp.array(False))
-    ended = jax.lax.while_loop(unfinished, iterate, start)
+    start = _start(problem)
+    first = _State(start, _shortfall(problem, start), jnp.zeros((), int), jnp.array(False))
+    ended = jax.lax.while_loop(unfinished, iterate, first)
     c, least = _vertex(problem, ended.path)
     force = ended.path.room[0] - problem.lines.down
     gap = jnp.maximum(least - lower_bound(problem, design, l2, force, c, inside=regression), 0.0)
@@ -134,14 +138,13 @@ def _start(problem: Problem) -> _Path:
     # A force of zero satisfies the constraints, but not where it lies on the boundary.
     x = jnp.where((up > 0) & (down > 0), down, width / 2)
     slack = jnp.maximum(jnp.stack([-target, target]), 0.0) + _APART
-    return _Path(jnp.zeros_like(problem.centre), jnp.stack([x, width - x]), slack)
+    return _Path(jnp.zeros_like(problem.centre), target, jnp.stack([x, width - x]), slack)
 
 
-def _advance(problem: Problem, path: _Path, penalised: Array) -> _Path:
+def _advance(problem: Problem, path: _Path, short: Array, penalised: Array) -> _Path:
     """One predictor-corrector step, a fraction of the way to the boundary."""
-    basis, (c, room, slack) = problem.lines.basis, path
+    basis, (_, u, room, slack) = problem.lines.basis, path
     weight, sign = 1 / jnp.sum(slack / room, axis=0), jnp.array([[1.0], [-1.0]], room.dtype)
-    short, residual = _shortfall(problem, path), problem.lines.target - c @ basis
     solve_normal = normal_solver(gram(basis, weight) + problem.unit * problem.square)
     gap = jnp.vdot(room, slack)
 
@@ -149,10 +152,11 @@ def _advance(problem: Problem, path: _Path, penalised: Array) -> _Path:
         # The step to room * slack = μ; the last attempt supplies μ and the second-order terms.
         guess, mu, _ = found
         product = mu - guess.room * guess.slack
-        aim = residual + jnp.sum(sign * product / room, axis=0)
+        aim = u + jnp.sum(sign * product / room, axis=0)
         dc = solve_normal(basis @ (weight * aim) - short)
-        along = sign * (weight * (aim - dc @ basis))[None]
-        step = _Path(dc, along, (product - slack * along) / room - slack)
+        du = -(dc @ basis)
+        along = sign * (weight * (aim + du))[None]
+        step = _Path(dc, du, along, (product - slack * along) / room - slack)
         after = _moved(path, step, penalised)
         left = jnp.vdot(after.room, after.slack)
         return step, gap / room.size * (left / gap) ** 3, after
@@ -176,7 +180,7 @@ def _moved(path: _Path, step: _Path, penalised: Array) -> _Path:
     room, slack = furthest(path.room, step.room), furthest(path.slack, step.slack)
     both = jnp.minimum(room, slack)
     room, slack = jnp.where(penalised, both, room), jnp.where(penalised, both, slack)
-    return jax.tree.map(lambda at, along, length: at + length * along, path, step, _Path(slack, room, slack))
+    return jax.tree.map(lambda at, along, length: at + length * along, path, step, _Path(slack, slack, room, slack))
 
 
 def _vertex(problem: Problem, path: _Path) -> tuple[Array, Array]:
@@ -184,12 +188,12 @@ def _vertex(problem: Problem, path: _Path) -> tuple[Array, Array]:
 
     An example on which the vertex lies has slacks that go to 0 and a force between its bounds; others the reverse.
     """
-    basis, target = problem.lines.basis, problem.lines.target
+    basis = problem.lines.basis
     inside = jnp.max(path.slack, axis=0) < jnp.min(path.room, axis=0) / jnp.sum(path.room, axis=0)
-    through = (inside & problem.used).astype(target.dtype)
+    through = (inside & problem.used).astype(basis.dtype)
     # The residuals are small already: as a correction, the normal equations of a few rows lose nothing.
-    across = normal_solver(gram(basis, through))(basis @ (through * (target - path.c @ basis)))
+    across = normal_solver(gram(basis, through))(basis @ (through * path.u))
     both = jnp.stack([path.c, path.c + across])
-    costs, rounding = jax.vmap(problem.cost)(both), 1 + 4 * jnp.finfo(target.dtype).eps
+    costs, rounding = jax.vmap(problem.cost)(both), 1 + 4 * jnp.finfo(basis.dtype).eps
     best = (costs[1] <= rounding * costs[0]).astype(int)
     return both[best], costs[best]
