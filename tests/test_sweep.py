@@ -1,5 +1,9 @@
 """Sweeps: what a loop over `solve` gives, in order, once compiled, and with the same bits after an interruption."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -178,3 +182,25 @@ def test_float32_stays_float32():
     sets = [jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), d) for d in SETS]
     found = lo.sweep(losses.huber, sets, l2=np.array([0.0, 0.1], np.float32))["huber"]
     assert found.params.weights.dtype == jnp.float32
+
+
+# Dependent columns, and Hessians of 72 coefficients: both need LAPACK, from two threads at once.
+CAREFUL = """
+import jax
+jax.config.update("jax_enable_x64", True)
+import numpy as np
+import lossopt as lo
+from lossopt import data, losses, models
+rng = np.random.default_rng(0)
+x = rng.normal(size=(200, 40, 8))
+x[..., 0] = x[..., 1] + x[..., 2]
+print(lo.sweep(losses.huber, data.Dataset(x, rng.normal(size=(200, 40))), workers=2)["huber"].status)
+many = data.Dataset(x, rng.permuted(np.tile(np.arange(40) % 8, (200, 1)), axis=1))
+print(lo.sweep({"many": losses.softmax_cross_entropy}, many, model=models.softmax(8), l2=0.1, workers=2)["many"].status)
+"""
+
+
+def test_threads_that_need_lapack_do_not_wait_for_each_other_for_ever():
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    done = subprocess.run([sys.executable, "-c", CAREFUL], env=environment, timeout=150, capture_output=True, text=True)
+    assert done.stdout.split("\n")[:2] == ["200 minimum norm", "200 converged"], done.stderr

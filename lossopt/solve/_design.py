@@ -142,14 +142,15 @@ def design(
     scaled = root[None] * (columns / size[:, None])
     table = jnp.concatenate([root[None], scaled]) if intercept else scaled
     ridge = jnp.sqrt(l2) / size
-    carefully = functools.partial(orthogonal, ridge=ridge, size=size, intercept=intercept)
+    # One table after the other, in a batch too: LAPACK's batches, of two threads at once, never return. See `_normal`.
+    carefully = jax.custom_batching.sequential_vmap(functools.partial(orthogonal, intercept=intercept))
     suspect = jnp.array(False)
     if careful:
-        factor = carefully(table)
+        factor = carefully(table, ridge, size)
     else:
         factor, sound = by_cholesky(table, ridge, size, intercept)
         if careful is None:
-            factor = only_if(~sound, carefully, (table,), factor)
+            factor = only_if(~sound, carefully, (table, ridge, size), factor)
         else:
             suspect = ~sound
     assert factor.basis is not None

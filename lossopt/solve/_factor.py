@@ -80,16 +80,14 @@ def from_triangle(basis: Array | None, upper: Array, inverse: Array, size: Array
 def orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> Factor:
     first = int(intercept)
     q, r = jnp.linalg.qr(table.T)
-    # The SVD must wait for q: batches of factorisations side by side never return. See `_normal`.
-    after = jnp.where(jnp.isnan(q[0, 0]), jnp.nan, 0.0).astype(r.dtype)
-    stacked = after + jnp.concatenate([r[first:, first:], jnp.diag(ridge)])
+    stacked = jnp.concatenate([r[first:, first:], jnp.diag(ridge)])
     turn, singular, right = jnp.linalg.svd(stacked, full_matrices=False)
     kept = singular > jnp.finfo(r.dtype).eps * max(table.shape[1], size.size) * singular[0]
     turned = jnp.where(kept[None], turn, 0.0)[: r.shape[0] - first]
     back, inverse = right.T / size[:, None], jnp.where(kept, 1 / jnp.where(kept, singular, 1.0), 0.0)
     weights_of = back * inverse[None]
     # Weights along a direction that is not kept change no score; without them they are the smallest.
-    along, *_ = jnp.linalg.svd(after + jnp.where(kept[None], 0.0, back), full_matrices=False)
+    along, *_ = jnp.linalg.svd(jnp.where(kept[None], 0.0, back), full_matrices=False)
     along = jnp.where(jnp.arange(kept.size)[None] < jnp.sum(~kept), along, 0.0)
     return Factor(
         basis=jnp.concatenate([q[:, :1], q[:, 1:] @ turned], axis=1).T if intercept else (q @ turned).T,

@@ -1,9 +1,11 @@
 """Symmetric positive definite matrices: from a table, as triangles, and normal equations that may be singular.
 
 A small matrix is eliminated here and not by LAPACK. In a batch of thousands that is faster, and LAPACK's batched
-routines block a thread of XLA's pool until the pool has done them: several at once never return (jaxlib 0.10.2).
+routines block a thread of XLA's pool until the pool has done them: several at once never return (jaxlib 0.10.2). For
+the same reason LAPACK is given the large ones of a batch one after the other.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -31,8 +33,7 @@ def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Ar
     m = matrix.shape[0]
     eye = jnp.eye(m, dtype=matrix.dtype)
     if m > _SMALL:
-        lower = jnp.linalg.cholesky(matrix)
-        return lower.T, jax.scipy.linalg.solve_triangular(lower, eye, lower=True)
+        return _large_triangle(matrix)
 
     def eliminate(k: Array, both: Array) -> Array:
         row = both[k] * jax.lax.rsqrt(both[k, k])
@@ -42,6 +43,18 @@ def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Ar
     # What makes a triangle of the matrix makes the inverse of that triangle, transposed, of 1.
     both = jax.lax.fori_loop(0, m, eliminate, jnp.concatenate([matrix, eye], axis=1))
     return jnp.triu(both[:, :m]), both[:, m:]
+
+
+@jax.custom_batching.sequential_vmap
+def _large_triangle(matrix: Array) -> tuple[Array, Array]:
+    lower = jnp.linalg.cholesky(matrix)
+    eye = jnp.eye(matrix.shape[0], dtype=matrix.dtype)
+    return lower.T, jax.scipy.linalg.solve_triangular(lower, eye, lower=True)
+
+
+@jax.custom_batching.sequential_vmap
+def _large_solution(matrix: Array, right: Array) -> Array:
+    return jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(matrix), True), right)
 
 
 def normal_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]], Float[Array, "m *k"]]:
@@ -64,8 +77,7 @@ def normal_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]
 def definite_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]], Float[Array, "m *k"]]:
     """Solve with a positive definite matrix; of any other the solution is NaN."""
     if matrix.shape[0] > _SMALL:
-        factor = jnp.linalg.cholesky(matrix)
-        return lambda right: jax.scipy.linalg.cho_solve((factor, True), right)
+        return functools.partial(_large_solution, matrix)
     inverse = triangle(matrix)[1]
 
     def solve(right: Array) -> Array:
