@@ -27,8 +27,8 @@ class Solution(NamedTuple):
         params: weights and bias.
         cost: the objective there.
         gap: how far the objective may be above its minimum: exact for least squares, the duality gap for
-            piecewise-linear losses, half the squared Newton decrement (an estimate) for smooth convex ones, inf
-            where there is no certificate.
+            piecewise-linear losses, half the squared Newton decrement (an estimate) for smooth convex ones, of L-BFGS
+            the same with the curvature along its last step, inf where there is no certificate.
         iterations: passes over the data (for least squares, of refinement).
         status: how it ended.
     """
