@@ -204,3 +204,10 @@ def test_threads_that_need_lapack_do_not_wait_for_each_other_for_ever():
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     done = subprocess.run([sys.executable, "-c", CAREFUL], env=environment, timeout=150, capture_output=True, text=True)
     assert done.stdout.split("\n")[:2] == ["200 minimum norm", "200 converged"], done.stderr
+
+
+def test_a_function_of_the_same_name_that_makes_other_data_is_another_sweep(tmp_path):
+    made = [lambda key, n=n: data.linear_problem(key, n=n, d=2) for n in (20, 30)]
+    lo.sweep(losses.huber, made[0], seeds=2, resume=tmp_path)
+    with pytest.raises(ValueError, match="differs in: data"):
+        lo.sweep(losses.huber, made[1], seeds=2, resume=tmp_path)

@@ -100,7 +100,7 @@ def source(data: Any, seeds: int | Sequence[int] | np.ndarray | None) -> Source:
             raise ValueError(f"seeds={seeds!r}: give at least one.")
         make = Generated(data)
         example = validate(jax.jit(make)(numbers[0]))
-        return Source(Axis("seed", numbers), lambda sets: numbers[sets], make, example, (data, numbers))
+        return Source(Axis("seed", numbers), lambda sets: numbers[sets], make, example, (data, numbers, example))
     if seeds is not None:
         raise ValueError("seeds are for data that are generated: pass a function of a key as data.")
     stacked = _stacked(data)
