@@ -25,6 +25,16 @@ class Factor(NamedTuple):
     deficient: Array
 
 
+class _Orthogonalised(NamedTuple):
+    """q times the triangle `upper` is the table; `apart` is how far q is from orthonormal at most."""
+
+    q: Array
+    upper: Array
+    inverse: Array
+    apart: Array
+    passes: Array
+
+
 def by_cholesky(table: Array, ridge: Array, size: Array, intercept: bool) -> tuple[Factor, Array]:
     """The factor, and whether it is sound."""
     (m, n), eye = table.shape, jnp.eye(table.shape[0], dtype=table.dtype)
@@ -45,16 +55,6 @@ def by_cholesky(table: Array, ridge: Array, size: Array, intercept: bool) -> tup
     return from_triangle(found.q[:, :n], found.upper, found.inverse, size, intercept), found.apart < SOUND
 
 
-class _Orthogonalised(NamedTuple):
-    """q times the triangle `upper` is the table; `apart` is how far q is from orthonormal at most."""
-
-    q: Array
-    upper: Array
-    inverse: Array
-    apart: Array
-    passes: Array
-
-
 class Triangle(NamedTuple):
     """R with R'R a Gram matrix, its inverse, and about its condition number once columns have one length."""
 
@@ -64,6 +64,7 @@ class Triangle(NamedTuple):
 
 
 def triangle_of(squared: Array) -> Triangle:
+    """The Cholesky factor of a Gram matrix, by way of that of columns of length one; NaN if it is singular."""
     length = jnp.sqrt(jnp.diagonal(squared))
     upper, inverse = triangle(squared / (length[:, None] * length[None]))
     condition = jnp.linalg.norm(inverse) * jnp.sqrt(length.size)
@@ -71,6 +72,7 @@ def triangle_of(squared: Array) -> Triangle:
 
 
 def from_triangle(basis: Array | None, upper: Array, inverse: Array, size: Array, intercept: bool) -> Factor:
+    """The factor whose R is the triangle `upper`: of full rank, or there would be no inverse."""
     first = int(intercept)
     weights_of = inverse[first:, first:] / size[:, None]
     spread = size[:, None] * upper[first:, first:].T
@@ -78,6 +80,7 @@ def from_triangle(basis: Array | None, upper: Array, inverse: Array, size: Array
 
 
 def orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> Factor:
+    """The factor by Householder QR and an SVD of its triangle, of any rank; what is not determined is 0 in it."""
     first = int(intercept)
     q, r = jnp.linalg.qr(table.T)
     stacked = jnp.concatenate([r[first:, first:], jnp.diag(ridge)])

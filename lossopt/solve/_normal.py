@@ -31,7 +31,6 @@ def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array
 def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Array, "m m"]]:
     """The upper triangle R with R'R = matrix and the transposed inverse of R; NaN if it is not positive definite."""
     m = matrix.shape[0]
-    eye = jnp.eye(m, dtype=matrix.dtype)
     if m > _SMALL:
         return _large_triangle(matrix)
 
@@ -41,7 +40,7 @@ def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Ar
         return (both - below[:, None] * row[None]).at[k].set(row)
 
     # What makes a triangle of the matrix makes the inverse of that triangle, transposed, of 1.
-    both = jax.lax.fori_loop(0, m, eliminate, jnp.concatenate([matrix, eye], axis=1))
+    both = jax.lax.fori_loop(0, m, eliminate, jnp.concatenate([matrix, jnp.eye(m, dtype=matrix.dtype)], axis=1))
     return jnp.triu(both[:, :m]), both[:, m:]
 
 

@@ -102,12 +102,12 @@ def _solve(loss, data, l2, init, controls, *, model, method, facts, table) -> tu
     """The solution, and whether the columns are so nearly dependent that the table needs to be treated as "careful"."""
     with jax.default_matmul_precision("highest"):
         features, targets, share = _cleaned(data, l2.dtype)
-        curvature = constant_curvature(loss) if method == "least_squares" else None
-        penalty = l2 if curvature is None else l2 / curvature
+        ridge = l2 / constant_curvature(loss) if method == "least_squares" else l2
         if table == "blocks":
-            basis = blocked_design(features, share, penalty, model.intercept)
+            basis = blocked_design(features, share, ridge, model.intercept)
         else:
-            basis = design(features, share, penalty, model.intercept, {"quick": False, "careful": True}.get(table))
+            careful = None if table is None else table == "careful"
+            basis = design(features, share, ridge, model.intercept, careful)
         outcome = _METHODS[method](loss, basis, targets, l2, init, controls, model, facts)
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
@@ -190,8 +190,7 @@ def _cleaned(data: Dataset, dtype: Any) -> tuple[Array, Array, Array]:
 
 
 def _check_controls(tolerance: Any, max_iterations: Any) -> None:
-    traced = isinstance(tolerance, jax.core.Tracer)
-    if tolerance is not None and not traced and not 0 < tolerance < 1:
+    if tolerance is not None and not traced(tolerance) and not 0 < tolerance < 1:
         raise ValueError(f"tolerance={tolerance}: give a number between 0 and 1, or None.")
     if isinstance(max_iterations, bool) or not isinstance(max_iterations, int) or max_iterations < 1:
         raise ValueError(f"max_iterations={max_iterations!r}: give a whole number of at least 1.")

@@ -54,7 +54,7 @@ _STILL, _PATIENCE = 1e-2, 5
 
 
 class _State(NamedTuple):
-    """A point, the step to try from it, and the λ of both.
+    """A point, the step to try from it, and the λ of both; `every` says of which blocks the next Hessian is.
 
     After a failure under a loss of the residual the Hessian must be summed again, with a larger λ: `again`.
     """
