@@ -1,5 +1,6 @@
 """A point of Newton's method: the cost and its derivatives at some coefficients, by one pass over the examples."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .. import losses
 from ._blocks import Fold
-from ._design import Design
+from ._descent import Cost, error, penalised, unseen, Value
 from ._normal import gram
 from ._traits import Traits
 
@@ -17,36 +18,18 @@ from ._traits import Traits
 class Point(NamedTuple):
     """The cost and its derivatives at some coefficients.
 
-    `error` is the size of the gradient relative to the root mean square of the slopes, which in an orthonormal basis
-    it cannot exceed; `rounding` the size of the errors in the cost; `hessian` that of the loss alone, indexed
-    (class, coefficient, class, coefficient); `majorant` and `least` the largest majorant and the least curvature of an
-    example; `moved` how far the last step moved a score; `each` what the next step needs of every example: scores and,
-    where it has a force, slope and weight.
+    `error` is that of the gradient; `hessian` that of the loss alone, indexed (class, coefficient, class, coefficient);
+    `majorant` and `least` the largest majorant and the least curvature of an example; `moved` how far the last step
+    moved a score; `each` what the next step needs of every example: scores and, where it has a force, slope and weight.
     """
 
-    coefficients: Float[Array, "m k"]
-    cost: Float[Array, ""]
-    rounding: Float[Array, ""]
-    gradient: Float[Array, "m k"]
+    value: Value
     error: Float[Array, ""]
     hessian: Float[Array, "k m k m"]
     majorant: Float[Array, ""]
     least: Float[Array, ""]
     moved: Float[Array, ""]
     each: tuple[Array, ...]
-
-
-class Cost(NamedTuple):
-    """What is minimised: the mean loss over a design with its penalty, and what is known of the loss.
-
-    `tolerance` is what the gradient's error is compared with.
-    """
-
-    loss: losses.Loss
-    design: Design
-    targets: Array
-    traits: Traits
-    tolerance: Array
 
 
 class _Examples(NamedTuple):
@@ -67,74 +50,36 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array) ->
     Of a small table everything is summed in one pass. Of one in blocks a Hessian is summed apart, over one in `every`
     blocks; with 0 the last is kept. `blend` is its λ.
     """
-    design, traits, eps = cost.design, cost.traits, jnp.finfo(step.dtype).eps
-    coefficients = origin.coefficients + step
-    inner = design.inner(coefficients)
+    design, coefficients = cost.design, origin.value.coefficients + step
+    examples = functools.partial(_examples, cost, design.inner(coefficients), blend)
 
     def of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
-        found = _examples(cost, inner, blend, basis, targets, *last)
-        size = jnp.abs(found.values) + jnp.sum(jnp.abs(found.slopes * found.scores), axis=0)
-        # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
-        blur = (8 * eps / cost.tolerance * found.majorant)[None] * found.scores
-        sums = (
-            jnp.stack([found.values, size, jnp.sum(found.slopes**2 + blur**2, axis=0)]) @ share,
-            jnp.einsum("an,kn->ak", basis, share[None] * found.slopes),
-            () if design.formed is None else _hessian(basis, share[None, None] * found.weights),
-        )
-        counted, none = share > 0, jnp.zeros((), share.dtype)
-        moved = jnp.max(jnp.abs(found.scores - last[0].T)) if traits.vanishing else none
-        largest = (
-            jnp.max(jnp.where(counted, found.majorant, 0.0)),
-            jnp.max(jnp.where(counted[None, None], -found.curvature, -jnp.inf)) if traits.convex is None else none,
-            moved,
-        )
-        return Fold(sums, largest, found.each)
+        found = examples(basis, targets, *last)
+        hessian = () if design.formed is None else _hessian(basis, share[None, None] * found.weights)
+        gradient = jnp.einsum("an,kn->ak", basis, share[None] * found.slopes)
+        return Fold((_sizes(cost, found) @ share, gradient, hessian), _extremes(cost, found, share, *last), found.each)
 
     def hessian_of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
-        found = _examples(cost, inner, blend, basis, targets, *last)
+        found = examples(basis, targets, *last)
         return Fold((_hessian(basis, share[None, None] * found.weights), jnp.sum(share)))
 
     sums, (majorant, most, moved), each = design.fold(of_block, cost.targets, *origin.each)
-    (value, size, steep), gradient, hessian = sums
+    (mean, size, steep), gradient, hessian = sums
     if design.change is not None:
         summed, part = design.fold(hessian_of_block, cost.targets, *origin.each, every=every).sums
         summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
         hessian = jnp.where(part > 0, summed / jnp.where(part > 0, part, 1.0), origin.hessian)
-    shrunk = design.penalty @ coefficients
-    gradient = design.outer(gradient) + design.penalty.T @ shrunk
-    scale = jnp.sqrt(steep + jnp.sum(shrunk**2))
-    penalised = jnp.sum(shrunk**2) / 2
-    return Point(
-        coefficients=coefficients,
-        cost=value + penalised,
-        rounding=8 * eps * (size + penalised),
-        gradient=gradient,
-        error=jnp.where(scale > 0, jnp.linalg.norm(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0),
-        hessian=hessian,
-        majorant=majorant,
-        least=-most,
-        moved=moved,
-        each=each,
-    )
+    value = penalised(design, coefficients, mean, size, gradient, steep)
+    return Point(value, error(value), hessian, majorant, -most, moved, each)
 
 
-def unseen(cost: Cost, start: Array) -> Point:
-    """The start, before it has been evaluated: its cost is infinite, so that whatever is found there succeeds."""
-    (m, k), zero = start.shape, jnp.zeros((), start.dtype)
-    rows, force = cost.design.share.size, has_force(cost.traits)
+def start_at(cost: Cost, start: Array) -> Point:
+    """The start, before it is evaluated."""
+    (m, k), value = start.shape, unseen(start)
+    rows, force, zero = cost.design.share.size, has_force(cost.traits), jnp.zeros_like(value.cost)
     each = (jnp.zeros((rows, k), start.dtype),) if cost.traits.vanishing or force else ()
-    return Point(
-        coefficients=start,
-        cost=zero + jnp.inf,
-        rounding=zero,
-        gradient=jnp.zeros_like(start),
-        error=zero + jnp.inf,
-        hessian=jnp.zeros((k, m, k, m), start.dtype),
-        majorant=zero,
-        least=zero,
-        moved=zero,
-        each=(*each, *(2 * (jnp.zeros(rows, start.dtype),) if force else ())),
-    )
+    each = (*each, *(2 * (jnp.zeros(rows, start.dtype),) if force else ()))
+    return Point(value, value.cost, jnp.zeros((k, m, k, m), start.dtype), zero, zero, zero, each)
 
 
 def has_force(traits: Traits) -> bool:
@@ -160,6 +105,24 @@ def _examples(cost: Cost, inner: Array, blend: Array, basis: Array, targets: Arr
         weights = weight[None, None]
         each = (*each, slopes[0], weight) if has_force(cost.traits) else each
     return _Examples(scores, values, slopes, curvature, majorant, weights, each)
+
+
+def _sizes(cost: Cost, found: _Examples) -> Array:
+    """Of each example the loss, the size of its terms and of its slope."""
+    size = jnp.abs(found.values) + jnp.sum(jnp.abs(found.slopes * found.scores), axis=0)
+    # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
+    blur = (8 * jnp.finfo(size.dtype).eps / cost.tolerance * found.majorant)[None] * found.scores
+    return jnp.stack([found.values, size, jnp.sum(found.slopes**2 + blur**2, axis=0)])
+
+
+def _extremes(cost: Cost, found: _Examples, share: Array, *last: Array) -> tuple[Array, Array, Array]:
+    """The largest majorant, the largest negative curvature and movement; 0 where nobody asks."""
+    counted, none = share > 0, jnp.zeros((), share.dtype)
+    majorant = jnp.max(jnp.where(counted, found.majorant, 0.0))
+    asked = cost.traits.convex is None
+    negative = jnp.max(jnp.where(counted[None, None], -found.curvature, -jnp.inf)) if asked else none
+    moved = jnp.max(jnp.abs(found.scores - last[0].T)) if cost.traits.vanishing else none
+    return majorant, negative, moved
 
 
 def _hessian(basis: Array, weights: Array) -> Array:

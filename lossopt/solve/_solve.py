@@ -14,6 +14,7 @@ from ..data import Dataset, traced
 from ..status import Status
 from . import interior_point, lbfgs, least_squares, newton
 from ._blocks import LARGE
+from ._descent import Cost
 from ._design import blocked_design, design
 from ._method import choose_method
 from ._outcome import Outcome
@@ -129,7 +130,7 @@ def _by_least_squares(loss, basis, targets, l2, init, controls, model, facts) ->
 
 
 def _smooth(minimise, loss, basis, targets, l2, init, controls, model, facts) -> Outcome:
-    features, share, scalar = basis.features, basis.share, model.classes is None
+    features, share, (tolerance, max_iterations) = basis.features, basis.share, controls
     if init is not None:
         start = basis.encode(jax.vmap(model.predict, in_axes=(None, 0))(init, features), init.weights, l2)
     elif facts.residual:
@@ -141,10 +142,11 @@ def _smooth(minimise, loss, basis, targets, l2, init, controls, model, facts) ->
         start = basis.encode(scores, jnp.zeros(features.shape[1], features.dtype), l2)
     else:
         start = jnp.zeros((basis.penalty.shape[1], *model.score_shape), features.dtype)
-    if not scalar:
+    if model.classes is not None:
         start = start - jnp.mean(start, axis=1, keepdims=True) if facts.shift else start
-        return minimise(loss, basis, targets, start, facts, *controls)
-    outcome = minimise(lambda score, target: loss(score[0], target), basis, targets, start[:, None], facts, *controls)
+        return minimise(Cost(loss, basis, targets, facts, tolerance), start, max_iterations)
+    of_one = lambda score, target: loss(score[0], target)  # noqa: E731
+    outcome = minimise(Cost(of_one, basis, targets, facts, tolerance), start[:, None], max_iterations)
     return outcome._replace(params=jax.tree.map(lambda leaf: leaf[..., 0], outcome.params))
 
 

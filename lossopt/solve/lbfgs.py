@@ -10,19 +10,17 @@ There is no bound on suboptimality: half the squared gradient over the least cur
 The gap is that with the curvature along the last step.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
+from jaxtyping import Array, Float, Int, PyTree
 
-from .. import losses
-from ..status import Status
 from ._blocks import Fold
-from ._design import Design
+from ._descent import code, Cost, error, penalised, succeeds, unseen, Value
 from ._outcome import Outcome
-from ._traits import Traits
 from .separation import falls_for_ever
 
 
@@ -32,19 +30,14 @@ _MEMORY = 20
 _SHORTER, _PATIENCE = 4.0, 12
 
 
-class _Value(NamedTuple):
-    """The cost, the size of its rounding errors, its gradient, and the mean squares of slopes and scores."""
-
-    cost: Float[Array, ""]
-    rounding: Float[Array, ""]
-    gradient: Float[Array, "m k"]
-    steep: Float[Array, ""]
-    wide: Float[Array, ""]
+# What is remembered of the last steps.
+_REMEMBERED = optax.scale_by_lbfgs(memory_size=_MEMORY)
 
 
 class _State(NamedTuple):
-    coefficients: Float[Array, "m k"]
-    value: _Value
+    """A point, the step to try from it, and the curvature along the one that led to it."""
+
+    value: Value
     step: Float[Array, "m k"]
     remembered: PyTree
     bend: Float[Array, ""]
@@ -53,92 +46,56 @@ class _State(NamedTuple):
     iterations: Int[Array, ""]
 
 
-def solve(
-    loss: losses.Loss,
-    design: Design,
-    targets: Shaped[Array, "n *t"],
-    start: Float[Array, "m k"],
-    traits: Traits,
-    tolerance: Float[Array, ""],
-    max_iterations: Int[Array, ""],
-) -> Outcome:
-    """Minimise Σ s loss + l2/2 |w|² from `start`; `loss` takes a vector of scores, of length 1 for a scalar loss."""
-    memory = optax.scale_by_lbfgs(memory_size=_MEMORY)
-
-    def direction(value: _Value, remembered: PyTree, coefficients: Array) -> tuple[Array, PyTree]:
-        # optax computes with Python numbers, for which it needs JAX's standard promotion.
-        with jax.numpy_dtype_promotion("standard"):
-            along, remembered = memory.update(value.gradient, remembered, coefficients)
-        return -along, remembered
-
-    def iterate(state: _State) -> _State:
-        coefficients = state.coefficients + state.step
-        value = _value(loss, design, targets, coefficients)
-        promised = jnp.sum(state.value.gradient * state.step)
-        turned = jnp.sum(value.gradient * state.step) <= -0.8 * promised
-        level = value.cost <= state.value.cost + value.rounding
-        success = (value.cost <= state.value.cost + 1e-4 * promised) | (level & turned)
-        step, remembered = direction(value, state.remembered, coefficients)
-        length = jnp.sum(state.step**2)
-        along = jnp.sum((value.gradient - state.value.gradient) * state.step)
-        bend = jnp.where(length > 0, along / jnp.where(length > 0, length, 1.0), 0.0)
-        # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
-        scale = jnp.sqrt(value.steep + (8 * jnp.finfo(bend.dtype).eps / tolerance * bend) ** 2 * value.wide)
-        error = jnp.where(scale > 0, jnp.linalg.norm(value.gradient) / jnp.where(scale > 0, scale, 1.0), 0.0)
-        none, count = jnp.zeros_like(state.failures), state.iterations + 1
-        tried = _State(coefficients, value, step, remembered, bend, error, none, count)
-        failed = state._replace(step=state.step / _SHORTER, failures=state.failures + 1, iterations=count)
-        return jax.tree.map(lambda new, old: jnp.where(success, new, old), tried, failed)
+def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]) -> Outcome:
+    """Minimise Σ s loss + l2/2 |w|² from `start`."""
 
     def unfinished(state: _State) -> Array:
         going = (state.iterations < max_iterations) & (state.failures < _PATIENCE)
-        return going & (state.error > tolerance)
+        return going & (state.error > cost.tolerance)
 
-    # An infinite cost and a step of zero make the first iteration evaluate the start, so that it is compiled once.
-    nothing, zero = jnp.zeros_like(start), jnp.zeros((), start.dtype)
-    value = _Value(zero + jnp.inf, zero, nothing, zero, zero)
-    first = _State(start, value, nothing, memory.init(start), zero, zero + jnp.inf, jnp.array(0), jnp.array(0))
-    ended = jax.lax.while_loop(unfinished, iterate, first)
-    settled, escaping = ended.error <= tolerance, jnp.array(False)
-    if traits.vanishing:
+    value, none, remembered = unseen(start), jnp.array(0), _REMEMBERED.init(start)
+    first = _State(value, jnp.zeros_like(start), remembered, jnp.zeros_like(value.cost), value.cost, none, none)
+    ended = jax.lax.while_loop(unfinished, functools.partial(_iterate, cost), first)
+    settled, stalled, escaping = ended.error <= cost.tolerance, ended.failures >= _PATIENCE, jnp.array(False)
+    if cost.traits.vanishing:
         # Far out on separable data the coefficients themselves are nearly a direction that separates.
-        escaping = falls_for_ever(loss, design, targets, ended.coefficients, ~settled)
-    code = _code(design, ended, settled, escaping, traits)
-    return Outcome(design.decode(ended.coefficients), _gap(ended, traits), ended.iterations, code)
+        escaping = falls_for_ever(cost, ended.value.coefficients, ~settled)
+    convex = bool(cost.traits.convex)
+    reached = code(
+        cost.design, ended.value, settled=settled, stalled=stalled, bent=jnp.array(not convex), escaping=escaping
+    )
+    known = (ended.bend > 0) & convex
+    gap = jnp.where(known, jnp.sum(ended.value.gradient**2) / (2 * jnp.where(known, ended.bend, 1.0)), jnp.inf)
+    return Outcome(cost.design.decode(ended.value.coefficients), gap, ended.iterations, reached)
 
 
-def _value(loss: losses.Loss, design: Design, targets: Array, coefficients: Array) -> _Value:
-    inner, eps = design.inner(coefficients), jnp.finfo(coefficients.dtype).eps
+def _iterate(cost: Cost, state: _State) -> _State:
+    value, wide = _evaluate(cost, state.value.coefficients + state.step)
+    success, count = succeeds(state.value, value, state.step), state.iterations + 1
+    # optax computes with Python numbers, for which it needs JAX's standard promotion.
+    with jax.numpy_dtype_promotion("standard"):
+        against, remembered = _REMEMBERED.update(value.gradient, state.remembered, value.coefficients)
+    length = jnp.sum(state.step**2)
+    along = jnp.sum((value.gradient - state.value.gradient) * state.step)
+    bend = jnp.where(length > 0, along / jnp.where(length > 0, length, 1.0), 0.0)
+    blur = (8 * jnp.finfo(bend.dtype).eps / cost.tolerance * bend) ** 2 * wide
+    none = jnp.zeros_like(state.failures)
+    tried = _State(value, -against, remembered, bend, error(value, blur), none, count)
+    failed = state._replace(step=state.step / _SHORTER, failures=state.failures + 1, iterations=count)
+    return jax.tree.map(lambda new, old: jnp.where(success, new, old), tried, failed)
+
+
+def _evaluate(cost: Cost, coefficients: Array) -> tuple[Value, Array]:
+    """The value by one pass over the examples, and the mean square of the scores."""
+    inner = cost.design.inner(coefficients)
 
     def of_block(basis: Array, share: Array, targets: Array) -> Fold:
         scores = inner.T @ basis
-        values, slopes = jax.vmap(jax.value_and_grad(loss), in_axes=(1, 0), out_axes=(0, 1))(scores, targets)
+        values, slopes = jax.vmap(jax.value_and_grad(cost.loss), in_axes=(1, 0), out_axes=(0, 1))(scores, targets)
         values, slopes = jax.lax.optimization_barrier((values, slopes))
         size = jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=0)
         numbers = jnp.stack([values, size, jnp.sum(slopes**2, axis=0), jnp.sum(scores**2, axis=0)]) @ share
         return Fold((numbers, basis @ (share[None] * slopes).T))
 
-    (value, size, steep, wide), gradient = design.fold(of_block, targets).sums
-    shrunk = design.penalty @ coefficients
-    penalised = jnp.sum(shrunk**2)
-    return _Value(
-        cost=value + penalised / 2,
-        rounding=8 * eps * (size + penalised / 2),
-        gradient=design.outer(gradient) + design.penalty.T @ shrunk,
-        steep=steep + penalised,
-        wide=wide,
-    )
-
-
-def _gap(ended: _State, traits: Traits) -> Array:
-    known = (ended.bend > 0) & bool(traits.convex)
-    return jnp.where(known, jnp.sum(ended.value.gradient**2) / (2 * jnp.where(known, ended.bend, 1.0)), jnp.inf)
-
-
-def _code(design: Design, ended: _State, settled: Bool[Array, ""], escaping: Bool[Array, ""], traits: Traits) -> Array:
-    found = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
-    found = found if traits.convex else jnp.full_like(found, Status.LOCAL_MINIMUM)
-    short = jnp.where(ended.failures >= _PATIENCE, Status.STALLED, Status.OUT_OF_STEPS)
-    code = jnp.where(settled, found, short)
-    code = jnp.where(escaping, Status.NO_FINITE_MINIMISER, code)
-    return jnp.where(jnp.isfinite(ended.value.cost), code, Status.DIVERGED)
+    (mean, size, steep, wide), gradient = cost.design.fold(of_block, cost.targets).sums
+    return penalised(cost.design, coefficients, mean, size, gradient, steep), wide

@@ -27,18 +27,18 @@ A loss of the residual that is not convex keeps λ = 1 until its gradient is sma
 reweighting from the start reaches.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int
 
-from .. import losses
-from ..status import Status
+from ._descent import code, Cost, succeeds
 from ._design import Design, SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
-from ._point import Cost, Point, unseen, visit
+from ._point import Point, start_at, visit
 from ._traits import Traits
 from .separation import falls_for_ever
 
@@ -70,49 +70,40 @@ class _State(NamedTuple):
     escaping: Bool[Array, ""]
 
 
-def solve(
-    loss: losses.Loss,
-    design: Design,
-    targets: Shaped[Array, "n *t"],
-    start: Float[Array, "m k"],
-    traits: Traits,
-    tolerance: Float[Array, ""],
-    max_iterations: Int[Array, ""],
-) -> Outcome:
-    """Minimise Σ s loss + l2/2 |w|² from `start`; `loss` takes a vector of scores, of length 1 for a scalar loss."""
-    cost = Cost(loss, design, targets, traits, tolerance)
-
-    def iterate(state: _State) -> _State:
-        tried = jnp.where(state.again, 0.0, state.step)
-        blend = jnp.where(state.again, state.blend, _lower(state.blend, state.point.error, traits))
-        trial = visit(cost, state.point, tried, blend, state.every)
-        success = state.again | _succeeds(state, trial)
-        blend = jnp.where(success, blend, _higher(state.blend))
-        point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, state.point)
-        settled = point.error <= tolerance
-        every = _portion(state, point, success)
-        step, escaping = _step(design, point, blend, traits), jnp.array(False)
-        if traits.vanishing:
-            # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
-            still = point.moved <= _STILL
-            settled &= still
-            suspicious = ~still & (state.iterations >= _PATIENCE)
-            escaping = falls_for_ever(loss, design, targets, tried, suspicious)
-            # The step that proves separation also separates.
-            point = point._replace(coefficients=point.coefficients + jnp.where(escaping & ~success, tried, 0.0))
-        finished = settled | escaping | (blend >= _MOST)
-        again = ~success if traits.residual else state.again
-        return _State(point, step, blend, every, again, state.iterations + 1, settled, finished, escaping)
+def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]) -> Outcome:
+    """Minimise Σ s loss + l2/2 |w|² from `start`."""
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
 
-    # A cost of infinity and a step of zero make the first iteration evaluate the start and accept it, so that the
-    # evaluation is compiled once.
-    blend, no = jnp.full_like(tolerance, 0.0 if traits.convex else 1.0), jnp.array(False)
+    blend, no = jnp.full_like(cost.tolerance, 0.0 if cost.traits.convex else 1.0), jnp.array(False)
     nothing = jnp.zeros_like(start), blend, jnp.array(SAMPLED), no, jnp.zeros((), int), no, no, no
-    first = _State(unseen(cost, start), *nothing)
-    return _outcome(design, jax.lax.while_loop(unfinished, iterate, first), traits)
+    first = _State(start_at(cost, start), *nothing)
+    return _outcome(cost, jax.lax.while_loop(unfinished, functools.partial(_iterate, cost), first))
+
+
+def _iterate(cost: Cost, state: _State) -> _State:
+    traits, before = cost.traits, state.point
+    tried = jnp.where(state.again, 0.0, state.step)
+    blend = jnp.where(state.again, state.blend, _lower(state.blend, before.error, traits))
+    trial = visit(cost, before, tried, blend, state.every)
+    success = state.again | succeeds(before.value, trial.value, state.step)
+    blend = jnp.where(success, blend, _higher(state.blend))
+    point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
+    settled, every = point.error <= cost.tolerance, _portion(state, point, success)
+    step, escaping = _step(cost.design, point, blend, traits), jnp.array(False)
+    if traits.vanishing:
+        # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
+        still = point.moved <= _STILL
+        settled &= still
+        suspicious = ~still & (state.iterations >= _PATIENCE)
+        escaping = falls_for_ever(cost, tried, suspicious)
+        # The step that proves separation also separates.
+        proven = point.value.coefficients + jnp.where(escaping & ~success, tried, 0.0)
+        point = point._replace(value=point.value._replace(coefficients=proven))
+    finished = settled | escaping | (blend >= _MOST)
+    again = ~success if traits.residual else state.again
+    return _State(point, step, blend, every, again, state.iterations + 1, settled, finished, escaping)
 
 
 def _portion(state: _State, point: Point, success: Array) -> Array:
@@ -124,7 +115,7 @@ def _portion(state: _State, point: Point, success: Array) -> Array:
 
 def _step(design: Design, point: Point, blend: Array, traits: Traits) -> Array:
     """-H⁻¹g; NaN, which no test accepts, where H is not positive definite."""
-    (m, k), eps = point.coefficients.shape, jnp.finfo(blend.dtype).eps
+    (m, k), eps = point.value.gradient.shape, jnp.finfo(blend.dtype).eps
     unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
     largest = jnp.where(point.majorant > 0, point.majorant, 1.0)
     penalty, hessian = design.penalty.T @ design.penalty, point.hessian.reshape(k * m, k * m)
@@ -139,15 +130,7 @@ def _step(design: Design, point: Point, blend: Array, traits: Traits) -> Array:
         extra = extra + jnp.full_like(unit, 1 / k) * largest
     hessian = hessian + jnp.kron(unit, penalty) + jnp.kron(extra, eye)
     solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
-    return -solve_newton(point.gradient.T.reshape(k * m)).reshape(k, m).T
-
-
-def _succeeds(state: _State, trial: Point) -> Array:
-    promised = jnp.sum(state.point.gradient * state.step)
-    enough = trial.cost <= state.point.cost + 1e-4 * promised
-    level = trial.cost <= state.point.cost + state.point.rounding
-    turned = jnp.sum(trial.gradient * state.step) <= -0.8 * promised
-    return jnp.isfinite(trial.cost) & (enough | (level & turned))
+    return -solve_newton(point.value.gradient.T.reshape(k * m)).reshape(k, m).T
 
 
 def _lower(blend: Array, error: Array, traits: Traits) -> Array:
@@ -162,19 +145,14 @@ def _higher(blend: Array) -> Array:
     return jnp.where(blend > 0, blend * _FACTOR, _FIRST)
 
 
-def _outcome(design: Design, ended: _State, traits: Traits) -> Outcome:
-    point = ended.point
-    bent = point.least < 0 if traits.convex is None else jnp.array(not traits.convex)
-    found = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
-    found = jnp.where(bent, Status.LOCAL_MINIMUM, found)
-    short = jnp.where(ended.blend >= _MOST, Status.STALLED, Status.OUT_OF_STEPS)
-    code = jnp.where(ended.settled, found, short)
-    code = jnp.where(ended.escaping, Status.NO_FINITE_MINIMISER, code)
-    code = jnp.where(jnp.isfinite(point.cost), code, Status.DIVERGED)
-    decrement = -jnp.sum(point.gradient * ended.step) / 2
+def _outcome(cost: Cost, ended: _State) -> Outcome:
+    (value, *_), convex, stalled = ended.point, cost.traits.convex, ended.blend >= _MOST
+    bent = ended.point.least < 0 if convex is None else jnp.array(not convex)
+    reached = code(cost.design, value, settled=ended.settled, stalled=stalled, bent=bent, escaping=ended.escaping)
+    decrement = -jnp.sum(value.gradient * ended.step) / 2
     known = ~bent & ~ended.escaping & jnp.isfinite(decrement)
     gap = jnp.where(known, jnp.maximum(decrement, 0.0), jnp.inf)
     # The last step is taken unseen: so near the minimum Newton's leads to the floor of rounding.
     last = ended.settled & jnp.all(jnp.isfinite(ended.step)) & ~ended.again
-    coefficients = point.coefficients + jnp.where(last, ended.step, 0.0)
-    return Outcome(design.decode(coefficients), gap, ended.iterations, code)
+    coefficients = value.coefficients + jnp.where(last, ended.step, 0.0)
+    return Outcome(cost.design.decode(coefficients), gap, ended.iterations, reached)

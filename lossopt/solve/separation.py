@@ -11,12 +11,11 @@ Newton's steps supply v: on separable data they tend to such a direction geometr
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Array, Bool, Float
 
-from .. import losses
 from ._blocks import Fold
 from ._branch import only_if
-from ._design import Design
+from ._descent import Cost
 
 
 # So far out that slopes have reached their limit, yet a square is still finite in float32. A power of two, for the
@@ -24,18 +23,13 @@ from ._design import Design
 _FAR = 2.0**60
 
 
-def falls_for_ever(
-    loss: losses.Loss,
-    design: Design,
-    targets: Shaped[Array, "n *t"],
-    direction: Float[Array, "m k"],
-    suspicious: Bool[Array, ""],
-) -> Bool[Array, ""]:
+def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[Array, ""]) -> Bool[Array, ""]:
     """Whether a direction, in coefficients, proves that the cost has no finite minimiser; looked at if suspicious."""
+    design = cost.design
     tolerance = jnp.finfo(direction.dtype).eps ** (2 / 3)
 
     def recession(score: Array, target: Array) -> Array:
-        return jax.jvp(lambda s: loss(s, target), (_FAR * score,), (score,))[1]
+        return jax.jvp(lambda s: cost.loss(s, target), (_FAR * score,), (score,))[1]
 
     def proved(inner: Array) -> Array:
         largest = design.fold(lambda basis, *_: Fold((), jnp.max(jnp.abs(inner.T @ basis)))).largest
@@ -45,7 +39,7 @@ def falls_for_ever(
             rising = jax.vmap(recession, in_axes=(1, 0))(unit.T @ basis, targets)
             return Fold((), jnp.max(jnp.where(share > 0, rising, 0.0)))
 
-        rising = design.fold(steepest, targets).largest
+        rising = design.fold(steepest, cost.targets).largest
         penalised = jnp.max(jnp.abs(design.penalty @ direction), initial=0.0)
         return (largest > 0) & (rising <= tolerance) & (penalised <= tolerance * largest)
 

@@ -1,0 +1,96 @@
+"""What Newton's method and L-BFGS share: the cost that they lower, when a step succeeds, and how they ended."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Shaped
+
+from .. import losses
+from ..status import Status
+from ._design import Design
+from ._traits import Traits
+
+
+class Cost(NamedTuple):
+    """What is minimised: the mean loss over a design with its penalty, and what is known of the loss.
+
+    `loss` takes a vector of scores, of length 1 for a scalar loss; `tolerance` is what the gradient's error is compared
+    with.
+    """
+
+    loss: losses.Loss
+    design: Design
+    targets: Shaped[Array, "n *t"]
+    traits: Traits
+    tolerance: Float[Array, ""]
+
+
+class Value(NamedTuple):
+    """The cost at some coefficients, the size of its rounding errors, its gradient, the mean square of the slopes."""
+
+    coefficients: Float[Array, "m k"]
+    cost: Float[Array, ""]
+    rounding: Float[Array, ""]
+    gradient: Float[Array, "m k"]
+    steep: Float[Array, ""]
+
+
+def unseen(start: Float[Array, "m k"]) -> Value:
+    """The start, before it is evaluated: with an infinite cost, so that what is found there succeeds.
+
+    So the first iteration evaluates it, by a step of zero, and the evaluation is compiled once.
+    """
+    zero = jnp.zeros((), start.dtype)
+    return Value(start, zero + jnp.inf, zero, jnp.zeros_like(start), zero)
+
+
+def penalised(design: Design, coefficients: Array, cost: Array, size: Array, gradient: Array, steep: Array) -> Value:
+    """The value, from sums over the examples: of losses, sizes of their terms, gradients and squared slopes."""
+    shrunk = design.penalty @ coefficients
+    square = jnp.sum(shrunk**2)
+    return Value(
+        coefficients=coefficients,
+        cost=cost + square / 2,
+        rounding=8 * jnp.finfo(cost.dtype).eps * (size + square / 2),
+        gradient=design.outer(gradient) + design.penalty.T @ shrunk,
+        steep=steep + square,
+    )
+
+
+def error(value: Value, blur: Array | float = 0.0) -> Array:
+    """The size of the gradient relative to that of the slopes, which in an orthonormal basis it cannot exceed.
+
+    `blur` is the mean square of what the rounding of scores does to the slopes, which cannot be converged away.
+    """
+    scale = jnp.sqrt(value.steep + blur)
+    return jnp.where(scale > 0, jnp.linalg.norm(value.gradient) / jnp.where(scale > 0, scale, 1.0), 0.0)
+
+
+def succeeds(before: Value, after: Value, step: Array) -> Array:
+    """Whether a step lowers the cost by a fraction of what the slope promises.
+
+    At the end, where the cost is all rounding, whether the slope along the step has turned up by no more than a
+    parabola's would (Hager and Zhang 2005, equation 4.1).
+    """
+    promised = jnp.sum(before.gradient * step)
+    enough = after.cost <= before.cost + 1e-4 * promised
+    level = after.cost <= before.cost + before.rounding
+    turned = jnp.sum(after.gradient * step) <= -0.8 * promised
+    return jnp.isfinite(after.cost) & (enough | (level & turned))
+
+
+def code(
+    design: Design,
+    value: Value,
+    *,
+    settled: Bool[Array, ""],
+    stalled: Bool[Array, ""],
+    bent: Bool[Array, ""],
+    escaping: Bool[Array, ""],
+) -> Array:
+    """The code of the status. `bent`: the loss is not convex; `escaping`: there is no finite minimiser."""
+    found = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
+    found = jnp.where(bent, Status.LOCAL_MINIMUM, found)
+    ended = jnp.where(settled, found, jnp.where(stalled, Status.STALLED, Status.OUT_OF_STEPS))
+    ended = jnp.where(escaping, Status.NO_FINITE_MINIMISER, ended)
+    return jnp.where(jnp.isfinite(value.cost), ended, Status.DIVERGED)
