@@ -26,6 +26,10 @@ _MEANINGS = (
         "stalled",
         "No step lowers the cost any further, yet the gradient is above the tolerance: rescale, or use float64.",
     ),
+    (
+        "not unique",
+        "Several coefficients reach the minimum, and one of them is given: only the cost is to be compared.",
+    ),
 )
 
 
@@ -41,7 +45,7 @@ class Status(_Coded):
 
     __slots__ = ()
 
-    CONVERGED, OUT_OF_STEPS, DIVERGED, NO_FINITE_MINIMISER, LOCAL_MINIMUM, MINIMUM_NORM, STALLED = range(7)
+    CONVERGED, OUT_OF_STEPS, DIVERGED, NO_FINITE_MINIMISER, LOCAL_MINIMUM, MINIMUM_NORM, STALLED, NOT_UNIQUE = range(8)
 
     @property
     def name(self) -> str:
@@ -60,7 +64,7 @@ class Status(_Coded):
     @property
     def good(self) -> bool:
         """Whether every fit ended at a minimum."""
-        return bool(np.all(np.isin(np.asarray(self.code), (self.CONVERGED, self.LOCAL_MINIMUM, self.MINIMUM_NORM))))
+        return bool(np.all(np.isin(np.asarray(self.code), GOOD)))
 
     def __str__(self) -> str:
         return self.name
@@ -69,3 +73,7 @@ class Status(_Coded):
         """Raise RuntimeError with the advice unless every fit ended at a minimum."""
         if not self.good:
             raise RuntimeError(f"{self.name}: {self.advice}")
+
+
+# What is a minimum.
+GOOD = (Status.CONVERGED, Status.LOCAL_MINIMUM, Status.MINIMUM_NORM, Status.NOT_UNIQUE)

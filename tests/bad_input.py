@@ -85,8 +85,8 @@ MISTAKES = {
         lambda: lo.solve(losses.gamma, data.Dataset(X, LABELS)), ValueError, "above 0", "tweedie"),
     "a likelihood of location and scale with a linear model": (
         lambda: lo.fit(losses.gaussian_nll, GOOD), ValueError, "log scale", "models.multi_output(2)"),
-    "solving for an interval": (
-        lambda: lo.solve(losses.interval_score, GOOD, model=models.multi_output(2)), ValueError, "no exact", "fit"),
+    "solving where no method is known": (
+        lambda: lo.solve(losses.symmetric_absolute_percentage_error, GOOD), ValueError, "no exact", "fit"),
     "delta = 0": (lambda: lo.bind(losses.huber, delta=0.0), ValueError, "delta=0.0", "(0, inf]"),
     "a level of 90 instead of 0.9": (
         lambda: lo.bind(losses.quantile, level=90), ValueError, "level=90", "(0, 1)"),

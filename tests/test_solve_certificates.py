@@ -29,6 +29,16 @@ def least_quantile_cost(d, level):
     return linprog(price, A_eq=equations, b_eq=d.targets, bounds=free + [(0, None)] * (2 * n)).fun / n
 
 
+def least_dead_zone_cost(d, epsilon):
+    """The minimum of the cost with a dead zone, by HiGHS."""
+    n, x = len(d.targets), with_ones(d.features)
+    free = [(None, None)] * x.shape[1]
+    price = np.r_[np.zeros(x.shape[1]), np.ones(n)]
+    beyond = np.r_[np.c_[x, -np.eye(n)], np.c_[-x, -np.eye(n)]]
+    ends = np.r_[d.targets, -d.targets] + epsilon
+    return linprog(price, A_ub=beyond, b_ub=ends, bounds=free + [(0, None)] * n).fun / n
+
+
 def least_hinge_cost(d):
     """The minimum of the hinge cost, by HiGHS."""
     n, x = len(d.targets), with_ones(d.features) * (2 * d.targets - 1)[:, None]
@@ -44,11 +54,14 @@ def separable(features, labels):
     return -best.fun > 1e-7
 
 
-def check_bound(solution, least):
-    """Neither below the minimum nor further above it than the gap says, and the gap as small as promised."""
-    slack = 1e-9 * max(least, 1e-3)
+def check_bound(solution, least, unit=1.0):
+    """Neither below the minimum nor further above it than the gap says, and the gap as small as promised.
+
+    `unit` is the size of the residuals, with which the gap is compared where the cost vanishes.
+    """
+    slack = 1e-9 * max(least, 1e-3 * unit)
     assert -slack <= solution.cost - least <= solution.gap + slack
-    assert 0 <= solution.gap <= 1e-9 * max(least, 1e-3) + 1e-14
+    assert 0 <= solution.gap <= slack + 1e-14
     assert solution.status.good
 
 
@@ -87,6 +100,90 @@ def test_the_gap_of_the_hinge_holds(seed, integers, noise):
     check_bound(lo.solve(losses.hinge, d, model=models.logistic), least_hinge_cost(d))
 
 
+@settings(max_examples=20)
+@given(seed=SEEDS, epsilon=st.sampled_from([0.0, 0.3, 2.0, 1e3]), ties=st.booleans())
+def test_the_gap_of_a_dead_zone_holds(seed, epsilon, ties):
+    rng = np.random.default_rng(seed)
+    features, targets = rng.normal(size=(24, 3)), rng.standard_cauchy(24)
+    d = data.Dataset(features, np.round(targets) if ties else targets)
+    solution = lo.solve(lo.bind(losses.epsilon_insensitive, epsilon=epsilon), d)
+    check_bound(solution, least_dead_zone_cost(d, epsilon), np.abs(d.targets).mean() + epsilon)
+
+
+COVERAGES = jnp.array([0.5, 0.8])
+SEVERAL = {
+    "multi_quantile": (losses.multi_quantile, (0.1, 0.5, 0.9), 1 / 3),
+    "interval_score": (losses.interval_score, (0.05, 0.95), 20.0),
+    "weighted_interval_score": (
+        lo.bind(losses.weighted_interval_score, coverages=COVERAGES),
+        (0.1, 0.25, 0.5, 0.75, 0.9),
+        0.4,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_several_quantiles_at_once_are_the_quantiles_one_by_one(name, l2):
+    loss, levels, share = SEVERAL[name]
+    d = problem(3)._replace(weights=np.linspace(0.5, 2.0, 40))
+    together = lo.solve(loss, d, model=models.multi_output(len(levels)), l2=l2)
+    apart = [lo.solve(lo.bind(losses.quantile, level=level), d, l2=l2 / share) for level in levels]
+    np.testing.assert_allclose(together.cost, share * sum(one.cost for one in apart), rtol=1e-9)
+    np.testing.assert_allclose(together.params.bias, [one.params.bias for one in apart], rtol=1e-6)
+    np.testing.assert_allclose(together.params.weights.T, [one.params.weights for one in apart], rtol=1e-6)
+    assert 0 <= together.gap <= 1e-9 * together.cost
+
+
+def test_relative_errors_are_weighted_absolute_errors():
+    d = problem(4)
+    d = d._replace(targets=np.abs(d.targets) + 1)
+    weighted = lo.solve(losses.absolute_error, d._replace(weights=1 / d.targets))
+    relative = lo.solve(losses.absolute_percentage_error, d)
+    np.testing.assert_allclose(relative.params.weights, weighted.params.weights, rtol=1e-8)
+    assert relative.status.name == "converged"
+
+
+# A constant fitted to these targets by the absolute error; a table of two groups, of which one is even.
+@pytest.mark.parametrize(
+    ("features", "targets", "outcome"),
+    [
+        (np.zeros((4, 1)), [1.0, 2.0, 3.0, 4.0], "not unique"),
+        (np.zeros((4, 1)), [1.0, 2.0, 2.0, 4.0], "minimum norm"),
+        (np.zeros((5, 1)), [1.0, 2.0, 3.0, 4.0, 5.0], "minimum norm"),
+        ([[0.0], [0.0], [1.0], [1.0], [1.0]], [1.0, 2.0, 0.0, 5.0, 9.0], "not unique"),
+        ([[0.0], [0.0], [0.0], [1.0], [1.0], [1.0]], [1.0, 2.0, 7.0, 0.0, 5.0, 9.0], "converged"),
+    ],
+)
+def test_several_minima_are_said_to_be_so(features, targets, outcome):
+    solution = lo.solve(losses.absolute_error, data.Dataset(np.asarray(features), np.asarray(targets)))
+    assert solution.status.name == outcome
+    assert solution.status.good
+
+
+LIKELIHOODS = ["gaussian_nll", "logistic_nll", "student_t_nll", "crps_gaussian", "crps_laplace", "crps_logistic"]
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_a_location_and_its_scale_are_fitted_together_in_any_unit(name):
+    d = problem(0, n=200)
+    d = d._replace(targets=d.targets * np.exp(d.features[:, 0]))
+    model = models.multi_output(2)
+
+    def cost(params):
+        scores = jnp.asarray(d.features) @ params.weights + params.bias[None]
+        return lo.cost(losses.get(name))(scores, jnp.asarray(d.targets))
+
+    solution = lo.solve(losses.get(name), d, model=model)
+    large = lo.solve(losses.get(name), d._replace(targets=1e6 * d.targets + 1e7), model=model)
+    assert solution.status.name == large.status.name == "local minimum"
+    slopes = jax.grad(cost)(solution.params)
+    assert max(np.abs(leaf).max() for leaf in slopes) < 1e-9
+    np.testing.assert_allclose(large.params.weights[:, 0], 1e6 * solution.params.weights[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(large.params.weights[:, 1], solution.params.weights[:, 1], rtol=1e-6)
+    np.testing.assert_allclose(large.params.bias[1], solution.params.bias[1] + np.log(1e6), rtol=1e-6)
+
+
 @settings(max_examples=10)
 @given(seed=SEEDS, power=st.floats(-9.0, 2.0))
 def test_the_gap_holds_with_a_penalty(seed, power):
@@ -94,7 +191,8 @@ def test_the_gap_holds_with_a_penalty(seed, power):
     d = data.Dataset(rng.normal(size=(24, 3)), rng.standard_cauchy(24))
     solve = lambda tolerance: lo.solve(losses.absolute_error, d, l2=10.0**power, tolerance=tolerance)  # noqa: E731
     rough, exact = solve(1e-2), solve(None)
-    assert exact.status.name == "converged"
+    # Where the penalty is large the weights are near 0, and of 24 targets any number in the middle is a median.
+    assert exact.status.name == "converged" or (exact.status.name == "not unique" and power > 0)
     assert exact.gap <= 1e-9 * exact.cost
     assert 0 <= rough.cost - exact.cost + exact.gap <= rough.gap + exact.gap
 
@@ -168,11 +266,11 @@ def test_a_class_that_never_occurs_has_no_finite_bias():
     assert solution.status.name == "no finite minimiser"
 
 
-@pytest.mark.parametrize("loss", [losses.squared_hinge, losses.hinge], ids=lambda loss: loss.__name__)
-def test_a_margin_loss_attains_zero_on_separable_data(loss):
+@pytest.mark.parametrize(("loss", "outcome"), [(losses.squared_hinge, "converged"), (losses.hinge, "not unique")])
+def test_a_margin_loss_attains_zero_on_separable_data(loss, outcome):
     features, labels = (table[:100] for table in iris())
     solution = lo.solve(loss, data.Dataset(features, labels), model=models.logistic)
-    assert solution.status.name == "converged"
+    assert solution.status.name == outcome
     assert solution.cost < 1e-15
 
 

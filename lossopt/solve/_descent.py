@@ -14,8 +14,8 @@ from ._traits import Traits
 class Cost(NamedTuple):
     """What is minimised: the mean loss over a design with its penalty, and what is known of the loss.
 
-    `loss` takes a vector of scores, of length 1 for a scalar loss; `tolerance` is what the gradient's error is compared
-    with.
+    `loss` takes a vector of scores, of length 1 for a scalar loss, each in its unit, in which the coefficients are too;
+    `tolerance` is what the gradient's error is compared with.
     """
 
     loss: losses.Loss
@@ -23,6 +23,7 @@ class Cost(NamedTuple):
     targets: Shaped[Array, "n *t"]
     traits: Traits
     tolerance: Float[Array, ""]
+    units: Float[Array, " k"]
 
 
 class Value(NamedTuple):
@@ -44,15 +45,16 @@ def unseen(start: Float[Array, "m k"]) -> Value:
     return Value(start, zero + jnp.inf, zero, jnp.zeros_like(start), zero)
 
 
-def penalised(design: Design, coefficients: Array, cost: Array, size: Array, gradient: Array, steep: Array) -> Value:
+def penalised(cost: Cost, coefficients: Array, mean: Array, size: Array, gradient: Array, steep: Array) -> Value:
     """The value, from sums over the examples: of losses, sizes of their terms, gradients and squared slopes."""
-    shrunk = design.penalty @ coefficients
+    penalty, units = cost.design.penalty, cost.units[None]
+    shrunk = penalty @ coefficients * units
     square = jnp.sum(shrunk**2)
     return Value(
         coefficients=coefficients,
-        cost=cost + square / 2,
-        rounding=8 * jnp.finfo(cost.dtype).eps * (size + square / 2),
-        gradient=design.outer(gradient) + design.penalty.T @ shrunk,
+        cost=mean + square / 2,
+        rounding=8 * jnp.finfo(mean.dtype).eps * (size + square / 2),
+        gradient=cost.design.outer(gradient) + penalty.T @ shrunk * units,
         steep=steep + square,
     )
 

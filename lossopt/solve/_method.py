@@ -1,8 +1,8 @@
 """Which algorithm minimises a loss: read from its card, or named by the caller."""
 
 from .. import losses
+from ._piecewise import BY_ENTRY, SCALAR
 from ._traits import constant_curvature, smooth
-from .interior_point import LOSSES as PIECEWISE_LINEAR
 
 
 METHODS = ("least_squares", "newton", "lbfgs", "interior_point")
@@ -40,7 +40,7 @@ def _possible(loss: losses.Loss) -> list[str]:
         return ["newton", "lbfgs"]
     fits = {
         "least_squares": constant_curvature(loss) is not None,
-        "interior_point": losses.unbound(loss) in PIECEWISE_LINEAR,
+        "interior_point": losses.unbound(loss) in (*SCALAR, *BY_ENTRY),
         "newton": smooth(loss),
         "lbfgs": smooth(loss),
     }

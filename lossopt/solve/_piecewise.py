@@ -1,18 +1,38 @@
-"""A cost of two straight lines an example, as the interior point method and its certificate see it."""
+"""A piecewise-linear cost, as the interior point method and its certificate see it: straight lines that meet in kinks.
+
+With u = t - A c an example costs `up` for each unit of u above 0 and `down` for each unit below; one with a dead zone
+is the sum of two such terms, the kink of one at either end, each of which is level inside.
+"""
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
+
+from .. import losses
+from ._design import Design
+
+
+SCALAR = (
+    losses.absolute_error,
+    losses.quantile,
+    losses.epsilon_insensitive,
+    losses.absolute_percentage_error,
+    losses.hinge,
+    losses.perceptron,
+)
+# A sum over the entries of the prediction, each of which has its own coefficients.
+BY_ENTRY = (losses.multi_quantile, losses.interval_score, losses.weighted_interval_score)
 
 
 class Lines(NamedTuple):
-    """The examples as two lines each: `up` is the slope where u = t - A c > 0, `down` the slope where u < 0."""
+    """The terms of the examples, one or two of each: `up` is the slope where u = t - A c > 0, `down` where u < 0."""
 
     basis: Float[Array, "m n"]  # A, transposed
-    target: Float[Array, " n"]
-    up: Float[Array, " n"]
-    down: Float[Array, " n"]
+    target: Float[Array, "terms n"]
+    up: Float[Array, "terms n"]
+    down: Float[Array, "terms n"]
 
 
 class Problem(NamedTuple):
@@ -30,10 +50,34 @@ class Problem(NamedTuple):
 
     def cost(self, c: Float[Array, " m"]) -> Float[Array, ""]:
         """Σ s (up max(u, 0) + down max(-u, 0)) + |P c|²/2, in the problem's unit."""
-        return self.cost_of(self.lines.target - c @ self.lines.basis, c)
+        return self.cost_of(self.lines.target - (c @ self.lines.basis)[None], c)
 
-    def cost_of(self, u: Float[Array, " n"], c: Float[Array, " m"]) -> Float[Array, ""]:
+    def cost_of(self, u: Float[Array, "terms n"], c: Float[Array, " m"]) -> Float[Array, ""]:
         """The same, where u is known."""
         _, _, up, down = self.lines
         total = self.total(c)
         return jnp.sum(jnp.where(u > 0, up, -down) * u) + total @ (self.square @ total) / (2 * self.unit)
+
+
+def lines(loss: losses.Loss, design: Design, targets: Shaped[Array, " n"], outputs: int | None) -> Lines:
+    """The lines of a loss: slopes are measured one unit beyond its kinks. Of several outputs each has its own."""
+    card, share = losses.claims(loss), design.share
+    if card.task == "binary":
+        assert isinstance(card.kinks, tuple)
+        sign, (kink,) = (2 * targets - 1).astype(share.dtype), card.kinks
+        up, down = (_steepness(loss, sign * (kink + side), targets, share) for side in (-1.0, 1.0))
+        return Lines(sign[None] * design.basis, jnp.full_like(sign, kink)[None], up[None], down[None])
+    reach = jnp.asarray(losses.hyperparameters(loss).get("epsilon", 0.0), share.dtype)
+    entries = targets if outputs is None else jnp.broadcast_to(targets[:, None], (targets.size, outputs))
+    up, down = (_steepness(loss, entries + side * (1 + reach), targets, share) for side in (-1.0, 1.0))
+    if losses.unbound(loss) is not losses.epsilon_insensitive:
+        return Lines(design.basis, targets[None], up[..., None, :], down[..., None, :])
+    ends, level = jnp.stack([targets - reach, targets + reach]), jnp.zeros_like(up)
+    return Lines(design.basis, ends, jnp.stack([up, level]), jnp.stack([level, down]))
+
+
+def _steepness(loss: losses.Loss, predictions: Array, targets: Array, share: Array) -> Array:
+    """The share of each slope, the examples last."""
+    return jax.vmap(lambda at, target, share: share * jnp.abs(jax.grad(loss)(at, target)), out_axes=-1)(
+        predictions, targets, share
+    )

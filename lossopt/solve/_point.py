@@ -69,7 +69,7 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array) ->
         summed, part = design.fold(hessian_of_block, cost.targets, *origin.each, every=every).sums
         summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
         hessian = jnp.where(part > 0, summed / jnp.where(part > 0, part, 1.0), origin.hessian)
-    value = penalised(design, coefficients, mean, size, gradient, steep)
+    value = penalised(cost, coefficients, mean, size, gradient, steep)
     return Point(value, error(value), hessian, majorant, -most, moved, each)
 
 

@@ -11,13 +11,14 @@ from jaxtyping import Array, Float, Int
 from .. import border, losses, models
 from ..cost import cost
 from ..data import Dataset, traced
-from ..status import Status
+from ..status import GOOD, Status
 from . import interior_point, lbfgs, least_squares, newton
 from ._blocks import LARGE
 from ._descent import Cost
 from ._design import blocked_design, design
 from ._method import choose_method
 from ._outcome import Outcome
+from ._piecewise import lines
 from ._traits import constant_curvature, traits
 
 
@@ -56,11 +57,12 @@ def solve(
     """Minimise the mean loss `Σ w loss / Σ w + l2/2 |weights|**2` exactly (the bias is not penalised).
 
     Least squares are solved by orthogonal factorisation, other smooth losses by safeguarded Newton steps or, where the
-    Hessian would be large (many columns times classes), by L-BFGS; absolute error, quantiles and hinge by an
-    interior-point method. A loss that is not convex gives the local minimum that descent from the least-squares fit
-    (for a classifier: from zero), or from `init`, reaches. Of several minima that have the same scores the one with the
-    smallest weights is given. May be jitted, and vmapped over data sets, `l2`, `init` and bound hyperparameters; a
-    sweep over a hyperparameter compiles once. A large table is gone through in blocks of rows, without a copy of it.
+    Hessian would be large (many columns times classes), by L-BFGS; piecewise-linear ones (absolute error, quantiles,
+    intervals, dead zones, hinge) by an interior-point method. A loss that is not convex gives the local minimum that
+    descent from the least-squares fit (for a classifier: from zero), or from `init`, reaches. Of several minima that
+    have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets, `l2`,
+    `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through in
+    blocks of rows, without a copy of it.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
@@ -130,28 +132,59 @@ def _by_least_squares(loss, basis, targets, l2, init, controls, model, facts) ->
 
 
 def _smooth(minimise, loss, basis, targets, l2, init, controls, model, facts) -> Outcome:
-    features, share, (tolerance, max_iterations) = basis.features, basis.share, controls
+    start, units = _start(basis, targets, l2, model, facts)
     if init is not None:
-        start = basis.encode(jax.vmap(model.predict, in_axes=(None, 0))(init, features), init.weights, l2)
-    elif facts.residual:
-        start = basis.encode(targets, jnp.zeros(features.shape[1], features.dtype), l2)
-    elif facts.log_mean:
-        # The mean of all targets: from 0, a large count would take Newton's first step out of the floats.
-        level = share @ targets.astype(share.dtype)
-        scores = jnp.full_like(share, jnp.log(jnp.where(level > 0, level, 1.0)))
-        start = basis.encode(scores, jnp.zeros(features.shape[1], features.dtype), l2)
-    else:
-        start = jnp.zeros((basis.penalty.shape[1], *model.score_shape), features.dtype)
+        scores = jax.vmap(model.predict, in_axes=(None, 0))(init, basis.features)
+        start = basis.encode(scores, init.weights, l2).reshape(start.shape)
+    elif facts.shift:
+        start = start - jnp.mean(start, axis=1, keepdims=True)
+
+    def in_units(score: Array, target: Array) -> Array:
+        score = score * units
+        return loss(score[0] if model.classes is None else score, target)
+
+    tolerance, max_iterations = controls
+    outcome = minimise(Cost(in_units, basis, targets, facts, tolerance, units), start / units[None], max_iterations)
     if model.classes is not None:
-        start = start - jnp.mean(start, axis=1, keepdims=True) if facts.shift else start
-        return minimise(Cost(loss, basis, targets, facts, tolerance), start, max_iterations)
-    of_one = lambda score, target: loss(score[0], target)  # noqa: E731
-    outcome = minimise(Cost(of_one, basis, targets, facts, tolerance), start[:, None], max_iterations)
+        return outcome
     return outcome._replace(params=jax.tree.map(lambda leaf: leaf[..., 0], outcome.params))
 
 
+def _start(basis, targets, l2, model, facts) -> tuple[Array, Array]:
+    """Where descent starts unless it is told, one column a score, and the unit of each score."""
+    share, columns = basis.share, model.classes or 1
+
+    def projected(scores: Array) -> Array:
+        return basis.encode(scores, jnp.zeros((basis.features.shape[1], scores.shape[1]), scores.dtype), l2)
+
+    units = jnp.ones(columns, share.dtype)
+    if facts.start == "zero":
+        return jnp.zeros((basis.penalty.shape[1], columns), share.dtype), units
+    if facts.start == "least squares":
+        return projected(targets.astype(share.dtype).reshape(-1, columns)), units
+    # The mean of all targets: from 0, a large count would take Newton's first step out of the floats.
+    level = share @ targets.astype(share.dtype)
+    if facts.start == "log mean":
+        return projected(jnp.full_like(share, jnp.log(jnp.where(level > 0, level, 1.0)))[:, None]), units
+    apart = jnp.sqrt(share @ (targets - level) ** 2)
+    spread = jnp.where(apart > 1e3 * jnp.finfo(share.dtype).eps * jnp.abs(level), apart, 1.0)
+    scores = jnp.stack([level, jnp.log(spread)])[None] * jnp.ones_like(share)[:, None]
+    return projected(scores), jnp.stack([spread, jnp.ones_like(spread)])
+
+
 def _by_interior_point(loss, basis, targets, l2, init, controls, model, facts) -> Outcome:
-    return interior_point.solve(loss, basis, targets, l2, *controls)
+    given = lines(loss, basis, targets, model.classes)
+    regression = losses.claims(loss).task != "binary"
+
+    def minimise(up: Array, down: Array) -> Outcome:
+        return interior_point.solve(given._replace(up=up, down=down), basis, l2, *controls, regression=regression)
+
+    if model.classes is None:
+        return minimise(given.up, given.down)
+    params, gaps, iterations, codes = jax.vmap(minimise)(given.up, given.down)
+    ended = jnp.isin(codes, jnp.array(GOOD))
+    code = jnp.max(jnp.where(ended & ~jnp.all(ended), 0, codes))
+    return Outcome(jax.tree.map(jnp.transpose, params), jnp.sum(gaps), jnp.max(iterations), code)
 
 
 _METHODS: dict[str, Callable[..., Outcome]] = {

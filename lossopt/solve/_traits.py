@@ -5,7 +5,7 @@ Hyperparameters may be traced, so a claim that depends on them is examined over 
 
 import inspect
 import itertools
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 
@@ -14,6 +14,15 @@ from .. import losses
 
 # Numbers at which a claim over a domain is examined: its ends, and where the families change.
 _PROBES = (-float("inf"), -4.0, -1.0, 0.0, 0.01, 0.5, 0.99, 1.0, 1.5, 2.0, 4.0, float("inf"))
+
+
+# Predictions that may be any numbers; where descent starts, unless a loss of the residual or of a logit says.
+_RAW = ("real", "logit", "logits", "log mean", "location and log scale", "vector")
+_STARTS: dict[str, Any] = {
+    "log mean": "log mean",
+    "location and log scale": "location and log scale",
+    "vector": "least squares",
+}
 
 
 class Traits(NamedTuple):
@@ -25,14 +34,15 @@ class Traits(NamedTuple):
         shift: a number added to all logits changes nothing.
         vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever;
             of a log mean, where the target is 0.
-        log_mean: the prediction is the log of a mean.
+        start: where descent starts: at zero, at least squares, or at the constant that fits a log mean, or a location
+            and a log scale.
     """
 
     convex: bool | None
     residual: bool
     shift: bool
     vanishing: bool
-    log_mean: bool = False
+    start: Literal["zero", "least squares", "log mean", "location and log scale"] = "zero"
 
 
 def traits(loss: losses.Loss) -> Traits:
@@ -42,21 +52,21 @@ def traits(loss: losses.Loss) -> Traits:
     card = losses.claims(loss)
     log_mean, convex = card.prediction == "log mean", _convex(loss)
     unbounded = callable(card.supremum) or card.supremum == float("inf")
+    onwards = card.task not in ("regression", "distribution") and not card.zero_at_perfect_fit and unbounded
     return Traits(
         convex=convex,
         residual=card.of_residual,
         shift=card.prediction == "logits",
         # Where it is not convex, a slope that fades far out proves nothing.
-        vanishing=(log_mean and convex)
-        or (not log_mean and card.task != "regression" and not card.zero_at_perfect_fit and unbounded),
-        log_mean=log_mean,
+        vanishing=convex if log_mean else onwards,
+        start=_STARTS.get(card.prediction, "least squares" if card.of_residual else "zero"),
     )
 
 
 def smooth(loss: losses.Loss) -> bool:
     """Whether the card claims a slope without jumps for a raw score."""
     card = losses.claims(loss)
-    return losses.claim(loss, "kinks") == () and card.prediction in ("real", "logit", "logits", "log mean")
+    return losses.claim(loss, "kinks") == () and card.prediction in _RAW
 
 
 def constant_curvature(loss: losses.Loss) -> float | None:

@@ -25,15 +25,15 @@ def lower_bound(
     problem: Problem,
     design: Design,
     l2: Float[Array, ""],
-    force: Float[Array, " n"],
+    force: Float[Array, "terms n"],
     c: Float[Array, " m"],
     *,
     inside: bool,
 ) -> Float[Array, ""]:
     """A number that the cost, in the problem's unit, is nowhere below. `inside`: 0 is an inner point of the box."""
-    basis, target, _, _ = problem.lines
+    basis, target, *_ = problem.lines
     penalised, first = l2 > 0, design.constants
-    force = jnp.where(problem.used, force, 0.0)
+    force = jnp.where(problem.used, jnp.sum(force, axis=0), 0.0)
     balanced = _balanced(basis[0] * force, force) if first else force
     force = jnp.where(penalised, balanced, _shrunk(problem, design, force)) if inside else balanced
     felt = basis @ force
@@ -41,12 +41,14 @@ def lower_bound(
         penalised, 2 * l2, 1.0
     )
     charge = 0.0 if inside else 2 * (1 + jnp.max(jnp.abs(c))) * jnp.sum(jnp.abs(felt))
-    bound = target @ force + jnp.where(penalised, lifted / problem.unit, -charge)
+    # Half the dead zone is what a force of one unit costs.
+    middle, reach = jnp.mean(target, axis=0), (target[-1] - target[0]) / 2
+    bound = middle @ force - reach @ jnp.abs(force) + jnp.where(penalised, lifted / problem.unit, -charge)
     return bound if inside else jnp.maximum(bound, 0.0)
 
 
 def _shrunk(problem: Problem, design: Design, force: Array) -> Array:
-    basis, _, up, down = problem.lines
+    basis, up, down = problem.lines.basis, jnp.sum(problem.lines.up, axis=0), jnp.sum(problem.lines.down, axis=0)
     unseen = force - design.share * ((basis @ force) @ basis)
     return unseen / jnp.maximum(jnp.max(jnp.abs(unseen) / jnp.where(unseen > 0, up, down)), 1.0)
 

@@ -1,4 +1,4 @@
-"""Primal-dual interior point for losses of two straight lines: absolute error, quantile, hinge.
+"""Primal-dual interior point for piecewise-linear losses: absolute error, quantiles, dead zones, hinges.
 
 With u = t - A c (t the target and A the rows; for a margin, t = 1 and A has the rows with the sign of the class) the
 cost is Σ s (up max(u, 0) + down max(-u, 0)) + |P c|²/2, P the penalty. Its dual is over one force α per example:
@@ -14,7 +14,7 @@ leaves
 one factorisation, used twice: for a step to μ = 0 (the predictor), from whose success μ and the second-order terms
 of the second are set (Mehrotra 1992; for quantiles, Portnoy and Koenker 1997). u is centred at least squares and
 scaled by the mean residual, so that units do not matter. (x, y) and (z, v) are kept as arrays of two rows, the lower
-bound's first; of A the transpose is kept, the basis of the design.
+bound's first; of A the transpose is kept, the basis of the design. Each term of an example has u, x, y, z and v.
 
 The certificate does not rest on the iteration: `dual_bound` makes a force feasible and takes its dual objective.
 """
@@ -23,18 +23,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int
 
-from .. import losses
 from ..status import Status
 from ._design import Design
+from ._factor import SOUND, triangle_of
 from ._normal import gram, normal_solver
 from ._outcome import Outcome
 from ._piecewise import Lines, Problem
 from .dual_bound import lower_bound
 
-
-LOSSES = (losses.absolute_error, losses.quantile, losses.hinge)
 
 # How far to the boundary a step may go.
 _FRACTION = 0.9995
@@ -52,9 +50,9 @@ class _Path(NamedTuple):
     """An iterate: coefficients, u, the force's distances (x, y) to its bounds, slacks (z, v) with u = v - z."""
 
     c: Float[Array, " m"]
-    u: Float[Array, " n"]
-    room: Float[Array, "2 n"]
-    slack: Float[Array, "2 n"]
+    u: Float[Array, "terms n"]
+    room: Float[Array, "2 terms n"]
+    slack: Float[Array, "2 terms n"]
 
 
 class _State(NamedTuple):
@@ -64,31 +62,16 @@ class _State(NamedTuple):
     finished: Bool[Array, ""]
 
 
-def lines(loss: losses.Loss, design: Design, targets: Shaped[Array, " n"]) -> Lines:
-    """The two slopes of each example, measured one unit either side of its kink."""
-    card, slope = losses.claims(loss), jax.vmap(jax.grad(loss))
-    assert isinstance(card.kinks, tuple)
-    (kink,) = card.kinks
-    if card.task == "regression":
-        sign, target, labels = jnp.ones_like(design.share), targets, jnp.zeros_like(targets)
-    else:
-        sign = (2 * targets - 1).astype(design.share.dtype)
-        target, labels = jnp.full_like(sign, kink), targets
-    up, down = (jnp.abs(slope(sign * (kink + side), labels)) * design.share for side in (-1.0, 1.0))
-    return Lines(sign[None] * design.basis, target, up, down)
-
-
 def solve(
-    loss: losses.Loss,
+    given: Lines,
     design: Design,
-    targets: Shaped[Array, " n"],
     l2: Float[Array, ""],
     tolerance: Float[Array, ""],
     max_iterations: Int[Array, ""],
+    *,
+    regression: bool,
 ) -> Outcome:
     """Minimise Σ s loss + l2/2 |w|² to a duality gap of `tolerance` times the cost."""
-    regression = losses.claims(loss).task == "regression"
-    given = lines(loss, design, targets)
     problem = _standardised(given, design, regression)
 
     def unfinished(state: _State) -> Array:
@@ -110,21 +93,22 @@ def solve(
     start = _start(problem)
     first = _State(start, _shortfall(problem, start), jnp.zeros((), int), jnp.array(False))
     ended = jax.lax.while_loop(unfinished, iterate, first)
-    c, least = _vertex(problem, ended.path)
+    c, least, determined = _vertex(problem, ended.path)
     force = ended.path.room[0] - problem.lines.down
     gap = jnp.maximum(least - lower_bound(problem, design, l2, force, c, inside=regression), 0.0)
-    rounding = 4 * jnp.finfo(c.dtype).eps * jnp.maximum(given.up, given.down) @ jnp.abs(given.target)
+    rounding = 4 * jnp.finfo(c.dtype).eps * jnp.vdot(jnp.maximum(given.up, given.down), jnp.abs(given.target))
     found = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
+    found = jnp.where(determined, found, Status.NOT_UNIQUE)
     short = jnp.where(ended.iterations >= max_iterations, Status.OUT_OF_STEPS, Status.STALLED)
     code = jnp.where(gap <= _SPARE * tolerance * jnp.maximum(least, _LITTLE), found, short)
     return Outcome(design.decode(problem.total(c)), problem.unit * gap + rounding, ended.iterations, code)
 
 
 def _standardised(given: Lines, design: Design, regression: bool) -> Problem:
-    n, used = given.target.size, design.share > 0
-    centre = given.basis @ (design.share * given.target) * float(regression)
-    residual = given.target - centre @ given.basis
-    mean = design.share @ jnp.abs(residual)
+    n, used = design.share.size, design.share > 0
+    centre = given.basis @ (design.share * jnp.mean(given.target, axis=0)) * float(regression)
+    residual = given.target - (centre @ given.basis)[None]
+    mean = design.share @ jnp.mean(jnp.abs(residual), axis=0)
     unit = jnp.where((mean > jnp.finfo(mean.dtype).tiny) & regression, mean, 1.0)
     # An example that does not count becomes one at the origin, which moves nothing.
     target = jnp.where(used, residual / unit, 0.0)
@@ -144,8 +128,8 @@ def _start(problem: Problem) -> _Path:
 def _advance(problem: Problem, path: _Path, short: Array, penalised: Array) -> _Path:
     """One predictor-corrector step, a fraction of the way to the boundary."""
     basis, (_, u, room, slack) = problem.lines.basis, path
-    weight, sign = 1 / jnp.sum(slack / room, axis=0), jnp.array([[1.0], [-1.0]], room.dtype)
-    solve_normal = normal_solver(gram(basis, weight) + problem.unit * problem.square)
+    weight, sign = 1 / jnp.sum(slack / room, axis=0), jnp.array([1.0, -1.0], room.dtype)[:, None, None]
+    solve_normal = normal_solver(gram(basis, jnp.sum(weight, axis=0)) + problem.unit * problem.square)
     gap = jnp.vdot(room, slack)
 
     def attempt(index: Int[Array, ""], found: tuple[_Path, Array, _Path]) -> tuple[_Path, Array, _Path]:
@@ -153,8 +137,8 @@ def _advance(problem: Problem, path: _Path, short: Array, penalised: Array) -> _
         guess, mu, _ = found
         product = mu - guess.room * guess.slack
         aim = u + jnp.sum(sign * product / room, axis=0)
-        dc = solve_normal(basis @ (weight * aim) - short)
-        du = -(dc @ basis)
+        dc = solve_normal(basis @ jnp.sum(weight * aim, axis=0) - short)
+        du = jnp.broadcast_to(-(dc @ basis), u.shape)
         along = sign * (weight * (aim + du))[None]
         step = _Path(dc, du, along, (product - slack * along) / room - slack)
         after = _moved(path, step, penalised)
@@ -167,7 +151,12 @@ def _advance(problem: Problem, path: _Path, short: Array, penalised: Array) -> _
 
 def _shortfall(problem: Problem, path: _Path) -> Array:
     """P'P c - A'α, which is zero for a force that balances the penalty."""
-    return problem.square @ problem.total(path.c) - problem.lines.basis @ (path.room[0] - problem.lines.down)
+    return problem.square @ problem.total(path.c) - _felt(problem, path.room[0] - problem.lines.down)
+
+
+def _felt(problem: Problem, force: Array) -> Array:
+    """A'α."""
+    return problem.lines.basis @ jnp.sum(force, axis=0)
 
 
 def _moved(path: _Path, step: _Path, penalised: Array) -> _Path:
@@ -183,17 +172,23 @@ def _moved(path: _Path, step: _Path, penalised: Array) -> _Path:
     return jax.tree.map(lambda at, along, length: at + length * along, path, step, _Path(slack, slack, room, slack))
 
 
-def _vertex(problem: Problem, path: _Path) -> tuple[Array, Array]:
+def _vertex(problem: Problem, path: _Path) -> tuple[Array, Array, Array]:
     """The vertex next to the iterate and its cost, unless it costs more than the iterate, and then that.
 
-    An example on which the vertex lies has slacks that go to 0 and a force between its bounds; others the reverse.
+    An example on which the vertex lies has slacks that go to 0 and a force between its bounds; others the reverse. The
+    path leads to the middle of all minimisers: if there are several, the examples through which they all pass do not
+    determine one.
     """
     basis = problem.lines.basis
     inside = jnp.max(path.slack, axis=0) < jnp.min(path.room, axis=0) / jnp.sum(path.room, axis=0)
-    through = (inside & problem.used).astype(basis.dtype)
+    through = (inside & problem.used[None]).astype(basis.dtype)
+    crossed = gram(basis, jnp.sum(through, axis=0))
     # The residuals are small already: as a correction, the normal equations of a few rows lose nothing.
-    across = normal_solver(gram(basis, through))(basis @ (through * path.u))
+    across = normal_solver(crossed)(basis @ jnp.sum(through * path.u, axis=0))
     both = jnp.stack([path.c, path.c + across])
     costs, rounding = jax.vmap(problem.cost)(both), 1 + 4 * jnp.finfo(basis.dtype).eps
     best = (costs[1] <= rounding * costs[0]).astype(int)
-    return both[best], costs[best]
+    # What no example sees is left out: of that the design tells.
+    unseen = jnp.diag((~jnp.any(basis != 0, axis=1)).astype(basis.dtype))
+    determined = triangle_of(crossed + problem.square + unseen).condition ** 2 * jnp.finfo(basis.dtype).eps < SOUND
+    return both[best], costs[best], determined

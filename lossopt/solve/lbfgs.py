@@ -66,7 +66,7 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     )
     known = (ended.bend > 0) & convex
     gap = jnp.where(known, jnp.sum(ended.value.gradient**2) / (2 * jnp.where(known, ended.bend, 1.0)), jnp.inf)
-    return Outcome(cost.design.decode(ended.value.coefficients), gap, ended.iterations, reached)
+    return Outcome(cost.design.decode(ended.value.coefficients * cost.units[None]), gap, ended.iterations, reached)
 
 
 def _iterate(cost: Cost, state: _State) -> _State:
@@ -98,4 +98,4 @@ def _evaluate(cost: Cost, coefficients: Array) -> tuple[Value, Array]:
         return Fold((numbers, basis @ (share[None] * slopes).T))
 
     (mean, size, steep, wide), gradient = cost.design.fold(of_block, cost.targets).sums
-    return penalised(cost.design, coefficients, mean, size, gradient, steep), wide
+    return penalised(cost, coefficients, mean, size, gradient, steep), wide

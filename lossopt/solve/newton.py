@@ -35,7 +35,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ._descent import code, Cost, succeeds
-from ._design import Design, SAMPLED
+from ._design import SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
 from ._point import Point, start_at, visit
@@ -91,7 +91,7 @@ def _iterate(cost: Cost, state: _State) -> _State:
     blend = jnp.where(success, blend, _higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
     settled, every = point.error <= cost.tolerance, _portion(state, point, success)
-    step, escaping = _step(cost.design, point, blend, traits), jnp.array(False)
+    step, escaping = _step(cost, point, blend), jnp.array(False)
     if traits.vanishing:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
         still = point.moved <= _STILL
@@ -113,22 +113,22 @@ def _portion(state: _State, point: Point, success: Array) -> Array:
     return jnp.where(afresh, 1, jnp.where(near, 0, jnp.where(state.every == 1, 1, SAMPLED)))
 
 
-def _step(design: Design, point: Point, blend: Array, traits: Traits) -> Array:
+def _step(cost: Cost, point: Point, blend: Array) -> Array:
     """-H⁻¹g; NaN, which no test accepts, where H is not positive definite."""
     (m, k), eps = point.value.gradient.shape, jnp.finfo(blend.dtype).eps
     unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
     largest = jnp.where(point.majorant > 0, point.majorant, 1.0)
-    penalty, hessian = design.penalty.T @ design.penalty, point.hessian.reshape(k * m, k * m)
-    if not traits.residual:
+    penalty, hessian = cost.design.penalty.T @ cost.design.penalty, point.hessian.reshape(k * m, k * m)
+    if not cost.traits.residual:
         # The same majorant for all examples: in this basis their Hessian is what the penalty leaves of 1.
         above = jnp.kron(unit, largest * (eye - penalty))
         hessian = hessian + jnp.minimum(blend, 1.0) * (above - hessian)
     # Directions without curvature (all examples outside, columns of zeros) get a little.
     extra = 8 * eps * largest * unit
-    if traits.shift:
+    if cost.traits.shift:
         # Equal changes of all classes change nothing, and with this curvature the steps have none.
         extra = extra + jnp.full_like(unit, 1 / k) * largest
-    hessian = hessian + jnp.kron(unit, penalty) + jnp.kron(extra, eye)
+    hessian = hessian + jnp.kron(jnp.diag(cost.units**2), penalty) + jnp.kron(extra, eye)
     solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
     return -solve_newton(point.value.gradient.T.reshape(k * m)).reshape(k, m).T
 
@@ -155,4 +155,4 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     # The last step is taken unseen: so near the minimum Newton's leads to the floor of rounding.
     last = ended.settled & jnp.all(jnp.isfinite(ended.step)) & ~ended.again
     coefficients = value.coefficients + jnp.where(last, ended.step, 0.0)
-    return Outcome(cost.design.decode(coefficients), gap, ended.iterations, reached)
+    return Outcome(cost.design.decode(coefficients * cost.units[None]), gap, ended.iterations, reached)
