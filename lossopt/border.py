@@ -41,10 +41,11 @@ def check_loss(loss: Any) -> None:
     losses.check_hyperparameters(loss, losses.hyperparameters(loss) if losses.has_card(loss) else {})
 
 
-def check_l2(l2: Any) -> None:
+def check_penalties(**penalties: Any) -> None:
     """Raise ValueError where a concrete penalty is negative or not a number."""
-    if not isinstance(l2, jax.core.Tracer) and not np.all(np.asarray(l2) >= 0):
-        raise ValueError(f"l2={l2}: the penalty must be a number of at least 0.")
+    for name, value in penalties.items():
+        if not isinstance(value, jax.core.Tracer) and not np.all(np.asarray(value) >= 0):
+            raise ValueError(f"{name}={value}: the penalty must be a number of at least 0.")
 
 
 # What no model here predicts -> what to do.

@@ -100,7 +100,7 @@ def fit(
         ValueError, TypeError: bad input, in one sentence, before anything is compiled.
     """
     data = border.checked(loss, data, model)
-    border.check_l2(l2)
+    border.check_penalties(l2=l2)
     params = model.init(data.features.shape[1], data.features.dtype) if init is None else init
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     objective = jax.tree_util.Partial(objective_of(model, reduction), loss=bound, l2=l2)

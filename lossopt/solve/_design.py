@@ -103,10 +103,17 @@ class Design(NamedTuple):
         """Sums over the columns that `fold` passes, as sums over those of the basis."""
         return sums if self.change is None else self.change.T @ sums
 
-    def encode(self, scores: Float[Array, "n *k"], weights: Float[Array, "d *k"], l2: Array) -> Float[Array, "m *k"]:
-        """The coefficients of a linear model, from its scores and weights."""
-        projected = self.fold(lambda basis, share, scores: Fold(basis @ _by_row(share, scores)), scores).sums
-        return self.outer(projected) + self.penalty.T @ (jnp.sqrt(l2) * weights)
+    def project(self, scores: Float[Array, "n k"]) -> Float[Array, "m k"]:
+        """The coefficients of the unpenalised least-squares fit to some scores, if the basis is orthonormal."""
+        return self.outer(self.fold(lambda basis, share, scores: Fold(basis @ (share[:, None] * scores)), scores).sums)
+
+    def encode(self, params: Params) -> Float[Array, "m k"]:
+        """The coefficients that stand for weights (d, k) and a bias (k,)."""
+        by_weights = self.spread.T @ params.weights
+        if self.offset is None:
+            return by_weights
+        assert params.bias is not None
+        return jnp.concatenate([(params.bias + self.offset @ params.weights)[None] / self.level, by_weights])
 
     def decode(self, coefficients: Float[Array, "m *k"]) -> Params:
         """The weights and the bias that the coefficients stand for: of all weights with these scores the smallest."""
@@ -162,15 +169,8 @@ def blocked_design(
     features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool
 ) -> Design:
     """The same for a table larger than the cache: two passes over its rows, of which no copy is made."""
-    reference = features[jnp.argmax(share)]
-
-    def extent(rows: Array, share: Array) -> Fold:
-        apart = rows - reference[None]
-        return Fold(share @ apart, jnp.where((share > 0)[:, None], jnp.abs(apart), 0.0).max(axis=0))
-
-    mean, largest, _ = by_blocks(extent, 1, features, share)
-    centre = reference + mean if intercept else jnp.zeros_like(reference)
-    size = _positive(jnp.maximum(largest if intercept else largest + jnp.abs(reference), jnp.sqrt(l2)))
+    centre, largest = _extents(features, share, intercept)
+    size = _positive(jnp.maximum(largest, jnp.sqrt(l2)))
     ridge = jnp.diag(jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2]))
 
     def squares(rows: Array, share: Array) -> Fold:
@@ -188,6 +188,37 @@ def blocked_design(
     found = jax.lax.cond(suspect(sampled), lambda: of_blocks(1), lambda: sampled)
     factor = from_triangle(None, found.upper, found.inverse, size, intercept)
     return _finish(features, share, l2, intercept, centre, size, factor, found.inverse, suspect(found))
+
+
+def column_design(
+    features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool, blocks: bool
+) -> Design:
+    """The columns themselves as a basis: centred, if there is an intercept, and of length one, but not orthogonal."""
+    centre, largest = _extents(features, share, intercept)
+    largest = _positive(largest)
+
+    def squares(rows: Array, share: Array) -> Fold:
+        return Fold(share @ ((rows - centre[None]) / largest[None]) ** 2)
+
+    size = _positive(largest * jnp.sqrt(by_blocks(squares, 1, features, share).sums))
+    eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
+    formed = None if blocks else _standardised(features, centre, size, intercept)
+    factor = from_triangle(formed, eye, eye, size, intercept)
+    no = jnp.array(False)
+    return _finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)
+
+
+def _extents(features: Array, share: Array, intercept: bool) -> tuple[Array, Array]:
+    """The mean of each column, 0 without an intercept, and its largest distance from there, or a bit more."""
+    # From a row that counts, so that a constant column is centred to exactly zero.
+    reference = features[jnp.argmax(share)]
+
+    def extent(rows: Array, share: Array) -> Fold:
+        apart = rows - reference[None]
+        return Fold(share @ apart, jnp.where((share > 0)[:, None], jnp.abs(apart), 0.0).max(axis=0))
+
+    mean, largest, _ = by_blocks(extent, 1, features, share)
+    return (reference + mean, largest) if intercept else (jnp.zeros_like(reference), largest + jnp.abs(reference))
 
 
 def _finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:
@@ -218,10 +249,6 @@ def _standardised(rows: Array, centre: Array, size: Array, intercept: bool) -> A
 
 def _positive(values: Array) -> Array:
     return jnp.where(values > 0, values, 1.0)
-
-
-def _by_row(share: Array, values: Array) -> Array:
-    return share.reshape(-1, *(1,) * (values.ndim - 1)) * values
 
 
 def _mean(features: Array, share: Array) -> Array:

@@ -2,17 +2,17 @@
 
 from .. import losses
 from ._piecewise import BY_ENTRY, SCALAR
-from ._traits import constant_curvature, smooth
+from ._traits import constant_curvature, smooth, traits
 
 
-METHODS = ("least_squares", "newton", "lbfgs", "interior_point")
+METHODS = ("least_squares", "newton", "lbfgs", "interior_point", "proximal_newton")
 
 # The number of coefficients from which on their Hessian is too large.
 _LARGE = 400
 
 
-def choose_method(loss: losses.Loss, named: str | None, coefficients: int) -> str:
-    """The method to use for a model of about so many coefficients.
+def choose_method(loss: losses.Loss, named: str | None, coefficients: int, absolute: bool = False) -> str:
+    """The method to use for a model of about so many coefficients, with a penalty on absolute weights or without.
 
     Raises:
         ValueError: the named method does not exist or does not fit, or there is none; the sentence says what to do.
@@ -26,6 +26,12 @@ def choose_method(loss: losses.Loss, named: str | None, coefficients: int) -> st
             "else use lossopt.fit."
         )
     possible = _possible(loss)
+    if absolute:
+        if not (losses.has_card(loss) and smooth(loss) and traits(loss).convex):
+            raise ValueError(
+                f"l1 needs a smooth convex loss, and {label} is not known to be one: use l2, or a loss that is."
+            )
+        possible = ["proximal_newton"]
     if not possible:
         raise ValueError(f"There is no exact method for {label} yet: use lossopt.fit.")
     if named is not None and named not in possible:

@@ -12,10 +12,10 @@ from .. import border, losses, models
 from ..cost import cost
 from ..data import Dataset, traced
 from ..status import GOOD, Status
-from . import interior_point, lbfgs, least_squares, newton
+from . import interior_point, lbfgs, least_squares, newton, proximal_newton
 from ._blocks import LARGE
 from ._descent import Cost
-from ._design import blocked_design, design
+from ._design import blocked_design, column_design, design
 from ._method import choose_method
 from ._outcome import Outcome
 from ._piecewise import lines
@@ -42,11 +42,19 @@ class Solution(NamedTuple):
     status: Status
 
 
+class _Penalty(NamedTuple):
+    """The strengths of the penalties; l1 is None where there is none for sure."""
+
+    l1: Float[Array, ""] | None
+    l2: Float[Array, ""]
+
+
 def solve(
     loss: losses.Loss,
     data: Dataset,
     *,
     model: models.Model = models.linear,
+    l1: losses.Scalar = 0.0,
     l2: losses.Scalar = 0.0,
     init: models.Params | None = None,
     method: str | None = None,
@@ -54,11 +62,12 @@ def solve(
     max_iterations: int = 200,
     throw: bool = False,
 ) -> Solution:
-    """Minimise the mean loss `Σ w loss / Σ w + l2/2 |weights|**2` exactly (the bias is not penalised).
+    """Minimise `Σ w loss / Σ w + l1 Σ |weights| + l2/2 Σ weights**2` exactly (the bias is not penalised).
 
     Least squares are solved by orthogonal factorisation, other smooth losses by safeguarded Newton steps or, where the
     Hessian would be large (many columns times classes), by L-BFGS; piecewise-linear ones (absolute error, quantiles,
-    intervals, dead zones, hinge) by an interior-point method. A loss that is not convex gives the local minimum that
+    intervals, dead zones, hinge) by an interior-point method; with `l1`, smooth convex losses by proximal Newton steps,
+    which end with weights that are exactly 0. A loss that is not convex gives the local minimum that
     descent from the least-squares fit (for a classifier: from zero), or from `init`, reaches. Of several minima that
     have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets, `l2`,
     `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through in
@@ -68,9 +77,9 @@ def solve(
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
         data: features (n, d), targets (n,), optional weights (n,).
         model: what maps features to a score.
-        l2: strength of the penalty on the weights, at least 0.
-        init: coefficients to start from; only Newton's method and L-BFGS look at them.
-        method: "least_squares", "newton", "lbfgs" or "interior_point"; None chooses by the loss.
+        l1, l2: strength of the penalties on the weights, at least 0; both together are the elastic net.
+        init: coefficients to start from; only Newton's methods and L-BFGS look at them.
+        method: "least_squares", "newton", "lbfgs", "interior_point" or "proximal_newton"; None chooses by the loss.
         tolerance: the largest gradient relative to the sum of its terms' sizes (Newton), or duality gap relative to
             the cost (interior point); None is eps**(2/3), which is 4e-11 in float64.
         max_iterations: the most iterations made.
@@ -80,18 +89,20 @@ def solve(
         ValueError, TypeError: bad input, in one sentence, before anything is compiled.
     """
     data = border.checked(loss, data, model)
-    border.check_l2(l2)
-    method = choose_method(loss, method, data.features.shape[1] * (model.classes or 1))
+    border.check_penalties(l1=l1, l2=l2)
+    absolute = traced(l1) or bool(l1 != 0)
+    method = choose_method(loss, method, data.features.shape[1] * (model.classes or 1), absolute)
     _check_init(init, data, model)
     _check_controls(tolerance, max_iterations)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     dtype = _working_dtype(data.features.dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     controls = (jnp.asarray(tolerance, dtype), jnp.asarray(max_iterations))
-    smooth = method in ("newton", "lbfgs")
+    smooth = method in ("newton", "lbfgs", "proximal_newton")
     facts = traits(loss) if smooth else None
-    run = functools.partial(_solve, bound, data, jnp.asarray(l2, dtype), init, controls, model=model, facts=facts)
-    table = "blocks" if smooth and _in_blocks(data.features) else None if traced(data, bound, l2, init) else "quick"
+    penalty = _Penalty(jnp.asarray(l1, dtype) if absolute else None, jnp.asarray(l2, dtype))
+    run = functools.partial(_solve, bound, data, penalty, init, controls, model=model, facts=facts)
+    table = "blocks" if smooth and _in_blocks(data.features) else None if traced(data, bound, l1, l2, init) else "quick"
     solution, suspect = run(method=method, table=table)
     if not traced(suspect) and bool(suspect):
         solution, _ = run(method=method, table="careful")
@@ -101,41 +112,44 @@ def solve(
 
 
 @functools.partial(jax.jit, static_argnames=("model", "method", "facts", "table"))
-def _solve(loss, data, l2, init, controls, *, model, method, facts, table) -> tuple[Solution, Array]:
+def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) -> tuple[Solution, Array]:
     """The solution, and whether the columns are so nearly dependent that the table needs to be treated as "careful"."""
     with jax.default_matmul_precision("highest"):
+        l1, l2 = penalty
         features, targets, share = _cleaned(data, l2.dtype)
         ridge = l2 / constant_curvature(loss) if method == "least_squares" else l2
-        if table == "blocks":
+        if method == "proximal_newton":
+            basis = column_design(features, share, l2, model.intercept, table == "blocks")
+        elif table == "blocks":
             basis = blocked_design(features, share, ridge, model.intercept)
         else:
             careful = None if table is None else table == "careful"
             basis = design(features, share, ridge, model.intercept, careful)
-        outcome = _METHODS[method](loss, basis, targets, l2, init, controls, model, facts)
+        outcome = _METHODS[method](loss, basis, targets, penalty, init, controls, model, facts)
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
         scores = jax.vmap(model.predict, in_axes=(None, 0))(params, features)
         # The root first, for 0 times a square that overflows is not 0.
-        penalty = jnp.sum((jnp.sqrt(l2) * params.weights) ** 2) / 2
-        value = cost(loss)(scores, targets, weights=share) + penalty
+        shrunk = jnp.sum((jnp.sqrt(l2) * params.weights) ** 2) / 2
+        shrunk = shrunk if l1 is None else shrunk + l1 * jnp.sum(jnp.abs(params.weights))
+        value = cost(loss)(scores, targets, weights=share) + shrunk
     sound = finite & jnp.isfinite(value)
     gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
     status = Status(jnp.where(sound, outcome.code, Status.DIVERGED))
     return Solution(params, value, gap, outcome.iterations, status), basis.suspect
 
 
-def _by_least_squares(loss, basis, targets, l2, init, controls, model, facts) -> Outcome:
+def _by_least_squares(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     curvature = constant_curvature(loss)
     assert curvature is not None
-    return least_squares.solve(basis, targets, l2, curvature)
+    return least_squares.solve(basis, targets, penalty.l2, curvature)
 
 
-def _smooth(minimise, loss, basis, targets, l2, init, controls, model, facts) -> Outcome:
-    start, units = _start(basis, targets, l2, model, facts)
+def _smooth(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
+    start, units = _start(basis, targets, model, facts, orthonormal=penalty.l1 is None)
     if init is not None:
-        scores = jax.vmap(model.predict, in_axes=(None, 0))(init, basis.features)
-        start = basis.encode(scores, init.weights, l2).reshape(start.shape)
+        start = basis.encode(init if model.classes is not None else jax.tree.map(lambda leaf: leaf[..., None], init))
     elif facts.shift:
         start = start - jnp.mean(start, axis=1, keepdims=True)
 
@@ -143,41 +157,43 @@ def _smooth(minimise, loss, basis, targets, l2, init, controls, model, facts) ->
         score = score * units
         return loss(score[0] if model.classes is None else score, target)
 
-    tolerance, max_iterations = controls
-    outcome = minimise(Cost(in_units, basis, targets, facts, tolerance, units), start / units[None], max_iterations)
+    given = Cost(in_units, basis, targets, facts, controls[0], units)
+    outcome = minimise(given, start / units[None], max_iterations=controls[1])
     if model.classes is not None:
         return outcome
     return outcome._replace(params=jax.tree.map(lambda leaf: leaf[..., 0], outcome.params))
 
 
-def _start(basis, targets, l2, model, facts) -> tuple[Array, Array]:
+def _start(basis, targets, model, facts, *, orthonormal: bool) -> tuple[Array, Array]:
     """Where descent starts unless it is told, one column a score, and the unit of each score."""
     share, columns = basis.share, model.classes or 1
-
-    def projected(scores: Array) -> Array:
-        return basis.encode(scores, jnp.zeros((basis.features.shape[1], scores.shape[1]), scores.dtype), l2)
-
-    units = jnp.ones(columns, share.dtype)
+    zero, units = jnp.zeros((basis.penalty.shape[1], columns), share.dtype), jnp.ones(columns, share.dtype)
     if facts.start == "zero":
-        return jnp.zeros((basis.penalty.shape[1], columns), share.dtype), units
-    if facts.start == "least squares":
-        return projected(targets.astype(share.dtype).reshape(-1, columns)), units
-    # The mean of all targets: from 0, a large count would take Newton's first step out of the floats.
-    level = share @ targets.astype(share.dtype)
+        return zero, units
+    by_score = targets.astype(share.dtype).reshape(share.size, -1)
+    if facts.start == "least squares" and orthonormal:
+        return basis.project(by_score), units
+    level = share @ by_score
     if facts.start == "log mean":
-        return projected(jnp.full_like(share, jnp.log(jnp.where(level > 0, level, 1.0)))[:, None]), units
-    apart = jnp.sqrt(share @ (targets - level) ** 2)
-    spread = jnp.where(apart > 1e3 * jnp.finfo(share.dtype).eps * jnp.abs(level), apart, 1.0)
-    scores = jnp.stack([level, jnp.log(spread)])[None] * jnp.ones_like(share)[:, None]
-    return projected(scores), jnp.stack([spread, jnp.ones_like(spread)])
+        # The mean of all targets: from 0, a large count would take Newton's first step out of the floats.
+        level = jnp.log(jnp.where(level > 0, level, 1.0))
+    if facts.start == "location and log scale":
+        apart = jnp.sqrt(share @ (by_score - level[None]) ** 2)
+        spread = jnp.where(apart > 1e3 * jnp.finfo(share.dtype).eps * jnp.abs(level), apart, 1.0)
+        level, units = jnp.concatenate([level, jnp.log(spread)]), jnp.concatenate([spread, jnp.ones_like(spread)])
+    if basis.constants:
+        return basis.encode(models.Params(jnp.zeros((basis.features.shape[1], columns), share.dtype), level)), units
+    return (basis.project(jnp.broadcast_to(level, (share.size, columns))) if orthonormal else zero), units
 
 
-def _by_interior_point(loss, basis, targets, l2, init, controls, model, facts) -> Outcome:
+def _by_interior_point(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     given = lines(loss, basis, targets, model.classes)
     regression = losses.claims(loss).task != "binary"
 
     def minimise(up: Array, down: Array) -> Outcome:
-        return interior_point.solve(given._replace(up=up, down=down), basis, l2, *controls, regression=regression)
+        return interior_point.solve(
+            given._replace(up=up, down=down), basis, penalty.l2, *controls, regression=regression
+        )
 
     if model.classes is None:
         return minimise(given.up, given.down)
@@ -187,11 +203,19 @@ def _by_interior_point(loss, basis, targets, l2, init, controls, model, facts) -
     return Outcome(jax.tree.map(jnp.transpose, params), jnp.sum(gaps), jnp.max(iterations), code)
 
 
+def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
+    unpenalised = jnp.zeros(basis.constants, basis.size.dtype)
+    thresholds = jnp.concatenate([unpenalised, penalty.l1 / basis.size])
+    minimise = functools.partial(proximal_newton.solve, thresholds=thresholds)
+    return _smooth(minimise, loss, basis, targets, penalty, init, controls, model, facts)
+
+
 _METHODS: dict[str, Callable[..., Outcome]] = {
     "least_squares": _by_least_squares,
     "newton": functools.partial(_smooth, newton.solve),
     "lbfgs": functools.partial(_smooth, lbfgs.solve),
     "interior_point": _by_interior_point,
+    "proximal_newton": _by_proximal_newton,
 }
 
 

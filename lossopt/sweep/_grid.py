@@ -52,7 +52,7 @@ class Grid(NamedTuple):
 
     Attributes:
         loss: with the first value on every axis.
-        axes: the hyperparameters swept, then l2 if it is; the data come last.
+        axes: the hyperparameters swept, then the penalties that are; the data come last.
         data: how many data sets there are.
     """
 
@@ -76,17 +76,21 @@ class Grid(NamedTuple):
         return {axis.name: axis.values[place] for axis, place in zip(self.axes, places, strict=True)}, sets
 
 
-def grid(loss: losses.Loss, l2: Any, data: Axis) -> Grid:
-    """The fits of a loss: a hyperparameter bound to an array with one axis more than it has is swept, and so is l2."""
+def grid(loss: losses.Loss, penalties: Mapping[str, Any], data: Axis) -> Grid:
+    """The fits of a loss: a hyperparameter bound to an array with one axis more than it has is swept, as is a penalty
+    that is a vector."""
     axes = [Axis(name, np.asarray(value)) for name, value in _bound(loss).items() if _swept(loss, name, value)]
-    if np.ndim(l2) == 1:
-        axes.append(Axis("l2", np.asarray(l2)))
-    elif np.ndim(l2) > 1:
-        raise ValueError(f"l2 has shape {np.shape(l2)}: give a number, or a vector of numbers to sweep over.")
+    for name, value in penalties.items():
+        if np.ndim(value) == 1:
+            axes.append(Axis(name, np.asarray(value)))
+        elif np.ndim(value) > 1:
+            raise ValueError(
+                f"{name} has shape {np.shape(value)}: give a number, or a vector of numbers to sweep over."
+            )
     for axis in axes:
         if not len(axis.values):
             raise ValueError(f"{losses.label(loss)} is given no value of {axis.name} to sweep over: give at least one.")
-    first = {axis.name: axis.values[0] for axis in axes if axis.name != "l2"}
+    first = {axis.name: axis.values[0] for axis in axes if axis.name not in penalties}
     return Grid(losses.bind(loss, **first) if first else loss, tuple(axes), data)
 
 

@@ -35,7 +35,7 @@ class Sweep:
 
     Attributes:
         results: by the loss's name, what each fit gave, stacked: the leading axes are those of `axes`.
-        axes: by the loss's name, what it was swept over: hyperparameters, then "l2", then "data" or "seed".
+        axes: by the loss's name, what it was swept over: hyperparameters, then "l1", "l2", then "data" or "seed".
     """
 
     results: Mapping[str, Any]
@@ -66,6 +66,7 @@ def sweep(
     *,
     seeds: int | Sequence[int] | None = None,
     model: models.Model = models.linear,
+    l1: Any = 0.0,
     l2: Any = 0.0,
     fit: Callable[..., Any] = solve,
     chunk: int | None = None,
@@ -76,9 +77,9 @@ def sweep(
 ) -> Sweep:
     """Fit every loss, at every combination of its hyperparameters, to every data set.
 
-    A hyperparameter bound to a vector is swept over, as is l2: `bind(huber, delta=jnp.logspace(-2, 2, 50))` is 50
-    fits a data set. Each loss compiles once. Its fits are then done in chunks that fit a core's cache, a chunk on each
-    core, or on each device where there are several; only the chunks in work and the results are in memory.
+    A hyperparameter bound to a vector is swept over, as are l1 and l2: `bind(huber, delta=jnp.logspace(-2, 2, 50))`
+    is 50 fits a data set. Each loss compiles once. Its fits are then done in chunks that fit a core's cache, a chunk on
+    each core, or on each device where there are several; only the chunks in work and the results are in memory.
 
     Args:
         losses: a loss, several, or names for them.
@@ -86,7 +87,7 @@ def sweep(
             that generates one, inside the compiled programme.
         seeds: for generated data, how many or which; the key is `jax.random.key(seed)`.
         model: what maps features to a score.
-        l2: the penalty, or a vector of penalties.
+        l1, l2: a penalty, or a vector of penalties; l1 is passed on only where there is one.
         fit: `fit(loss, data, model=, l2=, **options)` -> any pytree of arrays: `solve`, or `lossopt.fit`.
         chunk: fits in a chunk; None takes what fits the cache. Results depend on it by rounding only.
         workers: chunks done side by side; None takes the cores of a CPU, else the devices.
@@ -98,18 +99,19 @@ def sweep(
     Raises:
         ValueError, TypeError: bad data, losses or settings, before anything is compiled; `resume` holds another sweep.
     """
-    named = _named(losses)
+    named, penalties = _named(losses), {"l1": l1, "l2": l2}
     chunk, workers = _whole("chunk", chunk), _whole("workers", workers)
     origin = source(data, seeds)
-    grids = {name: grid(loss, l2, origin.axis) for name, loss in named.items()}
+    grids = {name: grid(loss, penalties, origin.axis) for name, loss in named.items()}
     for found in grids.values():
         border.checked(found.loss, origin.example, model)
-    border.check_l2(l2)
+    border.check_penalties(**penalties)
     rows = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
     length = chunk or max(1, min(_MOST, _CHUNK // (rows * origin.example.features.dtype.itemsize)))
-    asked = {"losses": named, "data": origin.identity, "model": model, "l2": l2, "fit": (fit, options)}
+    asked = {"losses": named, "data": origin.identity, "model": model, **penalties, "fit": (fit, options)}
     store = Store(resume, {**asked, "chunk": length, "versions": (jax.__version__, jnp.result_type(float).name)})
-    settings = {"model": model, **options} | ({} if np.ndim(l2) else {"l2": l2})
+    fixed = {key: value for key, value in penalties.items() if not np.ndim(value) and (key == "l2" or value)}
+    settings = {"model": model, **options, **fixed}
     tasks = [
         _Fits(name, found, origin, _programme(_Recipe.of(found, origin, fit, settings)), length)
         for name, found in grids.items()
@@ -198,11 +200,11 @@ def _compiled(recipe: _Recipe) -> Callable[..., Any]:
     """One compiled function of a part: values on the axes and what the data are made of, by chunk and fit."""
 
     def one(values: Mapping[str, Any], given: Any) -> Any:
-        swept = {name: value for name, value in values.items() if name != "l2"}
+        penalties = {name: value for name, value in values.items() if name in ("l1", "l2")}
+        swept = {name: value for name, value in values.items() if name not in penalties}
         bound = dict(recipe.fixed) | swept
         loss = _losses.bind(recipe.loss, **bound) if bound else recipe.loss
-        l2 = {"l2": values["l2"]} if "l2" in values else {}
-        return recipe.fit(loss, recipe.make(given), **dict(recipe.settings), **l2)
+        return recipe.fit(loss, recipe.make(given), **dict(recipe.settings), **penalties)
 
     return jax.jit(lambda values, given: jax.lax.map(lambda chunk: jax.vmap(one)(*chunk), (values, given)))
 

@@ -1,0 +1,190 @@
+"""Proximal Newton steps for smooth convex losses with a penalty on the absolute weights: lasso and elastic net.
+
+The penalty is not the same in another basis, so the coefficients x are those of the columns themselves, centred and of
+length one. A step minimises a parabola with the gradient g and the Hessian H of the smooth part, and the penalty as
+it is,
+
+    g'(x - c) + (x - c)'H(x - c)/2 + Σ λ_j |x_j|,
+
+after which the smooth part is evaluated anew. H is Newton's, blended towards a majorant as in `newton`: where a step
+does not lower the cost by a fraction of what it promised, the next is shorter (Lee, Sun and Saunders 2014).
+
+The minimum of the parabola is found by coordinate descent (Friedman, Hastie and Tibshirani 2010), a sweep of which
+decides which coefficients are 0 and the signs of the others. On correlated columns descent alone is slow, so after each
+sweep a step is made to the minimum for these signs, or as far towards it as none of them changes; the coefficient that
+reaches 0 stays there. Both only descend, and the one that is right about the signs ends the search at once.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ._descent import code, Cost
+from ._normal import definite_solver
+from ._outcome import Outcome
+from ._point import Point, start_at, visit
+from .separation import falls_for_ever
+
+
+# How a step is made shorter, as in `newton`.
+_FACTOR, _FIRST, _NONE, _MOST = 8.0, 1 / 8, 1e-10, 8.0**12
+# The most sweeps of coordinate descent for a step, and how much nearer than asked its minimum is found.
+_SWEEPS, _CLOSER = 200, 0.1
+# The iterations before separation is suspected.
+_PATIENCE = 5
+
+
+class _State(NamedTuple):
+    """A point, the coefficients to try from it, and λ, how far their Hessian is blended to the majorant."""
+
+    point: Point
+    aim: Float[Array, "m k"]
+    error: Float[Array, ""]
+    blend: Float[Array, ""]
+    iterations: Int[Array, ""]
+    finished: Bool[Array, ""]
+    escaping: Bool[Array, ""]
+
+
+def solve(
+    cost: Cost, start: Float[Array, "m k"], thresholds: Float[Array, " m"], max_iterations: Int[Array, ""]
+) -> Outcome:
+    """Minimise Σ s loss + l2/2 |w|² + Σ thresholds |x| from `start`."""
+
+    def unfinished(state: _State) -> Array:
+        return ~state.finished & (state.iterations < max_iterations)
+
+    point, no, zero = start_at(cost, start), jnp.array(False), jnp.zeros_like(cost.tolerance)
+    first = _State(point, start, zero + jnp.inf, zero, jnp.zeros((), int), no, no)
+    iterate = functools.partial(_iterate, cost, thresholds)
+    ended = jax.lax.while_loop(unfinished, iterate, first)
+    value, settled = ended.point.value, ended.error <= cost.tolerance
+    reached = code(cost.design, value, settled=settled, stalled=ended.blend >= _MOST, bent=no, escaping=ended.escaping)
+    step = ended.aim - value.coefficients
+    bent = jnp.vdot(step, _applied(_hessian(cost, ended.point, zero), step))
+    decrement = -_promised(thresholds, value.gradient, value.coefficients, step) - bent / 2
+    gap = jnp.where(jnp.isfinite(decrement) & ~ended.escaping, jnp.maximum(decrement, 0.0), jnp.inf)
+    # As in `newton`, the last step is taken unseen.
+    last = settled & jnp.all(jnp.isfinite(step))
+    found = jnp.where(last, ended.aim, value.coefficients)
+    return Outcome(cost.design.decode(found * cost.units[None]), gap, ended.iterations, reached)
+
+
+def _iterate(cost: Cost, thresholds: Array, state: _State) -> _State:
+    before, step = state.point, state.aim - state.point.value.coefficients
+    trial = visit(cost, before, step, jnp.zeros_like(state.blend), jnp.array(1))
+    error = _error(thresholds, trial)
+    success = _succeeds(thresholds, before, trial, step, error < state.error)
+    blend = jnp.where(success, jnp.where(state.blend > _NONE, state.blend / _FACTOR, 0.0), _higher(state.blend))
+    point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
+    error = jnp.where(success, error, state.error)
+    escaping = jnp.array(False)
+    if cost.traits.vanishing:
+        # What the penalty on absolute weights leaves free is the bias.
+        free = cost.design._replace(penalty=jnp.concatenate([cost.design.penalty, jnp.diag(thresholds)]))
+        escaping = falls_for_ever(cost._replace(design=free), step, state.iterations >= _PATIENCE)
+    within = cost.tolerance * _CLOSER * jnp.sqrt(point.value.steep)
+    aim = _minimum(_hessian(cost, point, blend), point.value.gradient, point.value.coefficients, thresholds, within)
+    finished = (error <= cost.tolerance) | escaping | (blend >= _MOST)
+    return _State(point, aim, error, blend, state.iterations + 1, finished, escaping)
+
+
+def _higher(blend: Array) -> Array:
+    return jnp.where(blend > 0, blend * _FACTOR, _FIRST)
+
+
+def _promised(thresholds: Array, gradient: Array, coefficients: Array, step: Array) -> Array:
+    """The change of the cost that the slope promises."""
+    rise = thresholds[:, None] * (jnp.abs(coefficients + step) - jnp.abs(coefficients))
+    return jnp.vdot(gradient, step) + jnp.sum(rise)
+
+
+def _succeeds(thresholds: Array, before: Point, after: Point, step: Array, nearer: Array) -> Array:
+    """Whether the cost falls by a fraction of what was promised; where it is all rounding, whether the error falls."""
+    old, new = before.value, after.value
+    rise = thresholds[:, None] * (jnp.abs(new.coefficients) - jnp.abs(old.coefficients))
+    change = new.cost - old.cost + jnp.sum(rise)
+    enough = change <= 1e-4 * _promised(thresholds, old.gradient, old.coefficients, step)
+    return jnp.isfinite(new.cost) & (enough | ((change <= old.rounding) & nearer))
+
+
+def _error(thresholds: Array, point: Point) -> Array:
+    """The least subgradient, relative to the size of the slopes."""
+    value = point.value
+    rest = _subgradient(value.gradient, value.coefficients, thresholds[:, None])
+    scale = jnp.sqrt(value.steep)
+    return jnp.where(scale > 0, jnp.linalg.norm(rest) / jnp.where(scale > 0, scale, 1.0), 0.0)
+
+
+def _subgradient(gradient: Array, x: Array, thresholds: Array) -> Array:
+    """That of gradient'x + Σ thresholds |x| with the smallest norm."""
+    at_zero = jnp.sign(gradient) * jnp.maximum(jnp.abs(gradient) - thresholds, 0.0)
+    return jnp.where(x == 0, at_zero, gradient + thresholds * jnp.sign(x))
+
+
+def _hessian(cost: Cost, point: Point, blend: Array) -> Array:
+    """The matrix of the parabola, indexed (class × coefficient) twice."""
+    (m, k), eps = point.value.gradient.shape, jnp.finfo(blend.dtype).eps
+    unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
+    largest = jnp.where(point.majorant > 0, point.majorant, 1.0)
+    penalty = cost.design.penalty.T @ cost.design.penalty
+    hessian = point.hessian.reshape(k * m, k * m) + jnp.kron(jnp.diag(cost.units**2), penalty)
+    # The columns have length one: m times the largest curvature lies above any Hessian.
+    above = jnp.minimum(blend, 1.0) * (m * largest * jnp.kron(unit, eye) - hessian)
+    hessian = jnp.maximum(blend, 1.0) * (hessian + above) + 8 * eps * largest * jnp.kron(unit, eye)
+    if cost.traits.shift and cost.design.constants:
+        # Equal changes of all biases change nothing, and with this curvature the steps have none.
+        bias = jnp.zeros((m, m), blend.dtype).at[0, 0].set(largest)
+        hessian = hessian + jnp.kron(jnp.full_like(unit, 1 / k), bias)
+    return hessian
+
+
+def _applied(hessian: Array, step: Array) -> Array:
+    m, k = step.shape
+    return (hessian @ step.T.reshape(k * m)).reshape(k, m).T
+
+
+class _Search(NamedTuple):
+    x: Array
+    sweeps: Array
+    found: Array
+
+
+def _minimum(hessian: Array, gradient: Array, coefficients: Array, thresholds: Array, within: Array) -> Array:
+    """The x with the least g'(x - c) + (x - c)'H(x - c)/2 + Σ thresholds |x|, up to a subgradient of `within`."""
+    (m, k), diagonal = gradient.shape, jnp.diagonal(hessian)
+    g, c, bounds = gradient.T.reshape(k * m), coefficients.T.reshape(k * m), jnp.tile(thresholds, k)
+
+    def descend(j: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        x, slope = state
+        lowest = x[j] - slope[j] / diagonal[j]
+        shrunk = jnp.sign(lowest) * jnp.maximum(jnp.abs(lowest) - bounds[j] / diagonal[j], 0.0)
+        return x.at[j].set(shrunk), slope + (shrunk - x[j]) * hessian[j]
+
+    def improve(search: _Search) -> _Search:
+        slope = g + hessian @ (search.x - c)
+        x, slope = jax.lax.fori_loop(0, k * m, descend, (search.x, slope))
+        x = _for_signs(hessian, slope, x, bounds)
+        rest = _subgradient(g + hessian @ (x - c), x, bounds)
+        close = (jnp.linalg.norm(rest) <= within) | ~jnp.all(jnp.isfinite(x))
+        return _Search(x, search.sweeps + 1, close)
+
+    first = _Search(c, jnp.zeros((), int), jnp.array(False))
+    ended = jax.lax.while_loop(lambda s: ~s.found & (s.sweeps < _SWEEPS), improve, first)
+    return ended.x.reshape(k, m).T
+
+
+def _for_signs(hessian: Array, slope: Array, x: Array, bounds: Array) -> Array:
+    """From x towards the minimum for its signs, as far as they hold."""
+    free = (x != 0) | (bounds == 0)
+    both, eye = free[:, None] & free[None], jnp.eye(x.size, dtype=x.dtype)
+    rest = jnp.where(free, slope + bounds * jnp.sign(x), 0.0)
+    step = -definite_solver(jnp.where(both, hessian, eye))(rest)
+    step = jnp.where(jnp.isfinite(step), step, 0.0)
+    crossing = (bounds > 0) & (x * (x + step) < 0)
+    lengths = jnp.where(crossing, -x / jnp.where(crossing, step, 1.0), jnp.inf)
+    length = jnp.minimum(jnp.min(lengths), 1.0)
+    return jnp.where(crossing & (lengths <= length), 0.0, x + length * step)
