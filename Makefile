@@ -28,7 +28,7 @@ $(VENV)/full: $(VENV)/core
 	@touch $@
 
 constraints:  ## Pin again; needs uv.
-	uv pip compile --universal --python-version 3.11 --extra data --extra test --extra dev \
+	uv pip compile --universal --python-version 3.11 --extra data --extra parquet --extra test --extra dev \
 		--no-annotate --no-header --upgrade --quiet pyproject.toml --output-file constraints.txt
 
 clean:

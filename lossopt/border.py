@@ -12,8 +12,10 @@ import numpy as np
 from . import data, losses, models
 
 
-def checked(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> data.Dataset:
+def checked(loss: losses.Loss, dataset: data.Dataset, model: models.Model, *, stored: bool = False) -> data.Dataset:
     """The data as validated arrays, once the loss, the model and the targets fit each other.
+
+    `stored` leaves features that are on disk there.
 
     Raises:
         TypeError: the loss is not a function, or the model not a Model.
@@ -22,7 +24,7 @@ def checked(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> da
     check_loss(loss)
     if not isinstance(model, models.Model):
         raise TypeError(f"model={model!r}: use lossopt.models.linear, .logistic or .softmax(classes).")
-    dataset = data.validate(dataset)
+    dataset = data.validate(dataset, stored=stored)
     if losses.has_card(loss):
         _check_pair(loss, model)
         _check_targets(loss, dataset, model)

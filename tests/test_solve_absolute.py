@@ -8,7 +8,7 @@ from problems import problem
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.solve import _blocks, _solve as module
+from lossopt.solve import _blocks, _cleaned
 
 
 ROWS, COLUMNS = 60, 6
@@ -136,7 +136,7 @@ def test_blocks_give_what_the_whole_table_gives(monkeypatch):
     d = table(losses.huber)
     one = lo.solve(losses.huber, d, l1=0.1)
     monkeypatch.setattr(_blocks, "BLOCK", 7 * COLUMNS)
-    monkeypatch.setattr(module, "LARGE", 1)
+    monkeypatch.setattr(_cleaned, "LARGE", 1)
     jax.clear_caches()
     found = lo.solve(losses.huber, d, l1=0.1)
     jax.clear_caches()

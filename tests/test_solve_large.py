@@ -8,7 +8,7 @@ from problems import flat
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.solve import _blocks, _solve as module
+from lossopt.solve import _blocks, _cleaned, _solve as module
 
 
 ROWS, COLUMNS = 1003, 3
@@ -18,7 +18,7 @@ ROWS, COLUMNS = 1003, 3
 def small_blocks(monkeypatch):
     """Blocks of 20 rows, for every table: more blocks than a sample leaves out, and a last one that overlaps."""
     monkeypatch.setattr(_blocks, "BLOCK", 20 * COLUMNS)
-    monkeypatch.setattr(module, "LARGE", 1)
+    monkeypatch.setattr(_cleaned, "LARGE", 1)
     jax.clear_caches()
     yield
     jax.clear_caches()
@@ -46,7 +46,7 @@ NAMES = ("huber", "tukey", "poisson", "logistic", "squared_hinge", "softmax_cros
 def whole(monkeypatch, *arguments, **options):
     """The answer without blocks."""
     with monkeypatch.context() as patched:
-        patched.setattr(module, "LARGE", 2**40)
+        patched.setattr(_cleaned, "LARGE", 2**40)
         return lo.solve(*arguments, **options)
 
 

@@ -1,4 +1,4 @@
-"""Data sets: what a fit is given. Synthetic problems of known truth, contamination, real tables, the reader of CSV."""
+"""Data sets: what a fit is given. Synthetic problems of known truth, contamination, real tables, readers of files."""
 
 from ._contamination import (
     contaminate as contaminate,
@@ -10,6 +10,8 @@ from ._contamination import (
 from ._csv import read_csv as read_csv
 from ._dataset import Dataset as Dataset, spread as spread, traced as traced, validate as validate
 from ._noise import gaussian as gaussian, laplace as laplace, skewed as skewed, student as student
+from ._parquet import read_parquet as read_parquet
+from ._stored import Stored as Stored
 from ._synthetic import (
     binary_problem as binary_problem,
     binary_truth as binary_truth,

@@ -12,6 +12,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real, Shaped
 
+from ._stored import Stored
+
 
 # One number of any real type: Python's, numpy's, or an array of shape (), traced or not.
 Scalar = Real[ArrayLike, ""]
@@ -27,6 +29,7 @@ class Dataset(NamedTuple):
         weights: (n,) non-negative importances of the examples, in any unit, or `None` for equal ones.
 
     The fields may be numpy arrays, lists or pandas objects: `validate`, which `fit` and `solve` call, converts them.
+    Features that are too large for memory may be `Stored`.
     """
 
     features: Float[Array, "n d"]
@@ -49,7 +52,7 @@ def known(value: Any) -> float | None:
     return None if traced(value) else float(value)
 
 
-def validate(dataset: Any) -> Dataset:
+def validate(dataset: Any, *, stored: bool = False) -> Dataset:
     """Check a data set and convert it to JAX arrays; return it as it is when any leaf is a tracer.
 
     Integer and boolean features and weights become the default float dtype, boolean targets the default integer
@@ -57,6 +60,7 @@ def validate(dataset: Any) -> Dataset:
 
     Args:
         dataset: a `Dataset` of JAX or numpy arrays, (nested) lists or pandas objects.
+        stored: leave `Stored` features where they are, and only check them; else they are read.
 
     Raises:
         TypeError: anything but a `Dataset`.
@@ -69,7 +73,11 @@ def validate(dataset: Any) -> Dataset:
         )
     if traced(dataset):
         return dataset
-    features = _features(dataset.features)
+    features: Any = dataset.features
+    if isinstance(features, Stored) and stored:
+        features.check()
+    else:
+        features = _features(features[:] if isinstance(features, Stored) else features)
     rows = features.shape[0]
     weights = None if dataset.weights is None else _weights(dataset.weights, rows)
     return Dataset(features, _targets(dataset.targets, rows), weights)

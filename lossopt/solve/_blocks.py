@@ -1,11 +1,13 @@
 """Going through a table by blocks of rows, so that what is computed of a block is computed while it is in the cache."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
+
+from ..data import Stored
 
 
 # Numbers in a block of rows: fewer make the products of a block slow, more leave the cache. In a table that is worth
@@ -22,18 +24,43 @@ class Fold(NamedTuple):
     each: PyTree = ()
 
 
-def by_blocks(fn: Callable[..., Fold], every: Array | int, *arrays: Array) -> Fold:
-    """`fn(block of each array)` over one in `every` blocks of rows; the second array is the shares."""
-    n, d = arrays[0].shape
+class Weighted(NamedTuple):
+    """A table of which some rows do not count and may hold anything: in their place `stand_in` is read."""
+
+    table: Any
+    counts: Bool[Array, " n"]
+    stand_in: Float[Array, " d"]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, d)."""
+        return self.table.shape
+
+
+# What rows are read from: an array (n, d), a table that is not in memory, or either with rows that do not count.
+Rows = Any
+
+
+def rows_of(table: Rows, start: Array, count: int) -> Float[Array, "count d"]:
+    """`count` rows of a table."""
+    if isinstance(table, Weighted):
+        counts = jax.lax.dynamic_slice_in_dim(table.counts, start, count)
+        return jnp.where(counts[:, None], rows_of(table.table, start, count), table.stand_in[None])
+    return table.read(start, count) if isinstance(table, Stored) else jax.lax.dynamic_slice_in_dim(table, start, count)
+
+
+def by_blocks(fn: Callable[..., Fold], every: Array | int, table: Rows, share: Array, *arrays: Array) -> Fold:
+    """`fn(rows, share, *arrays)`, of a block of each, over one in `every` blocks of rows, in the shares' dtype."""
+    n, d = table.shape
     rows = min(n, max(BLOCK // d, 1))
     blocks = -(-n // rows)
 
     def of_block(index: Array) -> tuple[Array, Fold]:
         # The last block begins early enough to be whole; what it has in common with the one before counts once.
         start = jnp.minimum(index * rows, n - rows)
-        first, share, *rest = (jax.lax.dynamic_slice_in_dim(array, start, rows) for array in arrays)
-        share = jnp.where(start + jnp.arange(rows) >= index * rows, share, 0.0)
-        return start, fn(first, share, *rest)
+        part, *rest = (jax.lax.dynamic_slice_in_dim(array, start, rows) for array in (share, *arrays))
+        part = jnp.where(start + jnp.arange(rows) >= index * rows, part, 0.0)
+        return start, fn(rows_of(table, start, rows).astype(share.dtype), part, *rest)
 
     def step(number: Array, total: Fold) -> Fold:
         start, found = of_block(number * every)

@@ -30,9 +30,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..models import Params
-from ._blocks import by_blocks, Fold
+from ._blocks import by_blocks, Fold, Rows, rows_of
 from ._branch import only_if
-from ._factor import by_cholesky, from_triangle, orthogonal, SOUND, Triangle, triangle_of
+from ._factor import by_cholesky, Factor, from_squares, from_triangle, orthogonal, SOUND, Triangle, triangle_of
 from ._normal import gram
 
 
@@ -57,7 +57,7 @@ class Design(NamedTuple):
         suspect: the columns are so nearly dependent that the basis should be found by `design`.
     """
 
-    features: Float[Array, "n d"]
+    features: Rows
     share: Float[Array, " n"]
     formed: Float[Array, "m n"] | None
     centre: Float[Array, " d"]
@@ -165,9 +165,7 @@ def design(
     return _finish(features, share, l2, intercept, centre, size, factor, None, suspect)
 
 
-def blocked_design(
-    features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool
-) -> Design:
+def blocked_design(features: Rows, share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool) -> Design:
     """The same for a table larger than the cache: two passes over its rows, of which no copy is made."""
     centre, largest = _extents(features, share, intercept)
     size = _positive(jnp.maximum(largest, jnp.sqrt(l2)))
@@ -176,22 +174,38 @@ def blocked_design(
     def squares(rows: Array, share: Array) -> Fold:
         return Fold((gram(_standardised(rows, centre, size, intercept), share), jnp.sum(share)))
 
-    def of_blocks(every: int) -> Triangle:
+    def squares_of(every: int) -> Array:
         squared, part = by_blocks(squares, every, features, share).sums
-        return triangle_of(squared / part + ridge)
+        return squared / part + ridge
 
     def suspect(found: Triangle) -> Array:
         return ~(found.condition**2 * jnp.finfo(size.dtype).eps < SOUND)
 
+    def from_all() -> tuple[Factor, Array, Array]:
+        squared = squares_of(1)
+        found = triangle_of(squared)
+        carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
+        doubtful = suspect(found)
+        return *jax.lax.cond(
+            doubtful, lambda: carefully(squared, size), lambda: (from_triangle(found, size, intercept), found.inverse)
+        ), doubtful
+
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column.
-    sampled = of_blocks(SAMPLED)
-    found = jax.lax.cond(suspect(sampled), lambda: of_blocks(1), lambda: sampled)
-    factor = from_triangle(None, found.upper, found.inverse, size, intercept)
-    return _finish(features, share, l2, intercept, centre, size, factor, found.inverse, suspect(found))
+    sampled = triangle_of(squares_of(SAMPLED))
+    factor, change, doubtful = jax.lax.cond(
+        suspect(sampled),
+        from_all,
+        lambda: (from_triangle(sampled, size, intercept), sampled.inverse, jnp.array(False)),
+    )
+    return _finish(features, share, l2, intercept, centre, size, factor, change, doubtful)
 
 
 def column_design(
-    features: Float[Array, "n d"], share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool, blocks: bool
+    features: Rows,
+    share: Float[Array, " n"],
+    l2: Float[Array, ""],
+    intercept: bool,
+    blocks: bool,
 ) -> Design:
     """The columns themselves as a basis: centred, if there is an intercept, and of length one, but not orthogonal."""
     centre, largest = _extents(features, share, intercept)
@@ -203,19 +217,19 @@ def column_design(
     size = _positive(largest * jnp.sqrt(by_blocks(squares, 1, features, share).sums))
     eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
     formed = None if blocks else _standardised(features, centre, size, intercept)
-    factor = from_triangle(formed, eye, eye, size, intercept)
+    factor = from_triangle(Triangle(eye, eye, size[0]), size, intercept, formed)
     no = jnp.array(False)
     return _finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)
 
 
-def _extents(features: Array, share: Array, intercept: bool) -> tuple[Array, Array]:
+def _extents(features: Rows, share: Array, intercept: bool) -> tuple[Array, Array]:
     """The mean of each column, 0 without an intercept, and its largest distance from there, or a bit more."""
     # From a row that counts, so that a constant column is centred to exactly zero.
-    reference = features[jnp.argmax(share)]
+    reference = rows_of(features, jnp.argmax(share), 1)[0].astype(share.dtype)
 
     def extent(rows: Array, share: Array) -> Fold:
         apart = rows - reference[None]
-        return Fold(share @ apart, jnp.where((share > 0)[:, None], jnp.abs(apart), 0.0).max(axis=0))
+        return Fold(share @ apart, jnp.abs(apart).max(axis=0))
 
     mean, largest, _ = by_blocks(extent, 1, features, share)
     return (reference + mean, largest) if intercept else (jnp.zeros_like(reference), largest + jnp.abs(reference))
@@ -241,7 +255,7 @@ def _finish(features, share, l2, intercept, centre, size, factor, change, suspec
     )
 
 
-def _standardised(rows: Array, centre: Array, size: Array, intercept: bool) -> Array:
+def _standardised(rows: Rows, centre: Array, size: Array, intercept: bool) -> Array:
     scaled = (rows - centre[None]) / size[None]
     # Transposed last, and only for the products to see: moving the numbers would take longer than they do.
     return (jnp.concatenate([jnp.ones_like(scaled[:, :1]), scaled], axis=1) if intercept else scaled).T

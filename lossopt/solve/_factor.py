@@ -52,7 +52,8 @@ def by_cholesky(table: Array, ridge: Array, size: Array, intercept: bool) -> tup
         jnp.concatenate([table, below], axis=1), eye, eye, jnp.full_like(ridge[0], jnp.inf), jnp.zeros((), int)
     )
     found = jax.lax.while_loop(lambda f: (f.passes < 2) & ~(f.apart < _ENOUGH), orthogonalise, start)
-    return from_triangle(found.q[:, :n], found.upper, found.inverse, size, intercept), found.apart < SOUND
+    whole = Triangle(found.upper, found.inverse, found.apart)
+    return from_triangle(whole, size, intercept, found.q[:, :n]), found.apart < SOUND
 
 
 class Triangle(NamedTuple):
@@ -71,12 +72,27 @@ def triangle_of(squared: Array) -> Triangle:
     return Triangle(upper * length[None], inverse.T / length[:, None], condition)
 
 
-def from_triangle(basis: Array | None, upper: Array, inverse: Array, size: Array, intercept: bool) -> Factor:
-    """The factor whose R is the triangle `upper`: of full rank, or there would be no inverse."""
+def from_triangle(found: Triangle, size: Array, intercept: bool, basis: Array | None = None) -> Factor:
+    """The factor whose R is a triangle: of full rank, or it would have no inverse."""
     first = int(intercept)
-    weights_of = inverse[first:, first:] / size[:, None]
-    spread = size[:, None] * upper[first:, first:].T
-    return Factor(basis, upper[0], weights_of, spread, jnp.array(False))
+    weights_of = found.inverse[first:, first:] / size[:, None]
+    spread = size[:, None] * found.upper[first:, first:].T
+    return Factor(basis, found.upper[0], weights_of, spread, jnp.array(False))
+
+
+def from_squares(squared: Array, size: Array, *, intercept: bool) -> tuple[Factor, Array]:
+    """The factor of any rank by the eigenvectors of a Gram matrix, and what takes its coefficients to the columns'.
+
+    Columns are centred if there is an intercept. The square costs half the digits: what is nearer to dependent than the
+    root of rounding counts as dependent.
+    """
+    first = int(intercept)
+    eigenvalues, vectors = jnp.linalg.eigh(squared[first:, first:])
+    kept = eigenvalues > jnp.finfo(size.dtype).eps * squared.shape[0] * eigenvalues[-1]
+    singular = jnp.sqrt(jnp.where(kept, eigenvalues, 1.0))
+    change = jnp.eye(squared.shape[0], dtype=size.dtype)
+    change = change.at[first:, first:].set(jnp.where(kept[None], vectors / singular[None], 0.0))
+    return _of_any_rank(vectors, jnp.where(kept, singular, 0.0), squared[0], size, None), change
 
 
 def orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> Factor:
@@ -87,15 +103,21 @@ def orthogonal(table: Array, ridge: Array, size: Array, intercept: bool) -> Fact
     turn, singular, right = jnp.linalg.svd(stacked, full_matrices=False)
     kept = singular > jnp.finfo(r.dtype).eps * max(table.shape[1], size.size) * singular[0]
     turned = jnp.where(kept[None], turn, 0.0)[: r.shape[0] - first]
-    back, inverse = right.T / size[:, None], jnp.where(kept, 1 / jnp.where(kept, singular, 1.0), 0.0)
-    weights_of = back * inverse[None]
+    basis = jnp.concatenate([q[:, :1], q[:, 1:] @ turned], axis=1) if intercept else q @ turned
+    return _of_any_rank(right.T, jnp.where(kept, singular, 0.0), r[0], size, basis.T)
+
+
+def _of_any_rank(right: Array, singular: Array, first: Array, size: Array, basis: Array | None) -> Factor:
+    """The factor from right singular vectors, by column, and singular values, of which 0 are not determined."""
+    kept, back = singular > 0, right / size[:, None]
+    weights_of = jnp.where(kept[None], back / jnp.where(kept, singular, 1.0)[None], 0.0)
     # Weights along a direction that is not kept change no score; without them they are the smallest.
     along, *_ = jnp.linalg.svd(jnp.where(kept[None], 0.0, back), full_matrices=False)
     along = jnp.where(jnp.arange(kept.size)[None] < jnp.sum(~kept), along, 0.0)
     return Factor(
-        basis=jnp.concatenate([q[:, :1], q[:, 1:] @ turned], axis=1).T if intercept else (q @ turned).T,
-        first=r[0],
+        basis=basis,
+        first=first,
         weights_of=weights_of - along @ (along.T @ weights_of),
-        spread=size[:, None] * right.T * jnp.where(kept, singular, 0.0)[None],
+        spread=size[:, None] * right * singular[None],
         deficient=~jnp.all(kept),
     )

@@ -11,8 +11,12 @@ METHODS = ("least_squares", "newton", "lbfgs", "interior_point", "proximal_newto
 _LARGE = 400
 
 
-def choose_method(loss: losses.Loss, named: str | None, coefficients: int, absolute: bool = False) -> str:
-    """The method to use for a model of about so many coefficients, with a penalty on absolute weights or without.
+def choose_method(
+    loss: losses.Loss, named: str | None, coefficients: int, *, absolute: bool = False, in_blocks: bool = False
+) -> str:
+    """The method to use for a model of about so many coefficients.
+
+    `absolute`: with a penalty on absolute weights; `in_blocks`: the table cannot be had whole.
 
     Raises:
         ValueError: the named method does not exist or does not fit, or there is none; the sentence says what to do.
@@ -32,6 +36,8 @@ def choose_method(loss: losses.Loss, named: str | None, coefficients: int, absol
                 f"l1 needs a smooth convex loss, and {label} is not known to be one: use l2, or a loss that is."
             )
         possible = ["proximal_newton"]
+    if in_blocks and possible[:1] == ["least_squares"]:
+        possible = possible[1:]
     if not possible:
         raise ValueError(f"There is no exact method for {label} yet: use lossopt.fit.")
     if named is not None and named not in possible:

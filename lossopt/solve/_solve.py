@@ -10,10 +10,11 @@ from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
 from ..cost import cost
-from ..data import Dataset, traced
+from ..data import Dataset, Stored, traced
 from ..status import GOOD, Status
 from . import interior_point, lbfgs, least_squares, newton, proximal_newton
-from ._blocks import LARGE
+from ._blocks import by_blocks, Fold
+from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
 from ._descent import Cost
 from ._design import blocked_design, column_design, design
 from ._method import choose_method
@@ -60,6 +61,7 @@ def solve(
     method: str | None = None,
     tolerance: losses.Scalar | None = None,
     max_iterations: int = 200,
+    dtype: Any = None,
     throw: bool = False,
 ) -> Solution:
     """Minimise `Σ w loss / Σ w + l1 Σ |weights| + l2/2 Σ weights**2` exactly (the bias is not penalised).
@@ -71,7 +73,8 @@ def solve(
     descent from the least-squares fit (for a classifier: from zero), or from `init`, reaches. Of several minima that
     have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets, `l2`,
     `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through in
-    blocks of rows, without a copy of it.
+    blocks of rows, without a copy of it. Features that are `data.Stored`, or a large memory-mapped array, are read by
+    the block (least squares are then found by Newton's method); piecewise-linear losses need them whole.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
@@ -83,28 +86,34 @@ def solve(
         tolerance: the largest gradient relative to the sum of its terms' sizes (Newton), or duality gap relative to
             the cost (interior point); None is eps**(2/3), which is 4e-11 in float64.
         max_iterations: the most iterations made.
+        dtype: the precision to compute in; None is that of the features. float64 for float32 features sums and solves
+            in float64, and converts a large table only by the block.
         throw: raise RuntimeError with the status's advice unless the status is good.
 
     Raises:
         ValueError, TypeError: bad input, in one sentence, before anything is compiled.
     """
-    data = border.checked(loss, data, model)
+    data = where_it_stays(data)
+    data = border.checked(loss, data, model, stored=True)
     border.check_penalties(l1=l1, l2=l2)
-    absolute = traced(l1) or bool(l1 != 0)
-    method = choose_method(loss, method, data.features.shape[1] * (model.classes or 1), absolute)
+    absolute, stored = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored)
+    coefficients = data.features.shape[1] * (model.classes or 1)
+    method = choose_method(loss, method, coefficients, absolute=absolute, in_blocks=stored)
+    if stored and method == "interior_point":
+        data, stored = data._replace(features=jnp.asarray(data.features[:])), False
     _check_init(init, data, model)
     _check_controls(tolerance, max_iterations)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
-    dtype = _working_dtype(data.features.dtype)
+    dtype = working_dtype(data.features.dtype if dtype is None else dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     controls = (jnp.asarray(tolerance, dtype), jnp.asarray(max_iterations))
     smooth = method in ("newton", "lbfgs", "proximal_newton")
     facts = traits(loss) if smooth else None
     penalty = _Penalty(jnp.asarray(l1, dtype) if absolute else None, jnp.asarray(l2, dtype))
     run = functools.partial(_solve, bound, data, penalty, init, controls, model=model, facts=facts)
-    table = "blocks" if smooth and _in_blocks(data.features) else None if traced(data, bound, l1, l2, init) else "quick"
+    table = "blocks" if smooth and in_blocks(data.features) else None if traced(data, bound, l1, l2, init) else "quick"
     solution, suspect = run(method=method, table=table)
-    if not traced(suspect) and bool(suspect):
+    if not stored and not traced(suspect) and bool(suspect):
         solution, _ = run(method=method, table="careful")
     if throw:
         solution.status.raise_if_bad()
@@ -116,7 +125,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
     """The solution, and whether the columns are so nearly dependent that the table needs to be treated as "careful"."""
     with jax.default_matmul_precision("highest"):
         l1, l2 = penalty
-        features, targets, share = _cleaned(data, l2.dtype)
+        features, targets, share = cleaned(data, l2.dtype, blocks=table == "blocks")
         ridge = l2 / constant_curvature(loss) if method == "least_squares" else l2
         if method == "proximal_newton":
             basis = column_design(features, share, l2, model.intercept, table == "blocks")
@@ -129,7 +138,11 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
-        scores = jax.vmap(model.predict, in_axes=(None, 0))(params, features)
+        predict = jax.vmap(model.predict, in_axes=(None, 0))
+        if table == "blocks":
+            scores = by_blocks(lambda rows, *_: Fold((), (), predict(params, rows)), 1, features, share).each
+        else:
+            scores = predict(params, features)
         # The root first, for 0 times a square that overflows is not 0.
         shrunk = jnp.sum((jnp.sqrt(l2) * params.weights) ** 2) / 2
         shrunk = shrunk if l1 is None else shrunk + l1 * jnp.sum(jnp.abs(params.weights))
@@ -217,35 +230,6 @@ _METHODS: dict[str, Callable[..., Outcome]] = {
     "interior_point": _by_interior_point,
     "proximal_newton": _by_proximal_newton,
 }
-
-
-def _in_blocks(features: Array) -> bool:
-    """Whether a table is large; not where its rows lie on several devices, each of which does its own at once."""
-    return features.size >= LARGE and (traced(features) or len(features.sharding.device_set) == 1)
-
-
-def _working_dtype(dtype: Any) -> Any:
-    if not jnp.issubdtype(dtype, jnp.floating):
-        return jnp.result_type(float)
-    # There is no factorisation in half precision.
-    return dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
-
-
-def _cleaned(data: Dataset, dtype: Any) -> tuple[Array, Array, Array]:
-    """Features, targets and shares that sum to one; an example of weight 0 becomes a copy of one that counts."""
-    features, targets = data.features.astype(dtype), data.targets
-    if jnp.issubdtype(targets.dtype, jnp.floating):
-        targets = targets.astype(dtype)
-    if data.weights is None:
-        n = features.shape[0]
-        return features, targets, jnp.full(n, 1 / n, dtype)
-    weights = data.weights.astype(dtype)
-    relative, kept, stand_in = weights / jnp.max(weights), weights > 0, jnp.argmax(weights)
-
-    def counted(table: Array) -> Array:
-        return jnp.where(kept.reshape(-1, *(1,) * (table.ndim - 1)), table, table[stand_in][None])
-
-    return counted(features), counted(targets), jnp.where(kept, relative, 0.0) / jnp.sum(relative)
 
 
 def _check_controls(tolerance: Any, max_iterations: Any) -> None:

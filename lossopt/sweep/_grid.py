@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from .. import losses
-from ..data import Dataset, validate
+from ..data import Dataset, Stored, validate
 
 
 class Axis(NamedTuple):
@@ -130,6 +130,8 @@ def _swept(loss: losses.Loss, name: str, value: Any) -> bool:
 
 def _stacked(data: Any) -> Dataset:
     if isinstance(data, Dataset):
+        if isinstance(data.features, Stored):
+            raise ValueError("a sweep keeps its data in memory, but these are stored: call solve for each loss.")
         given = jax.tree.map(np.asarray, data)
         return given if given.features.ndim == 3 else jax.tree.map(lambda leaf: leaf[None], given)
     sets = [jax.tree.map(np.asarray, one) for one in data]

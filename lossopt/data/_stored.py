@@ -1,0 +1,90 @@
+"""Tables that stay where they are: rows of the features are read when a solver asks for them."""
+
+import itertools
+import weakref
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+
+# Numbers in a block that is looked at by the host.
+_BLOCK = 2**20
+
+_numbers_given = itertools.count()
+_open: weakref.WeakValueDictionary[int, "Stored"] = weakref.WeakValueDictionary()
+
+
+@jax.tree_util.register_pytree_node_class
+class Stored:
+    """Features (n, d) that are not in memory, as `Dataset.features`; `solve` reads them by blocks of rows.
+
+    Attributes:
+        shape: (n, d).
+        dtype: of what is read: that of the table, or the default float where it holds whole numbers.
+
+    Args:
+        rows: anything with a `shape` (n, d) and a `dtype` that gives rows by `rows[start:stop]`: a memory-mapped array
+            (`numpy.load(path, mmap_mode="r")`), an array of h5py or zarr, the features of `data.read_parquet`.
+
+    Raises:
+        ValueError: the table is not of two dimensions, or holds anything but real numbers.
+    """
+
+    def __init__(self, rows: Any) -> None:
+        kind = np.dtype(rows.dtype)
+        if len(rows.shape) != 2 or 0 in rows.shape:
+            raise ValueError(f"a stored table has shape {tuple(rows.shape)} where (rows, columns) is expected.")
+        if kind.kind not in "biuf":
+            raise ValueError(f"a stored table holds {kind}, not real numbers; convert it first.")
+        self.shape: tuple[int, int] = (int(rows.shape[0]), int(rows.shape[1]))
+        self.dtype = jax.dtypes.canonicalize_dtype(kind) if kind.kind == "f" else jnp.result_type(float)
+        self._rows = rows
+        # Compiled programmes know a table by its number, so that one of the same shape compiles nothing again.
+        self._number: Any = np.asarray(next(_numbers_given), np.int32)
+        _open[int(self._number)] = self
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return self.shape[0] * self.shape[1]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """Some rows, in memory."""
+        return np.asarray(self._rows[rows]).astype(self.dtype, copy=False)
+
+    def read(self, start: Int[Array, ""], count: int) -> Float[Array, "count d"]:
+        """`count` rows from `start` on, also inside a compiled programme."""
+
+        def look_up(number: Any, start: Any) -> np.ndarray:
+            first = int(start)
+            return _open[int(number)][first : first + count]
+
+        shape = jax.ShapeDtypeStruct((count, self.shape[1]), self.dtype)
+        return jax.pure_callback(look_up, shape, self._number, start, vmap_method="sequential")
+
+    def check(self) -> None:
+        """Raise ValueError at the first number that is not finite."""
+        rows = max(_BLOCK // self.shape[1], 1)
+        for start in range(0, self.shape[0], rows):
+            bad = ~np.isfinite(self[start : start + rows])
+            if bad.any():
+                row, column = np.argwhere(bad)[0]
+                raise ValueError(
+                    f"features hold NaN or an infinite value, the first in row {start + row} (counting from 0), column "
+                    f"{column}; drop such rows or correct them."
+                )
+
+    def tree_flatten(self) -> tuple[tuple[Any], tuple[Any, ...]]:
+        """The number of the table; its shape and dtype."""
+        return (self._number,), (self.shape, self.dtype)
+
+    @classmethod
+    def tree_unflatten(cls, facts: tuple[Any, ...], numbers: tuple[Any]) -> "Stored":
+        """What a compiled programme sees: no rows, but their number."""
+        table = object.__new__(cls)
+        table.shape, table.dtype = facts
+        (table._number,) = numbers
+        return table

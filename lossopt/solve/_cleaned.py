@@ -1,0 +1,65 @@
+"""The examples as a method is given them: where the table lies, in which precision, and with what weights."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ..data import Dataset, Stored, traced
+from ._blocks import LARGE, Rows, rows_of, Weighted
+
+
+def where_it_stays(data: Dataset) -> Dataset:
+    """The data with a large memory-mapped table as a stored one."""
+    features: Any = data.features if isinstance(data, Dataset) else None
+    if not isinstance(features, np.memmap) or features.ndim != 2 or features.size < LARGE:
+        return data
+    table: Any = Stored(features)
+    return data._replace(features=table)
+
+
+def in_blocks(features: Array | Stored) -> bool:
+    """Whether a table is large; not where its rows lie on several devices, each of which does its own at once."""
+    if isinstance(features, Stored):
+        return True
+    return features.size >= LARGE and (traced(features) or len(features.sharding.device_set) == 1)
+
+
+def working_dtype(dtype: Any) -> Any:
+    """The dtype to compute in, for features of a dtype.
+
+    Raises:
+        ValueError: JAX is not set up for it.
+    """
+    if jax.dtypes.canonicalize_dtype(dtype) != np.dtype(dtype):
+        raise ValueError(f"dtype={np.dtype(dtype)}: first turn it on, by jax.config.update('jax_enable_x64', True).")
+    if not jnp.issubdtype(dtype, jnp.floating):
+        return jnp.result_type(float)
+    # There is no factorisation in half precision.
+    return dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
+
+
+def cleaned(data: Dataset, dtype: Any, *, blocks: bool) -> tuple[Rows, Array, Array]:
+    """Features, targets and shares that sum to one; an example of weight 0 becomes a copy of one that counts.
+
+    Features that are gone through in blocks are so when a block is read: a copy would be as large.
+    """
+    features: Any = data.features if blocks else data.features.astype(dtype)
+    targets = data.targets
+    if jnp.issubdtype(targets.dtype, jnp.floating):
+        targets = targets.astype(dtype)
+    if data.weights is None:
+        n = features.shape[0]
+        return features, targets, jnp.full(n, 1 / n, dtype)
+    weights = data.weights.astype(dtype)
+    relative, kept, stand_in = weights / jnp.max(weights), weights > 0, jnp.argmax(weights)
+
+    def counted(table: Array) -> Array:
+        return jnp.where(kept.reshape(-1, *(1,) * (table.ndim - 1)), table, table[stand_in][None])
+
+    share = jnp.where(kept, relative, 0.0) / jnp.sum(relative)
+    if blocks:
+        return Weighted(features, kept, rows_of(features, stand_in, 1)[0]), counted(targets), share
+    return counted(features), counted(targets), share

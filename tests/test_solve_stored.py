@@ -1,0 +1,176 @@
+"""Tables that are not in memory, or in another precision than is computed in: the same answers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lossopt as lo
+from lossopt import data, losses, models
+from lossopt.solve import _blocks, _cleaned, _solve as module
+
+
+ROWS, COLUMNS = 503, 4
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Blocks of 40 rows, for every table."""
+    monkeypatch.setattr(_blocks, "BLOCK", 40 * COLUMNS)
+    monkeypatch.setattr(_cleaned, "LARGE", 1)
+    jax.clear_caches()
+    yield
+    jax.clear_caches()
+
+
+def table(seed=0, dtype=float):
+    rng = np.random.default_rng(seed)
+    features = (rng.normal(size=(ROWS, COLUMNS)) + 2).astype(dtype)
+    score = features @ [1.0, -1.0, 0.5, 0.0]
+    labels = (rng.uniform(size=ROWS) < 1 / (1 + np.exp(-score))).astype(float)
+    return data.Dataset(features, labels, rng.integers(0, 3, ROWS).astype(float))
+
+
+def mapped(path, features):
+    np.save(path / "features.npy", features)
+    return np.load(path / "features.npy", mmap_mode="r")
+
+
+class Sliced:
+    """What an array of another library offers: a shape, a dtype and rows by slices."""
+
+    def __init__(self, rows):
+        self._rows, self.shape, self.dtype, self.largest = rows, rows.shape, rows.dtype, 0
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        found = self._rows[rows]
+        self.largest = max(self.largest, len(found))
+        return found
+
+
+def assert_same_bits(one, other):
+    for left, right in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+CASES = {
+    "logistic": {},
+    "logistic, l2": {"l2": 0.1},
+    "logistic, l1": {"l1": 0.02},
+    "logistic, lbfgs": {"method": "lbfgs"},
+    "softmax": {"model": models.softmax(2)},
+    "least squares": {"method": "newton"},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_mapped_table_gives_the_same_bits(case, tmp_path):
+    d, loss = table(), losses.half_squared_error if case == "least squares" else losses.logistic
+    if case == "softmax":
+        d, loss = d._replace(targets=d.targets.astype(int)), losses.softmax_cross_entropy
+    inside = lo.solve(loss, d, **CASES[case])
+    outside = lo.solve(loss, d._replace(features=mapped(tmp_path, d.features)), **CASES[case])
+    assert outside.status.good
+    assert_same_bits(inside, outside)
+
+
+def test_any_table_of_rows_will_do_and_no_more_than_a_block_is_read(monkeypatch):
+    d = table()
+    rows = Sliced(d.features)
+    stored = d._replace(features=data.Stored(rows))
+    assert_same_bits(lo.solve(losses.logistic, d), lo.solve(losses.logistic, stored))
+    # The check of the numbers is done, in blocks of the host's own: what is read now is the solver's.
+    monkeypatch.setattr(data.Stored, "check", lambda table: None)
+    rows.largest = 0
+    lo.solve(losses.logistic, stored)
+    assert rows.largest == 40
+
+
+def test_another_table_of_the_shape_compiles_nothing(tmp_path):
+    lo.solve(losses.logistic, table(0)._replace(features=data.Stored(table(0).features)))
+    before = module._solve._cache_size()
+    first = lo.solve(losses.logistic, table(1)._replace(features=data.Stored(table(1).features)))
+    assert module._solve._cache_size() == before
+    np.testing.assert_array_equal(first.params.weights, lo.solve(losses.logistic, table(1)).params.weights)
+
+
+def test_squares_are_minimised_as_by_a_factorisation():
+    d = table()
+    stored = d._replace(features=data.Stored(d.features))
+    one = lo.solve(losses.squared_error, d, method="least_squares")
+    found = lo.solve(losses.squared_error, stored)
+    np.testing.assert_allclose(found.params.weights, one.params.weights, rtol=1e-10)
+
+
+def test_piecewise_linear_losses_read_it_whole():
+    d = table()
+    stored = d._replace(features=data.Stored(d.features))
+    assert_same_bits(lo.solve(losses.absolute_error, d), lo.solve(losses.absolute_error, stored))
+
+
+def test_so_does_the_training_loop():
+    optax = pytest.importorskip("optax")
+    d, sgd = table(), optax.sgd(0.1)
+    stored = d._replace(features=data.Stored(d.features))
+    runs = [lo.fit(losses.logistic, one, optimizer=sgd, num_steps=3).params for one in (d, stored)]
+    assert_same_bits(*runs)
+
+
+@pytest.mark.parametrize("jitted", [False, True])
+def test_dependent_columns_give_the_smallest_weights(jitted):
+    d = table()
+    twice = d._replace(features=np.c_[d.features, d.features[:, :1]])
+    solve = lambda d: lo.solve(losses.logistic, d)  # noqa: E731
+    one = solve(d)
+    found = jax.jit(solve)(twice) if jitted else solve(twice._replace(features=data.Stored(twice.features)))
+    assert found.status.name == "minimum norm"
+    np.testing.assert_allclose(found.params.weights[0], one.params.weights[0] / 2, rtol=1e-7)
+    np.testing.assert_allclose(found.params.weights[4], one.params.weights[0] / 2, rtol=1e-7)
+    np.testing.assert_allclose(found.params.weights[1:4], one.params.weights[1:], rtol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"l1": 0.01}])
+def test_float32_is_summed_in_float64_where_asked(options, tmp_path):
+    d = table(dtype=np.float32)
+    exact = lo.solve(losses.logistic, d._replace(features=d.features.astype(float)), **options)
+    found = lo.solve(losses.logistic, d, dtype=jnp.float64, **options)
+    on_disk = lo.solve(losses.logistic, d._replace(features=mapped(tmp_path, d.features)), dtype=jnp.float64, **options)
+    assert found.params.weights.dtype == on_disk.params.weights.dtype == jnp.float64
+    np.testing.assert_allclose(found.params.weights, exact.params.weights, rtol=1e-12)
+    np.testing.assert_allclose(on_disk.params.weights, exact.params.weights, rtol=1e-12)
+    assert lo.solve(losses.logistic, d, **options).params.weights.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1000])
+def test_a_parquet_file_gives_the_same_bits(size, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra of its own")
+    import pyarrow
+
+    d = table()
+    columns = {f"x{j}": d.features[:, j] for j in range(COLUMNS)}
+    parquet.write_table(
+        pyarrow.table({**columns, "y": d.targets, "w": d.weights}), tmp_path / "table.parquet", row_group_size=size
+    )
+    found = data.read_parquet(tmp_path / "table.parquet", target="y", weights="w")
+    assert_same_bits(lo.solve(losses.logistic, d), lo.solve(losses.logistic, found))
+    with pytest.raises(ValueError, match=r"no column \['z'\].*x0"):
+        data.read_parquet(tmp_path / "table.parquet", target="z")
+    parquet.write_table(pyarrow.table({"x": ["a", "b"], "y": [1.0, 2.0]}), tmp_path / "text.parquet")
+    with pytest.raises(ValueError, match=r"'x' .*string.*encode"):
+        data.read_parquet(tmp_path / "text.parquet", target="y")
+
+
+def test_what_is_wrong_with_a_stored_table_is_said():
+    d = table()
+    d.features[321, 2] = np.nan
+    with pytest.raises(ValueError, match=r"row 321 .*column 2"):
+        lo.solve(losses.logistic, d._replace(features=data.Stored(d.features)))
+    with pytest.raises(ValueError, match="rows, columns"):
+        data.Stored(np.ones(3))
+    with pytest.raises(ValueError, match="not real numbers"):
+        data.Stored(np.array([["a"]]))
+    with pytest.raises(ValueError, match="503 rows but targets have 2"):
+        lo.solve(losses.logistic, data.Dataset(data.Stored(table().features), np.ones(2)))
+    with pytest.raises(ValueError, match=r"sweep .* solve for each loss"):
+        lo.sweep(losses.logistic, d._replace(features=data.Stored(d.features)))
