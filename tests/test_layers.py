@@ -7,7 +7,7 @@ import pytest
 
 
 ROOT = pathlib.Path(__file__).parent.parent / "lossopt"
-FITTING = {"border", "cost", "data", "losses", "models", "reductions", "status"}
+FITTING = {"border", "compiling", "cost", "data", "losses", "models", "reductions", "status"}
 MAY_IMPORT = {
     "data": set(),
     "models": set(),
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "scale": {"losses"},
     "reductions": set(),
     "cost": {"losses", "reductions"},
+    "compiling": set(),
     "border": {"data", "losses", "models"},
     "train": FITTING,
     "solve": FITTING | {"train"},

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
+from ..compiling import QUICKLY, staged
 from ..cost import cost
 from ..data import Dataset, Stored, traced
 from ..status import GOOD, Status
@@ -110,17 +111,17 @@ def solve(
     smooth = method in ("newton", "lbfgs", "proximal_newton")
     facts = traits(loss) if smooth else None
     penalty = _Penalty(jnp.asarray(l1, dtype) if absolute else None, jnp.asarray(l2, dtype))
-    run = functools.partial(_solve, bound, data, penalty, init, controls, model=model, facts=facts)
-    table = "blocks" if smooth and in_blocks(data.features) else None if traced(data, bound, l1, l2, init) else "quick"
+    part = staged() or traced(data, bound, l1, l2, init)
+    run = functools.partial(_inside if part else _alone, bound, data, penalty, init, controls, model=model, facts=facts)
+    table = "blocks" if smooth and in_blocks(data.features) else None if part else "quick"
     solution, suspect = run(method=method, table=table)
-    if not stored and not traced(suspect) and bool(suspect):
+    if not part and not stored and bool(suspect):
         solution, _ = run(method=method, table="careful")
     if throw:
         solution.status.raise_if_bad()
     return solution
 
 
-@functools.partial(jax.jit, static_argnames=("model", "method", "facts", "table"))
 def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) -> tuple[Solution, Array]:
     """The solution, and whether the columns are so nearly dependent that the table needs to be treated as "careful"."""
     with jax.default_matmul_precision("highest"):
@@ -151,6 +152,12 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
     gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
     status = Status(jnp.where(sound, outcome.code, Status.DIVERGED))
     return Solution(params, value, gap, outcome.iterations, status), basis.suspect
+
+
+_STATIC = ("model", "method", "facts", "table")
+# Inside another programme, and by itself.
+_inside = jax.jit(_solve, static_argnames=_STATIC)
+_alone = jax.jit(_solve, static_argnames=_STATIC, compiler_options=QUICKLY)
 
 
 def _by_least_squares(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:

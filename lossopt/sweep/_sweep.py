@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import border, losses as _losses, models
+from ..compiling import QUICKLY
 from ..data import Dataset
 from ..solve import solve
 from ..status import Status
@@ -206,7 +207,8 @@ def _compiled(recipe: _Recipe) -> Callable[..., Any]:
         loss = _losses.bind(recipe.loss, **bound) if bound else recipe.loss
         return recipe.fit(loss, recipe.make(given), **dict(recipe.settings), **penalties)
 
-    return jax.jit(lambda values, given: jax.lax.map(lambda chunk: jax.vmap(one)(*chunk), (values, given)))
+    by_chunk = lambda values, given: jax.lax.map(lambda chunk: jax.vmap(one)(*chunk), (values, given))  # noqa: E731
+    return jax.jit(by_chunk, compiler_options=QUICKLY)
 
 
 _kept = functools.lru_cache(maxsize=64)(_compiled)
