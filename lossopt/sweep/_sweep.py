@@ -18,8 +18,8 @@ from ..compiling import QUICKLY
 from ..data import Dataset
 from ..solve import solve
 from ..status import Status
+from ..store import Store
 from ._grid import Axis, Grid, grid, Source, source
-from ._store import Store
 
 
 # Bytes of the tables of a chunk: with what is computed from them, about what a core's own cache holds.
@@ -110,7 +110,9 @@ def sweep(
     rows = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
     length = chunk or max(1, min(_MOST, _CHUNK // (rows * origin.example.features.dtype.itemsize)))
     asked = {"losses": named, "data": origin.identity, "model": model, **penalties, "fit": (fit, options)}
-    store = Store(resume, {**asked, "chunk": length, "versions": (jax.__version__, jnp.result_type(float).name)})
+    store = Store(
+        "sweep", resume, {**asked, "chunk": length, "versions": (jax.__version__, jnp.result_type(float).name)}
+    )
     fixed = {key: value for key, value in penalties.items() if not np.ndim(value) and (key == "l2" or value)}
     settings = {"model": model, **options, **fixed}
     tasks = [

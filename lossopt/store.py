@@ -1,7 +1,7 @@
-"""Finished parts of a sweep on disk, so that a sweep that was stopped goes on where it was.
+"""Finished parts of long work on disk, so that work that was stopped goes on where it was.
 
-A folder holds `sweep.json`, which says what was asked for, and one file a part. Both are written under another name and
-renamed, so that there is never half a file.
+A folder holds a manifest, `sweep.json` or `fit.json`, which says what was asked for, and one file a part. Both are
+written under another name and renamed, so that there is never half a file. Of several processes the first writes.
 """
 
 import functools
@@ -18,30 +18,31 @@ import numpy as np
 
 
 class Store:
-    """The parts of one sweep in one folder; of `None` nothing is kept."""
+    """The parts of one piece of work in one folder; of `None` nothing is kept."""
 
-    def __init__(self, folder: str | os.PathLike | None, asked: Mapping[str, Any]) -> None:
-        """Open a folder, new or of the same sweep.
+    def __init__(self, kind: str, folder: str | os.PathLike | None, asked: Mapping[str, Any]) -> None:
+        """Open a folder, new or of the same work; `kind` is what that is, "sweep" or "fit".
 
         Raises:
-            ValueError: it holds another sweep; the sentence says in what they differ.
+            ValueError: it holds other work; the sentence says in what they differ.
         """
         self._folder = None if folder is None else pathlib.Path(folder)
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        manifest, digests = self._folder / "sweep.json", {name: digest(value) for name, value in asked.items()}
+        manifest, digests = self._folder / f"{kind}.json", {name: digest(value) for name, value in asked.items()}
         if not manifest.exists():
             strangers = [path.name for path in self._folder.iterdir()]
             if strangers:
-                raise ValueError(f"resume={str(folder)!r} holds no sweep but {strangers[0]}: give an empty folder.")
-            _write(manifest, lambda path: path.write_text(json.dumps(digests, indent=1)))
+                raise ValueError(f"resume={str(folder)!r} holds no {kind} but {strangers[0]}: give an empty folder.")
+            if jax.process_index() == 0:
+                _write(manifest, lambda path: path.write_text(json.dumps(digests, indent=1)))
             return
         former = json.loads(manifest.read_text())
         differing = [name for name in {**former, **digests} if former.get(name) != digests.get(name)]
         if differing:
             raise ValueError(
-                f"resume={str(folder)!r} holds another sweep, which differs in: {', '.join(sorted(differing))}. "
+                f"resume={str(folder)!r} holds another {kind}, which differs in: {', '.join(sorted(differing))}. "
                 "Give another folder, or remove that one."
             )
 
@@ -59,7 +60,7 @@ class Store:
     def save(self, name: str, arrays: list[np.ndarray]) -> None:
         """Keep the arrays of a part."""
         path = self._path(name)
-        if path is not None:
+        if path is not None and jax.process_index() == 0:
             named = {f"{i:04}": array for i, array in enumerate(arrays)}
             # To an open file: savez would add an ending to a temporary name.
             _write(path, lambda temporary: _savez(temporary, named))

@@ -1,0 +1,67 @@
+"""The training loop in parts, each of which is kept on disk when it is done, so that a fit that was stopped goes on."""
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import PyTree
+
+from ..compiling import staged
+from ..data import spread, traced
+from ..status import Status
+from ..store import Store
+from ._loop import advance, begin, Fit, outcome
+
+
+def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, every) -> Fit:
+    """The same in parts, each of which is kept when it is done, with the state to go on from."""
+    if staged() or traced(params, data, key):
+        raise ValueError("resume keeps files, which a compiled programme cannot: call fit outside jit and vmap.")
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise ValueError(f"checkpoint_every={every!r}: give a whole number of steps, at least 1.")
+    state, last = begin(params, data, loop=loop), params
+    lengths = [every] * ((num_steps + 1) // every) + [(num_steps + 1) % every] * (((num_steps + 1) % every) > 0)
+    programme = advance.trace(objective, state, last, data, key, 0, loop=loop, steps=1).jaxpr
+    # Without the addresses of functions, which differ from process to process.
+    written = re.sub("0x[0-9a-f]+", "", str(programme))
+    asked = {"objective and optimizer": written, "start": params, "hyperparameters": _arrays(objective)}
+    asked |= {"data": _arrays(data), "key": None if key is None else jax.random.key_data(key)}
+    asked |= {"steps": (num_steps, every), "versions": (jax.__version__, optax.__version__)}
+    store, traces, first = Store("fit", resume, asked), [], 0
+    for number, steps in enumerate(lengths):
+        part = functools.partial(advance, objective, state, last, data, key, first, loop=loop, steps=steps)
+        shapes, kept = jax.eval_shape(part), store.load(str(number))
+        if kept is None:
+            done = _together(part, first, every)
+            store.save(str(number), [np.asarray(leaf) for leaf in jax.tree.leaves(done)])
+        else:
+            done = jax.tree.unflatten(jax.tree.structure(shapes), [jnp.asarray(leaf) for leaf in kept])
+        (state, last), trace = done
+        traces.append(trace)
+        first += steps
+    trace = jax.tree.map(lambda *parts: jnp.concatenate(parts), *traces)
+    return Fit(last, trace, Status(outcome(trace, last, jnp.asarray(tolerance, trace.cost.dtype))))
+
+
+def _together(part: Callable[[], Any], first: int, every: int) -> Any:
+    """What a part gives, once all processes have done it."""
+    try:
+        return jax.block_until_ready(part())
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        raise RuntimeError(
+            f"Another process was lost or cannot be reached, in the {every} steps after step {first}. Start all "
+            "processes again with the same resume folder: they go on from there."
+        ) from error
+
+
+def _arrays(tree: PyTree) -> list[Any]:
+    """What identifies the arrays in a pytree: their numbers, or of rows that no process sees all of their shape."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if not callable(leaf)]
+    return [f"{leaf.dtype}{leaf.shape}" if spread(leaf) else np.asarray(leaf) for leaf in leaves]
