@@ -1,5 +1,6 @@
 """The solver against numbers from outside: NIST's certified regressions and R's fits."""
 
+import csv
 import json
 import pathlib
 
@@ -161,3 +162,45 @@ def test_the_cost_reported_is_the_objective_at_the_parameters():
     solution = lo.solve(losses.huber, d, l2=0.1)
     again = objective_of(models.linear)(solution.params, d, loss=losses.huber, l2=0.1)
     np.testing.assert_allclose(solution.cost, again, rtol=1e-13)
+
+
+def read(name):
+    """The columns of a table beside this file, by name; numbers where there are only numbers."""
+    with (pathlib.Path(__file__).parent / "reference" / name).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {column: np.array([row[column] for row in rows]) for column in rows[0]}
+
+
+def test_a_multinomial_regression_is_that_of_r():
+    # Fox and Andersen (2006), the British Election Panel Study in R's carData; deviance by nnet::multinom.
+    table = read("beps.csv")
+    number = lambda name: table[name].astype(float)  # noqa: E731
+    plain = ["age", "economic.cond.national", "economic.cond.household", "Blair", "Hague", "Kennedy", "Europe"]
+    columns = [*map(number, [*plain, "political.knowledge"]), number("Europe") * number("political.knowledge")]
+    features = np.column_stack([*columns, table["gender"] == "male"]).astype(float)
+    labels = np.unique(table["vote"], return_inverse=True)[1]
+    solution = lo.solve(losses.softmax_cross_entropy, data.Dataset(features, labels), model=models.softmax(3))
+    np.testing.assert_allclose(2 * len(labels) * solution.cost, 2233.03933108213, rtol=1e-12)
+    assert solution.status.name == "converged"
+
+
+def test_a_poisson_regression_is_that_of_r():
+    # Long (1990), articles of biochemists in R's pscl; glm(epsilon = 1e-15).
+    table = read("biochemists.csv")
+    flags = [table["fem"] == "Women", table["mar"] == "Married"]
+    features = np.column_stack([*flags, *(table[name].astype(float) for name in ("kid5", "phd", "ment"))])
+    solution = lo.solve(lo.bind(losses.poisson, full=True), data.Dataset(features, table["art"].astype(int)))
+    np.testing.assert_allclose(2 * len(features) * solution.cost, 1634.37098425277, rtol=1e-12)
+
+
+def test_support_vector_machines_are_those_of_libsvm():
+    features, labels = pytest.importorskip("sklearn.datasets").load_iris(return_X_y=True)
+    # |w|²/2 + Σ hinge by libsvm, which stops 1e-6 above the minimum.
+    soft = lo.solve(losses.hinge, data.Dataset(features[50:], labels[50:] - 1), model=models.logistic, l2=0.01)
+    np.testing.assert_allclose(100 * soft.cost, 15.759888394865168, rtol=2e-6)
+    assert 100 * soft.cost < 15.759888394865168
+    # The separator of maximum margin through the origin, by a quadratic programme: the limit of small penalties.
+    table = data.Dataset(np.c_[features[:100], np.ones(100)], labels[:100])
+    hard = lo.solve(losses.hinge, table, model=models.without_intercept(models.logistic), l2=1e-6)
+    widest = [-0.30945587890529946, -0.42971160977450484, 1.0455034037979223, 0.6178250785520165, -0.16361379094768191]
+    np.testing.assert_allclose(hard.params.weights, widest, atol=1e-8)
