@@ -14,9 +14,12 @@ import jax
 LEAST = 5e-3
 
 
-def seconds(functions: Mapping[str, Callable[[], Any]], *, repeats: int = 30) -> dict[str, float]:
-    """The median wall time of each function. They take turns, so that a machine that drifts drifts for all."""
-    for function in functions.values():
+def seconds(functions: Mapping[str, Callable[[], Any]], *, repeats: int = 30, warm: bool = False) -> dict[str, float]:
+    """The median wall time of each function. They take turns, so that a machine that drifts drifts for all.
+
+    `warm` says that all have run already.
+    """
+    for function in () if warm else functions.values():
         jax.block_until_ready(function())
     calls = {name: math.ceil(LEAST / _once(function, 1)) for name, function in functions.items()}
     times: dict[str, list[float]] = {name: [] for name in functions}

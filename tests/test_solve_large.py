@@ -8,7 +8,7 @@ from problems import flat
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.solve import _blocks, _cleaned, _solve as module
+from lossopt.solve import _blocks, _cleaned, _solve as module, newton
 
 
 ROWS, COLUMNS = 1003, 3
@@ -92,6 +92,44 @@ def test_separation_is_seen_in_blocks(small_blocks, quasi):
         targets = np.where(side == 0, np.arange(ROWS) % 2, targets)
     found = lo.solve(losses.logistic, data.Dataset(side[:, None], targets))
     assert found.status.name == "no finite minimiser"
+
+
+@pytest.fixture
+def sampled(small_blocks, monkeypatch):
+    """A sample, of a sixteenth of the blocks, is solved first."""
+    monkeypatch.setattr(newton, "_ENOUGH", 4)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "tukey"])
+@pytest.mark.parametrize("order", ["as it is", "by target"])
+def test_a_sample_that_is_solved_first_changes_nothing(sampled, monkeypatch, name, order):
+    loss, d = losses.get(name), table(name)
+    if order == "by target":
+        places = np.argsort(d.targets, kind="stable")
+        d = jax.tree.map(lambda leaf: leaf[places], d)
+    model = models.softmax(3) if name.startswith("softmax") else models.linear
+    one = whole(monkeypatch, loss, d, model=model)
+    found = lo.solve(loss, d, model=model)
+    assert found.status.name == one.status.name
+    np.testing.assert_allclose(found.cost, one.cost, rtol=1e-12)
+    np.testing.assert_allclose(flat(found), flat(one), rtol=1e-6, atol=1e-8)
+
+
+def in_sample():
+    """Whether a row lies in a block that is sampled."""
+    return (np.arange(ROWS) // 20) % 16 == 0
+
+
+def test_a_sample_without_a_class_a_column_or_the_largest_row_misleads_nobody(sampled, monkeypatch):
+    d = table("logistic")._replace(weights=None)
+    one_class = d._replace(targets=np.where(in_sample(), 1.0, d.targets))
+    rare = d._replace(features=np.c_[d.features[:, :2], np.where(in_sample(), 0.0, d.features[:, 2])])
+    large = d._replace(features=d.features.copy())
+    large.features[~in_sample(), 2] *= 1e9
+    for hard in (one_class, rare, large):
+        one, found = whole(monkeypatch, losses.logistic, hard), lo.solve(losses.logistic, hard)
+        assert found.status.name == one.status.name == "converged"
+        np.testing.assert_allclose(found.cost, one.cost, rtol=1e-10)
 
 
 def test_a_large_table_is_not_copied():

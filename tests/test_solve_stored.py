@@ -65,14 +65,15 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_mapped_table_gives_the_same_bits(case, tmp_path):
+def test_a_mapped_table_gives_the_same_answer(case, tmp_path):
     d, loss = table(), losses.half_squared_error if case == "least squares" else losses.logistic
     if case == "softmax":
         d, loss = d._replace(targets=d.targets.astype(int)), losses.softmax_cross_entropy
     inside = lo.solve(loss, d, **CASES[case])
     outside = lo.solve(loss, d._replace(features=mapped(tmp_path, d.features)), **CASES[case])
-    assert outside.status.good
-    assert_same_bits(inside, outside)
+    assert outside.status.name == inside.status.name == "converged"
+    for left, right in zip(jax.tree.leaves(inside.params), jax.tree.leaves(outside.params), strict=True):
+        np.testing.assert_allclose(right, left, rtol=1e-12, atol=1e-14)
 
 
 def test_any_table_of_rows_will_do_and_no_more_than_a_block_is_read(monkeypatch):

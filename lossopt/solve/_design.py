@@ -33,7 +33,7 @@ from ..models import Params
 from ._blocks import by_blocks, Fold, Rows, rows_of
 from ._branch import only_if
 from ._factor import by_cholesky, Factor, from_squares, from_triangle, orthogonal, SOUND, Triangle, triangle_of
-from ._normal import gram
+from ._normal import gram, moments
 
 
 # One in so many blocks is a sample of them.
@@ -105,7 +105,9 @@ class Design(NamedTuple):
 
     def project(self, scores: Float[Array, "n k"]) -> Float[Array, "m k"]:
         """The coefficients of the unpenalised least-squares fit to some scores, if the basis is orthonormal."""
-        return self.outer(self.fold(lambda basis, share, scores: Fold(basis @ (share[:, None] * scores)), scores).sums)
+        return self.outer(
+            self.fold(lambda basis, share, scores: Fold(moments(basis, share[None] * scores.T)), scores).sums
+        )
 
     def encode(self, params: Params) -> Float[Array, "m k"]:
         """The coefficients that stand for weights (d, k) and a bias (k,)."""
@@ -166,9 +168,10 @@ def design(
 
 
 def blocked_design(features: Rows, share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool) -> Design:
-    """The same for a table larger than the cache: two passes over its rows, of which no copy is made."""
+    """The same for a table larger than the cache, of whose rows no copy is made."""
     centre, largest = _extents(features, share, intercept)
-    size = _positive(jnp.maximum(largest, jnp.sqrt(l2)))
+    # A power of two, with which to multiply and divide is exact.
+    size = jnp.ldexp(jnp.ones_like(centre), jnp.frexp(_positive(jnp.maximum(largest, jnp.sqrt(l2))))[1])
     ridge = jnp.diag(jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2]))
 
     def squares(rows: Array, share: Array) -> Fold:
@@ -178,26 +181,27 @@ def blocked_design(features: Rows, share: Float[Array, " n"], l2: Float[Array, "
         squared, part = by_blocks(squares, every, features, share).sums
         return squared / part + ridge
 
-    def suspect(found: Triangle) -> Array:
-        return ~(found.condition**2 * jnp.finfo(size.dtype).eps < SOUND)
+    def from_sample() -> tuple[Factor, Array, Array]:
+        return from_triangle(sampled, size, intercept), sampled.inverse, jnp.array(False)
 
     def from_all() -> tuple[Factor, Array, Array]:
         squared = squares_of(1)
         found = triangle_of(squared)
         carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
-        doubtful = suspect(found)
-        return *jax.lax.cond(
+        doubtful = _doubtful(found)
+        factor, change = jax.lax.cond(
             doubtful, lambda: carefully(squared, size), lambda: (from_triangle(found, size, intercept), found.inverse)
-        ), doubtful
+        )
+        return factor, change, doubtful
 
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column.
     sampled = triangle_of(squares_of(SAMPLED))
-    factor, change, doubtful = jax.lax.cond(
-        suspect(sampled),
-        from_all,
-        lambda: (from_triangle(sampled, size, intercept), sampled.inverse, jnp.array(False)),
-    )
-    return _finish(features, share, l2, intercept, centre, size, factor, change, doubtful)
+    factor, change, suspect = jax.lax.cond(_doubtful(sampled), from_all, from_sample)
+    return _finish(features, share, l2, intercept, centre, size, factor, change, suspect)
+
+
+def _doubtful(found: Triangle) -> Array:
+    return ~(found.condition**2 * jnp.finfo(found.upper.dtype).eps < SOUND)
 
 
 def column_design(
@@ -256,13 +260,14 @@ def _finish(features, share, l2, intercept, centre, size, factor, change, suspec
 
 
 def _standardised(rows: Rows, centre: Array, size: Array, intercept: bool) -> Array:
-    scaled = (rows - centre[None]) / size[None]
+    scaled = (rows - centre[None]) * (1 / size)[None]
     # Transposed last, and only for the products to see: moving the numbers would take longer than they do.
     return (jnp.concatenate([jnp.ones_like(scaled[:, :1]), scaled], axis=1) if intercept else scaled).T
 
 
 def _positive(values: Array) -> Array:
-    return jnp.where(values > 0, values, 1.0)
+    """With 1 for 0, and of which the reciprocal is finite."""
+    return jnp.where(values > 0, jnp.maximum(values, jnp.finfo(values.dtype).tiny), 1.0)
 
 
 def _mean(features: Array, share: Array) -> Array:

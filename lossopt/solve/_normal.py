@@ -28,6 +28,14 @@ def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array
     return jnp.concatenate([above, jnp.concatenate([above[:, half:].T, right], axis=1)])
 
 
+def moments(basis: Float[Array, "m n"], values: Float[Array, "k n"]) -> Float[Array, "m k"]:
+    """B values'."""
+    if values.shape[0] > 1:
+        return jnp.einsum("an,kn->ak", basis, values)
+    # Written so, XLA reads a block of rows, of which the basis is the transpose, in half the time.
+    return (values[0] @ basis.T)[:, None]
+
+
 def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Array, "m m"]]:
     """The upper triangle R with R'R = matrix and the transposed inverse of R; NaN if it is not positive definite."""
     m = matrix.shape[0]

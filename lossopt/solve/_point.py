@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from .. import losses
 from ._blocks import Fold
 from ._descent import Cost, error, penalised, unseen, Value
-from ._normal import gram
+from ._normal import gram, moments
 from ._traits import Traits
 
 
@@ -44,11 +44,11 @@ class _Examples(NamedTuple):
     each: tuple[Array, ...]
 
 
-def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array) -> Point:
+def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, thin: Array | int = 1) -> Point:
     """The point a step further.
 
     Of a small table everything is summed in one pass. Of one in blocks a Hessian is summed apart, over one in `every`
-    blocks; with 0 the last is kept. `blend` is its λ.
+    blocks; with 0 the last is kept. `blend` is its λ. All else is summed over one in `thin` blocks.
     """
     design, coefficients = cost.design, origin.value.coefficients + step
     examples = functools.partial(_examples, cost, design.inner(coefficients), blend)
@@ -56,16 +56,19 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array) ->
     def of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
         found = examples(basis, targets, *last)
         hessian = () if design.formed is None else _hessian(basis, share[None, None] * found.weights)
-        gradient = jnp.einsum("an,kn->ak", basis, share[None] * found.slopes)
-        return Fold((_sizes(cost, found) @ share, gradient, hessian), _extremes(cost, found, share, *last), found.each)
+        gradient = moments(basis, share[None] * found.slopes)
+        sums = (_sizes(cost, found) @ share, gradient, hessian, jnp.sum(share))
+        return Fold(sums, _extremes(cost, found, share, *last), found.each)
 
     def hessian_of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
         found = examples(basis, targets, *last)
         return Fold((_hessian(basis, share[None, None] * found.weights), jnp.sum(share)))
 
-    sums, (majorant, most, moved), each = design.fold(of_block, cost.targets, *origin.each)
-    (mean, size, steep), gradient, hessian = sums
+    sums, (majorant, most, moved), each = design.fold(of_block, cost.targets, *origin.each, every=thin)
+    (mean, size, steep), gradient, hessian, part = sums
     if design.change is not None:
+        scale = jnp.where(jnp.asarray(thin) > 1, 1 / jnp.where(part > 0, part, 1.0), 1.0)
+        mean, size, steep, gradient = scale * mean, scale * size, scale * steep, scale * gradient
         summed, part = design.fold(hessian_of_block, cost.targets, *origin.each, every=every).sums
         summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
         hessian = jnp.where(part > 0, summed / jnp.where(part > 0, part, 1.0), origin.hessian)

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from ._blocks import Fold
 from ._descent import code, Cost, error, penalised, succeeds, unseen, Value
+from ._normal import moments
 from ._outcome import Outcome
 from .separation import falls_for_ever
 
@@ -95,7 +96,7 @@ def _evaluate(cost: Cost, coefficients: Array) -> tuple[Value, Array]:
         values, slopes = jax.lax.optimization_barrier((values, slopes))
         size = jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=0)
         numbers = jnp.stack([values, size, jnp.sum(slopes**2, axis=0), jnp.sum(scores**2, axis=0)]) @ share
-        return Fold((numbers, basis @ (share[None] * slopes).T))
+        return Fold((numbers, moments(basis, share[None] * slopes)))
 
     (mean, size, steep, wide), gradient = cost.design.fold(of_block, cost.targets).sums
     return penalised(cost, coefficients, mean, size, gradient, steep), wide

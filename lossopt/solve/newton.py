@@ -21,6 +21,9 @@ On a table that is gone through in blocks a Hessian costs several gradients. Far
 sample of the blocks, which converges linearly, but fast; near it once over all, and then kept for as long as a step
 takes nine tenths of the gradient away.
 
+Of a table of so many rows that a sample determines the coefficients to a few digits, the sample is solved first, and
+the first pass over all begins near the end.
+
 A step succeeds if the cost falls by a fraction of what the slope promises; at the end, where the cost is all rounding,
 if the slope along the step has turned up by no more than a parabola's would (Hager and Zhang 2005, equation 4.1).
 A loss of the residual that is not convex keeps λ = 1 until its gradient is small: the basin is then the one that
@@ -49,20 +52,24 @@ _FACTOR, _FIRST, _NONE, _MOST = 8.0, 1 / 8, 1e-10, 8.0**12
 _NEAR = 1e-2
 # What a step leaves of the gradient at most for the Hessian to be kept.
 _FAST = 0.1
+# The rows of a sample for each coefficient from which on it is solved first; how well; in how many iterations.
+_ENOUGH, _ROUGHLY, _TRIED = 100, 1e-3, 12
 # The movement of a score below which no step leads to infinity; the iterations before that is asked.
 _STILL, _PATIENCE = 1e-2, 5
 
 
 class _State(NamedTuple):
-    """A point, the step to try from it, and the λ of both; `every` says of which blocks the next Hessian is.
+    """A point, the step to try from it, and the λ of both.
 
-    After a failure under a loss of the residual the Hessian must be summed again, with a larger λ: `again`.
+    `every` says of which blocks the next Hessian is, `thin` of which the next gradient, 1 being all. After a failure
+    under a loss of the residual the Hessian must be summed again, with a larger λ: `again`.
     """
 
     point: Point
     step: Float[Array, "m k"]
     blend: Float[Array, ""]
     every: Int[Array, ""]
+    thin: Int[Array, ""]
     again: Bool[Array, ""]
     iterations: Int[Array, ""]
     settled: Bool[Array, ""]
@@ -76,39 +83,74 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
 
-    blend, no = jnp.full_like(cost.tolerance, 0.0 if cost.traits.convex else 1.0), jnp.array(False)
-    nothing = jnp.zeros_like(start), blend, jnp.array(SAMPLED), no, jnp.zeros((), int), no, no, no
-    first = _State(start_at(cost, start), *nothing)
-    return _outcome(cost, jax.lax.while_loop(unfinished, functools.partial(_iterate, cost), first))
+    no, none, thin = jnp.array(False), jnp.zeros((), int), SAMPLED if _worth_sampling(cost, start) else 1
+    rest = jnp.array(SAMPLED), jnp.array(thin), no, none, no, no, no
+    begin = _State(start_at(cost, start), jnp.zeros_like(start), _first_blend(cost), *rest)
+    iterate = functools.partial(_iterate, cost, start, thin > 1)
+    return _outcome(cost, jax.lax.while_loop(unfinished, iterate, begin))
 
 
-def _iterate(cost: Cost, state: _State) -> _State:
+def _worth_sampling(cost: Cost, start: Array) -> bool:
+    large = cost.design.formed is None and cost.design.share.size >= SAMPLED * _ENOUGH * start.size
+    return large and bool(cost.traits.convex)
+
+
+def _first_blend(cost: Cost) -> Array:
+    return jnp.full_like(cost.tolerance, 0.0 if cost.traits.convex else 1.0)
+
+
+def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     traits, before = cost.traits, state.point
     tried = jnp.where(state.again, 0.0, state.step)
     blend = jnp.where(state.again, state.blend, _lower(state.blend, before.error, traits))
-    trial = visit(cost, before, tried, blend, state.every)
+    trial = visit(cost, before, tried, blend, state.every, state.thin)
     success = state.again | succeeds(before.value, trial.value, state.step)
     blend = jnp.where(success, blend, _higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
-    settled, every = point.error <= cost.tolerance, _portion(state, point, success)
+    whole = state.thin == 1
+    settled, every = (point.error <= cost.tolerance) & whole, _portion(state, point, success)
     step, escaping = _step(cost, point, blend), jnp.array(False)
     if traits.vanishing:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
         still = point.moved <= _STILL
         settled &= still
-        suspicious = ~still & (state.iterations >= _PATIENCE)
+        suspicious = ~still & (state.iterations >= _PATIENCE) & whole
         escaping = falls_for_ever(cost, tried, suspicious)
         # The step that proves separation also separates.
         proven = point.value.coefficients + jnp.where(escaping & ~success, tried, 0.0)
         point = point._replace(value=point.value._replace(coefficients=proven))
-    finished = settled | escaping | (blend >= _MOST)
+    finished = settled | escaping | ((blend >= _MOST) & whole)
     again = ~success if traits.residual else state.again
-    return _State(point, step, blend, every, again, state.iterations + 1, settled, finished, escaping)
+    after = _State(point, step, blend, every, state.thin, again, state.iterations + 1, settled, finished, escaping)
+    return _from_sample(cost, start, after) if samples else after
+
+
+def _from_sample(cost: Cost, start: Array, state: _State) -> _State:
+    """The state with which all examples are begun, once the sample is solved, or cannot be."""
+    value, done = state.point.value, state.point.error <= _ROUGHLY
+    over = (state.thin > 1) & (done | (state.blend >= _MOST) | (state.iterations >= _TRIED))
+    usable = done & jnp.all(jnp.isfinite(state.step)) & ~state.again
+    origin = jnp.where(usable, value.coefficients + state.step, start)
+    unseen = value._replace(coefficients=origin, cost=jnp.full_like(value.cost, jnp.inf))
+    afresh = state._replace(
+        point=state.point._replace(value=unseen),
+        step=jnp.zeros_like(state.step),
+        blend=_first_blend(cost),
+        every=jnp.array(SAMPLED),
+        thin=jnp.array(1),
+        again=jnp.array(False),
+    )
+    each = state.point.each
+    light = lambda s: s._replace(point=s.point._replace(each=()))  # noqa: E731
+    chosen = jax.tree.map(lambda new, old: jnp.where(over, new, old), light(afresh), light(state))
+    return chosen._replace(point=chosen.point._replace(each=each))
 
 
 def _portion(state: _State, point: Point, success: Array) -> Array:
     """The next Hessian is of one in so many blocks; 0 keeps the last."""
-    near, slow = point.error < _NEAR, point.error > _FAST * state.point.error
+    # Not while the gradient is of a sample itself.
+    near = (point.error < _NEAR) & (state.thin == 1)
+    slow = point.error > _FAST * state.point.error
     afresh = ~success | (near & ((state.every == SAMPLED) | slow))
     return jnp.where(afresh, 1, jnp.where(near, 0, jnp.where(state.every == 1, 1, SAMPLED)))
 
