@@ -22,15 +22,20 @@ def checked(loss: losses.Loss, dataset: data.Dataset, model: models.Model, *, st
         ValueError: the data, the targets for this loss, or a hyperparameter are out of range.
     """
     check_loss(loss)
+    dataset = data.validate(dataset, stored=stored)
+    check_pair(loss, dataset, model)
+    return dataset
+
+
+def check_pair(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:
+    """Raise as `checked` does unless the loss, the model and the targets of a validated data set fit each other."""
     if not isinstance(model, models.Model):
         raise TypeError(f"model={model!r}: use lossopt.models.linear, .logistic or .softmax(classes).")
-    dataset = data.validate(dataset, stored=stored)
     if losses.has_card(loss):
-        _check_pair(loss, model)
+        _check_scores(loss, model)
         _check_targets(loss, dataset, model)
     elif model.classes is None and np.ndim(dataset.targets) != 1:
         raise ValueError(f"Targets of shape {np.shape(dataset.targets)} with a model of one score: give shape (n,).")
-    return dataset
 
 
 def check_loss(loss: Any) -> None:
@@ -61,7 +66,7 @@ _NO_SCORE = {
 _MEANING = {"location and log scale": "location and log scale (2)", "interval": "lower and upper end (2)"}
 
 
-def _check_pair(loss: losses.Loss, model: models.Model) -> None:
+def _check_scores(loss: losses.Loss, model: models.Model) -> None:
     card = losses.claims(loss)
     if card.prediction in _NO_SCORE:
         raise ValueError(f"{card.name} {_NO_SCORE[card.prediction].format(model=model.name)}.")

@@ -14,7 +14,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+
+from . import __version__
 
 
 class Store:
@@ -30,6 +33,7 @@ class Store:
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
+        asked = {**asked, "versions": (__version__, jax.__version__, jnp.result_type(float).name)}
         manifest, digests = self._folder / f"{kind}.json", {name: digest(value) for name, value in asked.items()}
         if not manifest.exists():
             strangers = [path.name for path in self._folder.iterdir()]

@@ -103,11 +103,17 @@ class Design(NamedTuple):
         """Sums over the columns that `fold` passes, as sums over those of the basis."""
         return sums if self.change is None else self.change.T @ sums
 
-    def project(self, scores: Float[Array, "n k"]) -> Float[Array, "m k"]:
-        """The coefficients of the unpenalised least-squares fit to some scores, if the basis is orthonormal."""
-        return self.outer(
-            self.fold(lambda basis, share, scores: Fold(moments(basis, share[None] * scores.T)), scores).sums
-        )
+    def project(self, scores: Float[Array, "n k"], every: int = 1) -> Float[Array, "m k"]:
+        """The coefficients of the unpenalised least-squares fit to some scores, if the basis is orthonormal.
+
+        Of a large table, of one in `every` blocks.
+        """
+
+        def of_block(basis: Array, share: Array, scores: Array) -> Fold:
+            return Fold((moments(basis, share[None] * scores.T), jnp.sum(share)))
+
+        total, part = self.fold(of_block, scores, every=every).sums
+        return self.outer(total) / _positive(part)
 
     def encode(self, params: Params) -> Float[Array, "m k"]:
         """The coefficients that stand for weights (d, k) and a bias (k,)."""

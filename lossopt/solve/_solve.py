@@ -17,7 +17,7 @@ from . import interior_point, lbfgs, least_squares, newton, proximal_newton
 from ._blocks import by_blocks, Fold
 from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
 from ._descent import Cost
-from ._design import blocked_design, column_design, design
+from ._design import blocked_design, column_design, design, SAMPLED
 from ._method import choose_method
 from ._outcome import Outcome
 from ._piecewise import lines
@@ -192,7 +192,8 @@ def _start(basis, targets, model, facts, *, orthonormal: bool) -> tuple[Array, A
         return zero, units
     by_score = targets.astype(share.dtype).reshape(share.size, -1)
     if facts.start == "least squares" and orthonormal:
-        return basis.project(by_score), units
+        # Where there is one minimum, it need not begin near.
+        return basis.project(by_score, SAMPLED if facts.convex else 1), units
     level = share @ by_score
     if facts.start == "log mean":
         # The mean of all targets: from 0, a large count would take Newton's first step out of the floats.

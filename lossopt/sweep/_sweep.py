@@ -105,14 +105,13 @@ def sweep(
     origin = source(data, seeds)
     grids = {name: grid(loss, penalties, origin.axis) for name, loss in named.items()}
     for found in grids.values():
-        border.checked(found.loss, origin.example, model)
+        border.check_loss(found.loss)
+        border.check_pair(found.loss, origin.example, model)
     border.check_penalties(**penalties)
     rows = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
     length = chunk or max(1, min(_MOST, _CHUNK // (rows * origin.example.features.dtype.itemsize)))
     asked = {"losses": named, "data": origin.identity, "model": model, **penalties, "fit": (fit, options)}
-    store = Store(
-        "sweep", resume, {**asked, "chunk": length, "versions": (jax.__version__, jnp.result_type(float).name)}
-    )
+    store = Store("sweep", resume, {**asked, "chunk": length})
     fixed = {key: value for key, value in penalties.items() if not np.ndim(value) and (key == "l2" or value)}
     settings = {"model": model, **options, **fixed}
     tasks = [

@@ -31,7 +31,7 @@ def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, e
     written = re.sub("0x[0-9a-f]+", "", str(programme))
     asked = {"objective and optimizer": written, "start": params, "hyperparameters": _arrays(objective)}
     asked |= {"data": _arrays(data), "key": None if key is None else jax.random.key_data(key)}
-    asked |= {"steps": (num_steps, every), "versions": (jax.__version__, optax.__version__)}
+    asked |= {"steps": (num_steps, every), "optax": optax.__version__}
     store, traces, first = Store("fit", resume, asked), [], 0
     for number, steps in enumerate(lengths):
         part = functools.partial(advance, objective, state, last, data, key, first, loop=loop, steps=steps)
