@@ -11,8 +11,14 @@ from jaxtyping import Array, Float
 from .. import losses
 from ._blocks import Fold
 from ._descent import Cost, error, penalised, unseen, Value
+from ._design import SAMPLED
 from ._normal import gram, moments
 from ._traits import Traits
+
+
+# The relative gradient from which a loss that is not convex is taken to be in the basin of its minimum, and a Hessian
+# is summed over all examples. What a step leaves of the gradient at most for the Hessian to be kept.
+NEAR, FAST = 1e-2, 0.1
 
 
 class Point(NamedTuple):
@@ -74,6 +80,12 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
         hessian = jnp.where(part > 0, summed / jnp.where(part > 0, part, 1.0), origin.hessian)
     value = penalised(cost, coefficients, mean, size, gradient, steep)
     return Point(value, error(value), hessian, majorant, -most, moved, each)
+
+
+def portion(every: Array, near: Array, fast: Array, success: Array) -> Array:
+    """The next Hessian is of one in so many blocks, if the last was of one in `every`; 0 keeps it."""
+    afresh = ~success | (near & ((every == SAMPLED) | ~fast))
+    return jnp.where(afresh, 1, jnp.where(near, 0, jnp.where(every == 1, 1, SAMPLED)))
 
 
 def start_at(cost: Cost, start: Array) -> Point:

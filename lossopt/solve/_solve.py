@@ -227,7 +227,8 @@ def _by_interior_point(loss, basis, targets, penalty, init, controls, model, fac
 def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     unpenalised = jnp.zeros(basis.constants, basis.size.dtype)
     thresholds = jnp.concatenate([unpenalised, penalty.l1 / basis.size])
-    minimise = functools.partial(proximal_newton.solve, thresholds=thresholds)
+    quadratic = constant_curvature(loss) is not None
+    minimise = functools.partial(proximal_newton.solve, thresholds=thresholds, quadratic=quadratic)
     return _smooth(minimise, loss, basis, targets, penalty, init, controls, model, facts)
 
 

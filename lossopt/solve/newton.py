@@ -41,17 +41,13 @@ from ._descent import code, Cost, succeeds
 from ._design import SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
-from ._point import Point, start_at, visit
+from ._point import FAST, NEAR, Point, portion, start_at, visit
 from ._traits import Traits
 from .separation import falls_for_ever
 
 
 # λ: the factor by which it falls and rises, where it starts to rise and where it has fallen to 0, where all is lost.
 _FACTOR, _FIRST, _NONE, _MOST = 8.0, 1 / 8, 1e-10, 8.0**12
-# The relative gradient from which a loss that is not convex is taken to be in the basin of its minimum.
-_NEAR = 1e-2
-# What a step leaves of the gradient at most for the Hessian to be kept.
-_FAST = 0.1
 # The rows of a sample for each coefficient from which on it is solved first; how well; in how many iterations.
 _ENOUGH, _ROUGHLY, _TRIED = 100, 1e-3, 12
 # The movement of a score below which no step leads to infinity; the iterations before that is asked.
@@ -108,7 +104,9 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     blend = jnp.where(success, blend, _higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
     whole = state.thin == 1
-    settled, every = (point.error <= cost.tolerance) & whole, _portion(state, point, success)
+    # Not near while the gradient is of a sample itself.
+    near, fast = (point.error < NEAR) & whole, point.error <= FAST * before.error
+    settled, every = (point.error <= cost.tolerance) & whole, portion(state.every, near, fast, success)
     step, escaping = _step(cost, point, blend), jnp.array(False)
     if traits.vanishing:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
@@ -146,15 +144,6 @@ def _from_sample(cost: Cost, start: Array, state: _State) -> _State:
     return chosen._replace(point=chosen.point._replace(each=each))
 
 
-def _portion(state: _State, point: Point, success: Array) -> Array:
-    """The next Hessian is of one in so many blocks; 0 keeps the last."""
-    # Not while the gradient is of a sample itself.
-    near = (point.error < _NEAR) & (state.thin == 1)
-    slow = point.error > _FAST * state.point.error
-    afresh = ~success | (near & ((state.every == SAMPLED) | slow))
-    return jnp.where(afresh, 1, jnp.where(near, 0, jnp.where(state.every == 1, 1, SAMPLED)))
-
-
 def _step(cost: Cost, point: Point, blend: Array) -> Array:
     """-H⁻¹g; NaN, which no test accepts, where H is not positive definite."""
     (m, k), eps = point.value.gradient.shape, jnp.finfo(blend.dtype).eps
@@ -179,7 +168,7 @@ def _lower(blend: Array, error: Array, traits: Traits) -> Array:
     """λ after a success."""
     lower = jnp.where(blend > _NONE, blend / _FACTOR, 0.0)
     far_out = traits.residual and not traits.convex
-    return jnp.where(error < _NEAR, lower, jnp.maximum(lower, 1.0)) if far_out else lower
+    return jnp.where(error < NEAR, lower, jnp.maximum(lower, 1.0)) if far_out else lower
 
 
 def _higher(blend: Array) -> Array:

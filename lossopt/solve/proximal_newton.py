@@ -23,9 +23,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ._descent import code, Cost
+from ._design import SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
-from ._point import Point, start_at, visit
+from ._point import FAST, NEAR, Point, portion, start_at, visit
 from .separation import falls_for_ever
 
 
@@ -38,28 +39,38 @@ _PATIENCE = 5
 
 
 class _State(NamedTuple):
-    """A point, the coefficients to try from it, and λ, how far their Hessian is blended to the majorant."""
+    """A point, the coefficients to try from it, and λ, how far their Hessian is blended to the majorant.
+
+    `every` says of which blocks the next Hessian is.
+    """
 
     point: Point
     aim: Float[Array, "m k"]
     error: Float[Array, ""]
     blend: Float[Array, ""]
+    every: Int[Array, ""]
     iterations: Int[Array, ""]
     finished: Bool[Array, ""]
     escaping: Bool[Array, ""]
 
 
 def solve(
-    cost: Cost, start: Float[Array, "m k"], thresholds: Float[Array, " m"], max_iterations: Int[Array, ""]
+    cost: Cost,
+    start: Float[Array, "m k"],
+    thresholds: Float[Array, " m"],
+    max_iterations: Int[Array, ""],
+    *,
+    quadratic: bool,
 ) -> Outcome:
-    """Minimise Σ s loss + l2/2 |w|² + Σ thresholds |x| from `start`."""
+    """Minimise Σ s loss + l2/2 |w|² + Σ thresholds |x| from `start`; of a quadratic loss one Hessian is enough."""
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
 
     point, no, zero = start_at(cost, start), jnp.array(False), jnp.zeros_like(cost.tolerance)
-    first = _State(point, start, zero + jnp.inf, zero, jnp.zeros((), int), no, no)
-    iterate = functools.partial(_iterate, cost, thresholds)
+    every = jnp.array(1 if quadratic else SAMPLED)
+    first = _State(point, start, zero + jnp.inf, zero, every, jnp.zeros((), int), no, no)
+    iterate = functools.partial(_iterate, cost, thresholds, quadratic)
     ended = jax.lax.while_loop(unfinished, iterate, first)
     value, settled = ended.point.value, ended.error <= cost.tolerance
     reached = code(cost.design, value, settled=settled, stalled=ended.blend >= _MOST, bent=no, escaping=ended.escaping)
@@ -73,13 +84,15 @@ def solve(
     return Outcome(cost.design.decode(found * cost.units[None]), gap, ended.iterations, reached)
 
 
-def _iterate(cost: Cost, thresholds: Array, state: _State) -> _State:
+def _iterate(cost: Cost, thresholds: Array, quadratic: bool, state: _State) -> _State:
     before, step = state.point, state.aim - state.point.value.coefficients
-    trial = visit(cost, before, step, jnp.zeros_like(state.blend), jnp.array(1))
+    trial = visit(cost, before, step, jnp.zeros_like(state.blend), state.every)
     error = _error(thresholds, trial)
     success = _succeeds(thresholds, before, trial, step, error < state.error)
     blend = jnp.where(success, jnp.where(state.blend > _NONE, state.blend / _FACTOR, 0.0), _higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
+    every = portion(state.every, error < NEAR, error <= FAST * state.error, success)
+    every = jnp.zeros_like(every) if quadratic else every
     error = jnp.where(success, error, state.error)
     escaping = jnp.array(False)
     if cost.traits.vanishing:
@@ -89,7 +102,7 @@ def _iterate(cost: Cost, thresholds: Array, state: _State) -> _State:
     within = cost.tolerance * _CLOSER * jnp.sqrt(point.value.steep)
     aim = _minimum(_hessian(cost, point, blend), point.value.gradient, point.value.coefficients, thresholds, within)
     finished = (error <= cost.tolerance) | escaping | (blend >= _MOST)
-    return _State(point, aim, error, blend, state.iterations + 1, finished, escaping)
+    return _State(point, aim, error, blend, every, state.iterations + 1, finished, escaping)
 
 
 def _higher(blend: Array) -> Array:
