@@ -19,8 +19,8 @@ with install_import_hook("lossopt", "typecheck.checked"):
 
 # The files that take longest, so that they start first and both workers end together.
 LONGEST = [
-    "test_losses.py", "test_experiments.py", "test_properties.py", "test_solve.py", "test_solve_reference.py",
-    "test_asymptotics.py", "test_transforms.py",
+    "test_losses.py", "test_experiments.py", "test_properties.py", "test_solve.py", "test_solve_certificates.py",
+    "test_solve_reference.py", "test_sharding.py", "test_solve_large.py", "test_asymptotics.py", "test_transforms.py",
 ]  # fmt: skip
 
 

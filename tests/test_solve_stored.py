@@ -13,13 +13,14 @@ from lossopt.solve import _blocks, _cleaned, _solve as module
 ROWS, COLUMNS = 503, 4
 
 
-@pytest.fixture(autouse=True)
-def small_blocks(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def small_blocks():
     """Blocks of 40 rows, for every table."""
-    monkeypatch.setattr(_blocks, "BLOCK", 40 * COLUMNS)
-    monkeypatch.setattr(_cleaned, "LARGE", 1)
-    jax.clear_caches()
-    yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_blocks, "BLOCK", 40 * COLUMNS)
+        patched.setattr(_cleaned, "LARGE", 1)
+        jax.clear_caches()
+        yield
     jax.clear_caches()
 
 
@@ -131,7 +132,7 @@ def test_dependent_columns_give_the_smallest_weights(jitted):
     np.testing.assert_allclose(found.params.weights[1:4], one.params.weights[1:], rtol=1e-7)
 
 
-@pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"l1": 0.01}])
+@pytest.mark.parametrize("options", [{}, {"l1": 0.01}])
 def test_float32_is_summed_in_float64_where_asked(options, tmp_path):
     d = table(dtype=np.float32)
     exact = lo.solve(losses.logistic, d._replace(features=d.features.astype(float)), **options)
@@ -143,7 +144,7 @@ def test_float32_is_summed_in_float64_where_asked(options, tmp_path):
     assert lo.solve(losses.logistic, d, **options).params.weights.dtype == jnp.float32
 
 
-@pytest.mark.parametrize("size", [1, 7, 100, 1000])
+@pytest.mark.parametrize("size", [7, 100, 1000])
 def test_a_parquet_file_gives_the_same_bits(size, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra of its own")
     import pyarrow
