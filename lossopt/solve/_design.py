@@ -32,7 +32,7 @@ from jaxtyping import Array, Bool, Float
 from ..models import Params
 from ._blocks import by_blocks, Fold, Rows, rows_of
 from ._branch import only_if
-from ._factor import by_cholesky, Factor, from_squares, from_triangle, orthogonal, SOUND, Triangle, triangle_of
+from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, SOUND, Triangle, triangle_of
 from ._normal import gram, moments
 
 
@@ -183,27 +183,31 @@ def blocked_design(features: Rows, share: Float[Array, " n"], l2: Float[Array, "
     def squares(rows: Array, share: Array) -> Fold:
         return Fold((gram(_standardised(rows, centre, size, intercept), share), jnp.sum(share)))
 
-    def squares_of(every: int) -> Array:
-        squared, part = by_blocks(squares, every, features, share).sums
-        return squared / part + ridge
-
-    def from_sample() -> tuple[Factor, Array, Array]:
-        return from_triangle(sampled, size, intercept), sampled.inverse, jnp.array(False)
-
-    def from_all() -> tuple[Factor, Array, Array]:
-        squared = squares_of(1)
+    def look(last: _Look) -> _Look:
+        squared, part = by_blocks(squares, last.every, features, share).sums
+        squared = squared / part + ridge
         found = triangle_of(squared)
-        carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
-        doubtful = _doubtful(found)
-        factor, change = jax.lax.cond(
-            doubtful, lambda: carefully(squared, size), lambda: (from_triangle(found, size, intercept), found.inverse)
-        )
-        return factor, change, doubtful
+        return _Look(squared, found, _doubtful(found), jnp.ones_like(last.every), last.looks + 1)
 
-    # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column.
-    sampled = triangle_of(squares_of(SAMPLED))
-    factor, change, suspect = jax.lax.cond(_doubtful(sampled), from_all, from_sample)
+    # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column. Both
+    # looks are one loop, so that it compiles once.
+    nothing = Triangle(ridge, ridge, jnp.zeros_like(l2))
+    first = _Look(ridge, nothing, jnp.array(True), jnp.array(SAMPLED), jnp.array(0))
+    squared, found, suspect, *_ = jax.lax.while_loop(lambda last: last.doubtful & (last.looks < 2), look, first)
+    carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
+    plainly = (from_triangle(found, size, intercept), found.inverse)
+    factor, change = only_if(suspect, carefully, (squared, size), plainly)
     return _finish(features, share, l2, intercept, centre, size, factor, change, suspect)
+
+
+class _Look(NamedTuple):
+    """A Gram matrix of one in `every` blocks, its triangle, and whether that is to be doubted."""
+
+    squared: Array
+    found: Triangle
+    doubtful: Array
+    every: Array
+    looks: Array
 
 
 def _doubtful(found: Triangle) -> Array:
