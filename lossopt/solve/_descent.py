@@ -59,13 +59,33 @@ def penalised(cost: Cost, coefficients: Array, mean: Array, size: Array, gradien
     )
 
 
+# λ, by which a step is made shorter: the factor by which it falls and rises, where it starts to rise and where it has
+# fallen to 0, where all is lost.
+_FACTOR, _FIRST, _NONE, MOST = 8.0, 1 / 8, 1e-10, 8.0**12
+
+
+def lower(blend: Array) -> Array:
+    """λ after a success."""
+    return jnp.where(blend > _NONE, blend / _FACTOR, 0.0)
+
+
+def higher(blend: Array) -> Array:
+    """λ after a failure."""
+    return jnp.where(blend > 0, blend * _FACTOR, _FIRST)
+
+
 def error(value: Value, blur: Array | float = 0.0) -> Array:
     """The size of the gradient relative to that of the slopes, which in an orthonormal basis it cannot exceed.
 
     `blur` is the mean square of what the rounding of scores does to the slopes, which cannot be converged away.
     """
-    scale = jnp.sqrt(value.steep + blur)
-    return jnp.where(scale > 0, jnp.linalg.norm(value.gradient) / jnp.where(scale > 0, scale, 1.0), 0.0)
+    return relative(value.gradient, value.steep + blur)
+
+
+def relative(gradient: Array, steep: Array) -> Array:
+    """The size of a gradient, in units of the root of a mean square; 0 where that is 0."""
+    scale = jnp.sqrt(steep)
+    return jnp.where(scale > 0, jnp.linalg.norm(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0)
 
 
 def succeeds(before: Value, after: Value, step: Array) -> Array:

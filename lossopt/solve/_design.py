@@ -32,7 +32,7 @@ from jaxtyping import Array, Bool, Float
 from ..models import Params
 from ._blocks import by_blocks, Fold, Rows, rows_of
 from ._branch import only_if
-from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, SOUND, Triangle, triangle_of
+from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
 from ._normal import gram, moments
 
 
@@ -184,34 +184,26 @@ def blocked_design(features: Rows, share: Float[Array, " n"], l2: Float[Array, "
         return Fold((gram(_standardised(rows, centre, size, intercept), share), jnp.sum(share)))
 
     def look(last: _Look) -> _Look:
-        squared, part = by_blocks(squares, last.every, features, share).sums
+        squared, part = by_blocks(squares, jnp.where(last.looks == 0, SAMPLED, 1), features, share).sums
         squared = squared / part + ridge
-        found = triangle_of(squared)
-        return _Look(squared, found, _doubtful(found), jnp.ones_like(last.every), last.looks + 1)
+        return _Look(squared, triangle_of(squared), last.looks + 1)
 
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column. Both
     # looks are one loop, so that it compiles once.
-    nothing = Triangle(ridge, ridge, jnp.zeros_like(l2))
-    first = _Look(ridge, nothing, jnp.array(True), jnp.array(SAMPLED), jnp.array(0))
-    squared, found, suspect, *_ = jax.lax.while_loop(lambda last: last.doubtful & (last.looks < 2), look, first)
+    first = _Look(ridge, Triangle(ridge, ridge, jnp.full_like(l2, jnp.inf)), jnp.array(0))
+    squared, found, _ = jax.lax.while_loop(lambda last: ~last.found.sound & (last.looks < 2), look, first)
     carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
     plainly = (from_triangle(found, size, intercept), found.inverse)
-    factor, change = only_if(suspect, carefully, (squared, size), plainly)
-    return _finish(features, share, l2, intercept, centre, size, factor, change, suspect)
+    factor, change = only_if(~found.sound, carefully, (squared, size), plainly)
+    return _finish(features, share, l2, intercept, centre, size, factor, change, ~found.sound)
 
 
 class _Look(NamedTuple):
-    """A Gram matrix of one in `every` blocks, its triangle, and whether that is to be doubted."""
+    """A Gram matrix, of a sample at the first look and of all rows at the second, and its triangle."""
 
     squared: Array
     found: Triangle
-    doubtful: Array
-    every: Array
     looks: Array
-
-
-def _doubtful(found: Triangle) -> Array:
-    return ~(found.condition**2 * jnp.finfo(found.upper.dtype).eps < SOUND)
 
 
 def column_design(

@@ -63,6 +63,11 @@ class Triangle(NamedTuple):
     inverse: Array
     condition: Array
 
+    @property
+    def sound(self) -> Array:
+        """Whether the matrix is well enough conditioned for the triangle to be trusted; not where it is NaN."""
+        return self.condition**2 * jnp.finfo(self.upper.dtype).eps < SOUND
+
 
 def triangle_of(squared: Array) -> Triangle:
     """The Cholesky factor of a Gram matrix, by way of that of columns of length one; NaN if it is singular."""

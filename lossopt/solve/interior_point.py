@@ -27,7 +27,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..status import Status
 from ._design import Design
-from ._factor import SOUND, triangle_of
+from ._factor import triangle_of
 from ._normal import gram, normal_solver
 from ._outcome import Outcome
 from ._piecewise import Lines, Problem
@@ -151,12 +151,8 @@ def _advance(problem: Problem, path: _Path, short: Array, penalised: Array) -> _
 
 def _shortfall(problem: Problem, path: _Path) -> Array:
     """P'P c - A'α, which is zero for a force that balances the penalty."""
-    return problem.square @ problem.total(path.c) - _felt(problem, path.room[0] - problem.lines.down)
-
-
-def _felt(problem: Problem, force: Array) -> Array:
-    """A'α."""
-    return problem.lines.basis @ jnp.sum(force, axis=0)
+    force = jnp.sum(path.room[0] - problem.lines.down, axis=0)
+    return problem.square @ problem.total(path.c) - problem.lines.basis @ force
 
 
 def _moved(path: _Path, step: _Path, penalised: Array) -> _Path:
@@ -190,5 +186,4 @@ def _vertex(problem: Problem, path: _Path) -> tuple[Array, Array, Array]:
     best = (costs[1] <= rounding * costs[0]).astype(int)
     # What no example sees is left out: of that the design tells.
     unseen = jnp.diag((~jnp.any(basis != 0, axis=1)).astype(basis.dtype))
-    determined = triangle_of(crossed + problem.square + unseen).condition ** 2 * jnp.finfo(basis.dtype).eps < SOUND
-    return both[best], costs[best], determined
+    return both[best], costs[best], triangle_of(crossed + problem.square + unseen).sound

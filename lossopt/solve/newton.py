@@ -37,7 +37,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ._descent import code, Cost, succeeds
+from ._descent import code, Cost, higher, lower, MOST, succeeds
 from ._design import SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
@@ -46,8 +46,6 @@ from ._traits import Traits
 from .separation import falls_for_ever
 
 
-# λ: the factor by which it falls and rises, where it starts to rise and where it has fallen to 0, where all is lost.
-_FACTOR, _FIRST, _NONE, _MOST = 8.0, 1 / 8, 1e-10, 8.0**12
 # The rows of a sample for each coefficient from which on it is solved first; how well; in how many iterations.
 _ENOUGH, _ROUGHLY, _TRIED = 100, 1e-3, 12
 # The movement of a score below which no step leads to infinity; the iterations before that is asked.
@@ -101,7 +99,7 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     blend = jnp.where(state.again, state.blend, _lower(state.blend, before.error, traits))
     trial = visit(cost, before, tried, blend, state.every, state.thin)
     success = state.again | succeeds(before.value, trial.value, state.step)
-    blend = jnp.where(success, blend, _higher(state.blend))
+    blend = jnp.where(success, blend, higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
     whole = state.thin == 1
     # Not near while the gradient is of a sample itself.
@@ -117,7 +115,7 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
         # The step that proves separation also separates.
         proven = point.value.coefficients + jnp.where(escaping & ~success, tried, 0.0)
         point = point._replace(value=point.value._replace(coefficients=proven))
-    finished = settled | escaping | ((blend >= _MOST) & whole)
+    finished = settled | escaping | ((blend >= MOST) & whole)
     again = ~success if traits.residual else state.again
     after = _State(point, step, blend, every, state.thin, again, state.iterations + 1, settled, finished, escaping)
     return _from_sample(cost, start, after) if samples else after
@@ -126,22 +124,19 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
 def _from_sample(cost: Cost, start: Array, state: _State) -> _State:
     """The state with which all examples are begun, once the sample is solved, or cannot be."""
     value, done = state.point.value, state.point.error <= _ROUGHLY
-    over = (state.thin > 1) & (done | (state.blend >= _MOST) | (state.iterations >= _TRIED))
+    over = (state.thin > 1) & (done | (state.blend >= MOST) | (state.iterations >= _TRIED))
     usable = done & jnp.all(jnp.isfinite(state.step)) & ~state.again
     origin = jnp.where(usable, value.coefficients + state.step, start)
-    unseen = value._replace(coefficients=origin, cost=jnp.full_like(value.cost, jnp.inf))
-    afresh = state._replace(
+    if_over = lambda new, old: jnp.where(over, new, old)  # noqa: E731
+    unseen = value._replace(coefficients=if_over(origin, value.coefficients), cost=if_over(jnp.inf, value.cost))
+    return state._replace(
         point=state.point._replace(value=unseen),
-        step=jnp.zeros_like(state.step),
-        blend=_first_blend(cost),
-        every=jnp.array(SAMPLED),
-        thin=jnp.array(1),
-        again=jnp.array(False),
+        step=if_over(0.0, state.step),
+        blend=if_over(_first_blend(cost), state.blend),
+        every=if_over(SAMPLED, state.every),
+        thin=if_over(1, state.thin),
+        again=state.again & ~over,
     )
-    each = state.point.each
-    light = lambda s: s._replace(point=s.point._replace(each=()))  # noqa: E731
-    chosen = jax.tree.map(lambda new, old: jnp.where(over, new, old), light(afresh), light(state))
-    return chosen._replace(point=chosen.point._replace(each=each))
 
 
 def _step(cost: Cost, point: Point, blend: Array) -> Array:
@@ -165,19 +160,13 @@ def _step(cost: Cost, point: Point, blend: Array) -> Array:
 
 
 def _lower(blend: Array, error: Array, traits: Traits) -> Array:
-    """λ after a success."""
-    lower = jnp.where(blend > _NONE, blend / _FACTOR, 0.0)
+    """λ after a success; of a loss that is not convex at least 1 while it is far out."""
     far_out = traits.residual and not traits.convex
-    return jnp.where(error < NEAR, lower, jnp.maximum(lower, 1.0)) if far_out else lower
-
-
-def _higher(blend: Array) -> Array:
-    """λ after a failure."""
-    return jnp.where(blend > 0, blend * _FACTOR, _FIRST)
+    return jnp.where(error < NEAR, lower(blend), jnp.maximum(lower(blend), 1.0)) if far_out else lower(blend)
 
 
 def _outcome(cost: Cost, ended: _State) -> Outcome:
-    (value, *_), convex, stalled = ended.point, cost.traits.convex, ended.blend >= _MOST
+    (value, *_), convex, stalled = ended.point, cost.traits.convex, ended.blend >= MOST
     bent = ended.point.least < 0 if convex is None else jnp.array(not convex)
     reached = code(cost.design, value, settled=ended.settled, stalled=stalled, bent=bent, escaping=ended.escaping)
     decrement = -jnp.sum(value.gradient * ended.step) / 2

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ._descent import code, Cost
+from ._descent import code, Cost, higher, lower, MOST, relative, Value
 from ._design import SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
@@ -30,8 +30,6 @@ from ._point import FAST, NEAR, Point, portion, start_at, visit
 from .separation import falls_for_ever
 
 
-# How a step is made shorter, as in `newton`.
-_FACTOR, _FIRST, _NONE, _MOST = 8.0, 1 / 8, 1e-10, 8.0**12
 # The most sweeps of coordinate descent for a step, and how much nearer than asked its minimum is found.
 _SWEEPS, _CLOSER = 200, 0.1
 # The iterations before separation is suspected.
@@ -73,10 +71,10 @@ def solve(
     iterate = functools.partial(_iterate, cost, thresholds, quadratic)
     ended = jax.lax.while_loop(unfinished, iterate, first)
     value, settled = ended.point.value, ended.error <= cost.tolerance
-    reached = code(cost.design, value, settled=settled, stalled=ended.blend >= _MOST, bent=no, escaping=ended.escaping)
+    reached = code(cost.design, value, settled=settled, stalled=ended.blend >= MOST, bent=no, escaping=ended.escaping)
     step = ended.aim - value.coefficients
-    bent = jnp.vdot(step, _applied(_hessian(cost, ended.point, zero), step))
-    decrement = -_promised(thresholds, value.gradient, value.coefficients, step) - bent / 2
+    along = step.T.ravel()
+    decrement = -_promised(thresholds, value, step) - along @ _hessian(cost, ended.point, zero) @ along / 2
     gap = jnp.where(jnp.isfinite(decrement) & ~ended.escaping, jnp.maximum(decrement, 0.0), jnp.inf)
     # As in `newton`, the last step is taken unseen.
     last = settled & jnp.all(jnp.isfinite(step))
@@ -87,9 +85,9 @@ def solve(
 def _iterate(cost: Cost, thresholds: Array, quadratic: bool, state: _State) -> _State:
     before, step = state.point, state.aim - state.point.value.coefficients
     trial = visit(cost, before, step, jnp.zeros_like(state.blend), state.every)
-    error = _error(thresholds, trial)
-    success = _succeeds(thresholds, before, trial, step, error < state.error)
-    blend = jnp.where(success, jnp.where(state.blend > _NONE, state.blend / _FACTOR, 0.0), _higher(state.blend))
+    error = _error(thresholds, trial.value)
+    success = _succeeds(thresholds, before.value, trial.value, step, error < state.error)
+    blend = jnp.where(success, lower(state.blend), higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
     every = portion(state.every, error < NEAR, error <= FAST * state.error, success)
     every = jnp.zeros_like(every) if quadratic else every
@@ -101,35 +99,30 @@ def _iterate(cost: Cost, thresholds: Array, quadratic: bool, state: _State) -> _
         escaping = falls_for_ever(cost._replace(design=free), step, state.iterations >= _PATIENCE)
     within = cost.tolerance * _CLOSER * jnp.sqrt(point.value.steep)
     aim = _minimum(_hessian(cost, point, blend), point.value.gradient, point.value.coefficients, thresholds, within)
-    finished = (error <= cost.tolerance) | escaping | (blend >= _MOST)
+    finished = (error <= cost.tolerance) | escaping | (blend >= MOST)
     return _State(point, aim, error, blend, every, state.iterations + 1, finished, escaping)
 
 
-def _higher(blend: Array) -> Array:
-    return jnp.where(blend > 0, blend * _FACTOR, _FIRST)
+def _rise(thresholds: Array, coefficients: Array, step: Array) -> Array:
+    """What a step adds to the penalty."""
+    return jnp.sum(thresholds[:, None] * (jnp.abs(coefficients + step) - jnp.abs(coefficients)))
 
 
-def _promised(thresholds: Array, gradient: Array, coefficients: Array, step: Array) -> Array:
+def _promised(thresholds: Array, value: Value, step: Array) -> Array:
     """The change of the cost that the slope promises."""
-    rise = thresholds[:, None] * (jnp.abs(coefficients + step) - jnp.abs(coefficients))
-    return jnp.vdot(gradient, step) + jnp.sum(rise)
+    return jnp.vdot(value.gradient, step) + _rise(thresholds, value.coefficients, step)
 
 
-def _succeeds(thresholds: Array, before: Point, after: Point, step: Array, nearer: Array) -> Array:
+def _succeeds(thresholds: Array, before: Value, after: Value, step: Array, nearer: Array) -> Array:
     """Whether the cost falls by a fraction of what was promised; where it is all rounding, whether the error falls."""
-    old, new = before.value, after.value
-    rise = thresholds[:, None] * (jnp.abs(new.coefficients) - jnp.abs(old.coefficients))
-    change = new.cost - old.cost + jnp.sum(rise)
-    enough = change <= 1e-4 * _promised(thresholds, old.gradient, old.coefficients, step)
-    return jnp.isfinite(new.cost) & (enough | ((change <= old.rounding) & nearer))
+    change = after.cost - before.cost + _rise(thresholds, before.coefficients, step)
+    enough = change <= 1e-4 * _promised(thresholds, before, step)
+    return jnp.isfinite(after.cost) & (enough | ((change <= before.rounding) & nearer))
 
 
-def _error(thresholds: Array, point: Point) -> Array:
+def _error(thresholds: Array, value: Value) -> Array:
     """The least subgradient, relative to the size of the slopes."""
-    value = point.value
-    rest = _subgradient(value.gradient, value.coefficients, thresholds[:, None])
-    scale = jnp.sqrt(value.steep)
-    return jnp.where(scale > 0, jnp.linalg.norm(rest) / jnp.where(scale > 0, scale, 1.0), 0.0)
+    return relative(_subgradient(value.gradient, value.coefficients, thresholds[:, None]), value.steep)
 
 
 def _subgradient(gradient: Array, x: Array, thresholds: Array) -> Array:
@@ -153,11 +146,6 @@ def _hessian(cost: Cost, point: Point, blend: Array) -> Array:
         bias = jnp.zeros((m, m), blend.dtype).at[0, 0].set(largest)
         hessian = hessian + jnp.kron(jnp.full_like(unit, 1 / k), bias)
     return hessian
-
-
-def _applied(hessian: Array, step: Array) -> Array:
-    m, k = step.shape
-    return (hessian @ step.T.reshape(k * m)).reshape(k, m).T
 
 
 class _Search(NamedTuple):
