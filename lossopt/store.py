@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -85,13 +86,13 @@ def digest(value: Any) -> str:
             array = np.asarray(leaf)
             found.update(f"{array.dtype}{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
         else:
-            found.update(repr(leaf).encode())
+            found.update(_names(repr(leaf)).encode())
     return found.hexdigest()
 
 
 def _names(text: str) -> str:
-    # A structure names the functions in it with their addresses, which differ from process to process.
-    return " ".join(word for word in text.split() if not word.startswith("0x"))
+    # A structure, or a programme, names the functions in it with their addresses, which differ from process to process.
+    return re.sub("0x[0-9a-f]+", "", text)
 
 
 def _called(function: Callable) -> str:

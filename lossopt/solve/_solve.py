@@ -115,7 +115,10 @@ def solve(
     run = functools.partial(_inside if part else _alone, bound, data, penalty, init, controls, model=model, facts=facts)
     table = "blocks" if smooth and in_blocks(data.features) else None if part else "quick"
     solution, suspect = run(method=method, table=table)
-    if not part and not stored and bool(suspect):
+    if stored:
+        # A table is read for as long as somebody holds it, which after this may be nobody.
+        jax.block_until_ready(solution)
+    elif not part and bool(suspect):
         solution, _ = run(method=method, table="careful")
     if throw:
         solution.status.raise_if_bad()

@@ -1,7 +1,6 @@
 """The training loop in parts, each of which is kept on disk when it is done, so that a fit that was stopped goes on."""
 
 import functools
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,30 +19,27 @@ from ._loop import advance, begin, Fit, outcome
 
 def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, every) -> Fit:
     """The same in parts, each of which is kept when it is done, with the state to go on from."""
-    if staged() or traced(params, data, key):
+    if staged() or traced(objective, params, data, key):
         raise ValueError("resume keeps files, which a compiled programme cannot: call fit outside jit and vmap.")
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise ValueError(f"checkpoint_every={every!r}: give a whole number of steps, at least 1.")
     state, last = begin(params, data, loop=loop), params
-    lengths = [every] * ((num_steps + 1) // every) + [(num_steps + 1) % every] * (((num_steps + 1) % every) > 0)
     programme = advance.trace(objective, state, last, data, key, 0, loop=loop, steps=1).jaxpr
-    # Without the addresses of functions, which differ from process to process.
-    written = re.sub("0x[0-9a-f]+", "", str(programme))
-    asked = {"objective and optimizer": written, "start": params, "hyperparameters": _arrays(objective)}
+    asked = {"objective and optimizer": str(programme), "start": params, "hyperparameters": _arrays(objective)}
     asked |= {"data": _arrays(data), "key": None if key is None else jax.random.key_data(key)}
     asked |= {"steps": (num_steps, every), "optax": optax.__version__}
-    store, traces, first = Store("fit", resume, asked), [], 0
-    for number, steps in enumerate(lengths):
+    store, traces = Store("fit", resume, asked), []
+    for number, first in enumerate(range(0, num_steps + 1, every)):
+        steps = min(every, num_steps + 1 - first)
         part = functools.partial(advance, objective, state, last, data, key, first, loop=loop, steps=steps)
-        shapes, kept = jax.eval_shape(part), store.load(str(number))
+        kept = store.load(str(number))
         if kept is None:
             done = _together(part, first, every)
             store.save(str(number), [np.asarray(leaf) for leaf in jax.tree.leaves(done)])
         else:
-            done = jax.tree.unflatten(jax.tree.structure(shapes), [jnp.asarray(leaf) for leaf in kept])
+            done = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(part)), [jnp.asarray(leaf) for leaf in kept])
         (state, last), trace = done
         traces.append(trace)
-        first += steps
     trace = jax.tree.map(lambda *parts: jnp.concatenate(parts), *traces)
     return Fit(last, trace, Status(outcome(trace, last, jnp.asarray(tolerance, trace.cost.dtype))))
 
