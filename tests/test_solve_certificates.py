@@ -295,6 +295,17 @@ def test_a_redescender_stays_in_the_basin_of_reweighting(seed):
     assert np.isinf(solution.gap)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_loss_that_is_cut_off_ends_at_least_squares_of_what_is_within(seed):
+    d = problem(seed)
+    solution = lo.solve(lo.bind(losses.truncated_quadratic, c=3.0), d)
+    x, found = with_ones(d.features), np.append(solution.params.weights, solution.params.bias)
+    within = np.abs(d.targets - x @ found) < 3.0
+    assert 20 < np.sum(within) < 40
+    np.testing.assert_allclose(found, np.linalg.lstsq(x[within], d.targets[within], rcond=None)[0], rtol=1e-9)
+    assert solution.status.name == "local minimum"
+
+
 def test_a_loss_that_is_not_convex_has_no_certificate():
     features, labels = (table[50:] for table in iris())
     solution = lo.solve(losses.focal, data.Dataset(features, labels - 1), model=models.logistic)

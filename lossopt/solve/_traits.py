@@ -5,6 +5,7 @@ Hyperparameters may be traced, so a claim that depends on them is examined over 
 
 import inspect
 import itertools
+import math
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -64,9 +65,13 @@ def traits(loss: losses.Loss) -> Traits:
 
 
 def smooth(loss: losses.Loss) -> bool:
-    """Whether the card claims a slope without jumps for a raw score."""
+    """Whether the card claims, for a raw score, a slope that nowhere jumps up.
+
+    One that jumps down, as where a loss is cut off, leaves no minimum in the kink, and parabolas still lie above it.
+    """
     card = losses.claims(loss)
-    return losses.claim(loss, "kinks") == () and card.prediction in _RAW
+    cut_off = isinstance(card.smoothness, float) and math.isfinite(card.smoothness)
+    return card.prediction in _RAW and (cut_off or losses.claim(loss, "kinks") == ())
 
 
 def constant_curvature(loss: losses.Loss) -> float | None:
