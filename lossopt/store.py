@@ -11,12 +11,13 @@ import os
 import pathlib
 import re
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from . import __version__
 
@@ -88,6 +89,23 @@ def digest(value: Any) -> str:
         else:
             found.update(_names(repr(leaf)).encode())
     return found.hexdigest()
+
+
+def identity(traced: Any) -> Any:
+    """What says which programme a traced one is: its text, and the arrays that its functions hold."""
+    return str(traced.jaxpr), [np.asarray(held) for held in _held(traced.jaxpr)]
+
+
+def _held(part: Any) -> Iterator[Any]:
+    """The constants of a jaxpr and of those within, which its text does not show."""
+    if isinstance(part, ClosedJaxpr):
+        yield from part.consts
+        part = part.jaxpr
+    if isinstance(part, Jaxpr):
+        part = tuple(value for equation in part.eqns for value in equation.params.values())
+    if isinstance(part, tuple):
+        for within in part:
+            yield from _held(within)
 
 
 def _names(text: str) -> str:

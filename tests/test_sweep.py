@@ -133,6 +133,14 @@ def test_another_sweep_in_the_same_folder_is_refused(tmp_path, change, what):
         lo.sweep(huber(), resume=tmp_path, **options)
 
 
+def test_a_loss_of_the_same_name_that_was_changed_is_another_sweep(tmp_path):
+    held = [jnp.array([factor, 1.0]) for factor in (1.0, 2.0)]
+    scaled = [lambda p, t, h=h: jnp.sum(h) * (p - t) ** 2 for h in held]
+    lo.sweep(scaled[0], SETS, method="newton", resume=tmp_path)
+    with pytest.raises(ValueError, match="differs in: programme of <lambda>"):
+        lo.sweep(scaled[1], SETS, method="newton", resume=tmp_path)
+
+
 def test_a_folder_with_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("do not touch")
     with pytest.raises(ValueError, match=r"thesis\.txt: give an empty folder"):

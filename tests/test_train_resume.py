@@ -100,6 +100,14 @@ def test_another_fit_is_not_taken_up(change, said, tmp_path):
         lo.fit(**given | change, resume=tmp_path)
 
 
+def test_a_loss_that_holds_other_numbers_is_another(tmp_path):
+    held = [jnp.array([factor, 1.0]) for factor in (1.0, 2.0)]
+    scaled = [lambda p, t, h=h: jnp.sum(h) * (p - t) ** 2 for h in held]
+    lo.fit(scaled[0], problem(0), resume=tmp_path, **OPTIONS)
+    with pytest.raises(ValueError, match="differs in: objective and optimizer"):
+        lo.fit(scaled[1], problem(0), resume=tmp_path, **OPTIONS)
+
+
 def test_what_is_wrong_is_said(tmp_path):
     with pytest.raises(ValueError, match="checkpoint_every=0"):
         lo.fit(mine, problem(0), resume=tmp_path, checkpoint_every=0)

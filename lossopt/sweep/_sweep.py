@@ -18,7 +18,7 @@ from ..compiling import QUICKLY
 from ..data import Dataset
 from ..solve import solve
 from ..status import Status
-from ..store import Store
+from ..store import identity, Store
 from ._grid import Axis, Grid, grid, Source, source
 
 
@@ -110,14 +110,16 @@ def sweep(
     border.check_penalties(**penalties)
     rows = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
     length = chunk or max(1, min(_MOST, _CHUNK // (rows * origin.example.features.dtype.itemsize)))
-    asked = {"losses": named, "data": origin.identity, "model": model, **penalties, "fit": (fit, options)}
-    store = Store("sweep", resume, {**asked, "chunk": length})
     fixed = {key: value for key, value in penalties.items() if not np.ndim(value) and (key == "l2" or value)}
     settings = {"model": model, **options, **fixed}
     tasks = [
         _Fits(name, found, origin, _programme(_Recipe.of(found, origin, fit, settings)), length)
         for name, found in grids.items()
     ]
+    asked = {"losses": named, "data": origin.identity, "model": model, **penalties, "fit": (fit, options)}
+    if resume is not None:
+        asked |= {f"programme of {task.name}": task.identity for task in tasks}
+    store = Store("sweep", resume, {**asked, "chunk": length})
     results = _run(tasks, workers or _side_by_side(), store, progress)
     return Sweep(results=results, axes={name: (*found.axes, found.data) for name, found in grids.items()})
 
@@ -125,7 +127,7 @@ def sweep(
 class _Fits:
     """The fits of one loss, in numbered parts of several chunks."""
 
-    def __init__(self, name: str, found: Grid, origin: Source, programme: Callable[..., Any], length: int) -> None:
+    def __init__(self, name: str, found: Grid, origin: Source, programme: jax.stages.Wrapped, length: int) -> None:
         self.name, self.grid, self._source = name, found, origin
         self._programme, self._compiling = programme, threading.Lock()
         self._structure: Any = None
@@ -140,6 +142,11 @@ class _Fits:
     def parts(self) -> range:
         """The numbers of the parts."""
         return range(len(self._fits))
+
+    @property
+    def identity(self) -> Any:
+        """What says which programme the fits are made by."""
+        return identity(self._programme.trace(*self._arguments(0)))
 
     def fits(self, part: int) -> int:
         """How many fits are in a part, those that fill up not counted."""
@@ -191,14 +198,14 @@ class _Recipe(NamedTuple):
         return cls(_losses.unbound(found.loss), fixed, origin.make, fit, tuple(settings.items()))
 
 
-def _programme(recipe: _Recipe) -> Callable[..., Any]:
+def _programme(recipe: _Recipe) -> jax.stages.Wrapped:
     try:
         return _kept(recipe)
     except TypeError:
         return _compiled(recipe)
 
 
-def _compiled(recipe: _Recipe) -> Callable[..., Any]:
+def _compiled(recipe: _Recipe) -> jax.stages.Wrapped:
     """One compiled function of a part: values on the axes and what the data are made of, by chunk and fit."""
 
     def one(values: Mapping[str, Any], given: Any) -> Any:

@@ -13,7 +13,7 @@ from jaxtyping import PyTree
 from ..compiling import staged
 from ..data import spread, traced
 from ..status import Status
-from ..store import Store
+from ..store import identity, Store
 from ._loop import advance, begin, Fit, outcome
 
 
@@ -24,8 +24,8 @@ def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, e
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise ValueError(f"checkpoint_every={every!r}: give a whole number of steps, at least 1.")
     state, last = begin(params, data, loop=loop), params
-    programme = advance.trace(objective, state, last, data, key, 0, loop=loop, steps=1).jaxpr
-    asked = {"objective and optimizer": str(programme), "start": params, "hyperparameters": _arrays(objective)}
+    programme = identity(advance.trace(objective, state, last, data, key, 0, loop=loop, steps=1))
+    asked = {"objective and optimizer": programme, "start": params, "hyperparameters": _arrays(objective)}
     asked |= {"data": _arrays(data), "key": None if key is None else jax.random.key_data(key)}
     asked |= {"steps": (num_steps, every), "optax": optax.__version__}
     store, traces = Store("fit", resume, asked), []
