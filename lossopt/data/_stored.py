@@ -2,6 +2,7 @@
 
 import itertools
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -65,11 +66,30 @@ class Stored:
         shape = jax.ShapeDtypeStruct((count, self.shape[1]), self.dtype)
         return jax.pure_callback(look_up, shape, self._number, start, vmap_method="sequential")
 
-    def check(self) -> None:
-        """Raise ValueError at the first number that is not finite."""
+    def take(self, places: Int[Array, " k"]) -> Float[Array, "k d"]:
+        """The rows at some places, also inside a compiled programme; the table is read through once."""
+
+        def look_up(number: Any, places: Any) -> np.ndarray:
+            table, places = _open[int(number)], np.asarray(places)
+            found = np.empty((places.size, table.shape[1]), table.dtype)
+            for start, block in table.blocks():
+                here = np.flatnonzero((places >= start) & (places < start + len(block)))
+                found[here] = block[places[here] - start]
+            return found
+
+        shape = jax.ShapeDtypeStruct((*places.shape, self.shape[1]), self.dtype)
+        return jax.pure_callback(look_up, shape, self._number, places, vmap_method="sequential")
+
+    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks of rows in memory, one after the other, each with the number of its first row."""
         rows = max(_BLOCK // self.shape[1], 1)
         for start in range(0, self.shape[0], rows):
-            bad = ~np.isfinite(self[start : start + rows])
+            yield start, self[start : start + rows]
+
+    def check(self) -> None:
+        """Raise ValueError at the first number that is not finite."""
+        for start, block in self.blocks():
+            bad = ~np.isfinite(block)
             if bad.any():
                 row, column = np.argwhere(bad)[0]
                 raise ValueError(

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..data import Stored
 
@@ -47,6 +47,13 @@ def rows_of(table: Rows, start: Array, count: int) -> Float[Array, "count d"]:
         counts = jax.lax.dynamic_slice_in_dim(table.counts, start, count)
         return jnp.where(counts[:, None], rows_of(table.table, start, count), table.stand_in[None])
     return table.read(start, count) if isinstance(table, Stored) else jax.lax.dynamic_slice_in_dim(table, start, count)
+
+
+def rows_at(table: Rows, places: Int[Array, " k"]) -> Float[Array, "k d"]:
+    """The rows of a table at some places."""
+    if isinstance(table, Weighted):
+        return jnp.where(table.counts[places][:, None], rows_at(table.table, places), table.stand_in[None])
+    return table.take(places) if isinstance(table, Stored) else table[places]
 
 
 def by_blocks(fn: Callable[..., Fold], every: Array | int, table: Rows, share: Array, *arrays: Array) -> Fold:

@@ -27,10 +27,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..models import Params
-from ._blocks import by_blocks, Fold, Rows, rows_of
+from ._blocks import by_blocks, Fold, Rows, rows_at, rows_of
 from ._branch import only_if
 from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
 from ._normal import gram, moments
@@ -94,6 +94,13 @@ class Design(NamedTuple):
             return fn(_standardised(features, self.centre, self.size, bool(self.constants)), share, *columns)
 
         return by_blocks(of_block, every, self.features, self.share, *columns)
+
+    def rows(self, at: Int[Array, " k"]) -> Float[Array, "m k"]:
+        """The examples at some places, in the basis."""
+        if self.formed is not None:
+            return self.formed[:, at]
+        rows = rows_at(self.features, at).astype(self.share.dtype)
+        return self.outer(_standardised(rows, self.centre, self.size, bool(self.constants)))
 
     def inner(self, coefficients: Float[Array, "m *k"]) -> Float[Array, "m *k"]:
         """The coefficients in the basis that `fold` passes."""

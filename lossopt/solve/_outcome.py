@@ -2,15 +2,19 @@
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ..models import Params
 
 
 class Outcome(NamedTuple):
-    """Parameters, a bound (or estimate) of suboptimality, the iterations made and the code of the status."""
+    """Parameters, a bound (or estimate) of suboptimality, the iterations made and the code of the status.
+
+    `doubtful`: a way that usually leads to the minimum did not.
+    """
 
     params: Params
     gap: Float[Array, ""]
     iterations: Int[Array, ""]
     code: Int[Array, ""]
+    doubtful: Bool[Array, ""] | bool = False

@@ -1,17 +1,17 @@
 """A piecewise-linear cost, as the interior point method and its certificate see it: straight lines that meet in kinks.
 
 With u = t - A c an example costs `up` for each unit of u above 0 and `down` for each unit below; one with a dead zone
-is the sum of two such terms, the kink of one at either end, each of which is level inside.
+is the sum of two such terms, the kink of one at either end, each of which is level inside. A row of A is the example
+in the basis of the design, for a margin with the sign of its class.
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Array, Float, Shaped
 
 from .. import losses
-from ._design import Design
 
 
 SCALAR = (
@@ -27,22 +27,27 @@ BY_ENTRY = (losses.multi_quantile, losses.interval_score, losses.weighted_interv
 
 
 class Lines(NamedTuple):
-    """The terms of the examples, one or two of each: `up` is the slope where u = t - A c > 0, `down` where u < 0."""
+    """The terms of the examples, one or two of each: `up` is the slope where u = t - sign score > 0, else `down`."""
 
-    basis: Float[Array, "m n"]  # A, transposed
+    sign: Float[Array, " n"]
     target: Float[Array, "terms n"]
     up: Float[Array, "terms n"]
     down: Float[Array, "terms n"]
 
+    def cost(self, u: Float[Array, "terms n"]) -> Float[Array, ""]:
+        """Σ s (up max(u, 0) + down max(-u, 0))."""
+        return jnp.sum(jnp.where(u > 0, self.up, -self.down) * u)
+
 
 class Problem(NamedTuple):
-    """The lines, weighted by share, centred at the coefficients `centre` and in units of `unit`; `square` is P'P."""
+    """The lines, which are weighted by share, centred at the coefficients `centre` and in `unit`s; `square` is P'P."""
 
+    basis: Float[Array, "m n"]  # A, transposed
     lines: Lines
     square: Float[Array, "m m"]
     centre: Float[Array, " m"]
     unit: Float[Array, ""]
-    used: Bool[Array, " n"]
+    share: Float[Array, " n"]
 
     def total(self, c: Float[Array, " m"]) -> Float[Array, " m"]:
         """The coefficients in the basis of the design."""
@@ -50,30 +55,29 @@ class Problem(NamedTuple):
 
     def cost(self, c: Float[Array, " m"]) -> Float[Array, ""]:
         """Σ s (up max(u, 0) + down max(-u, 0)) + |P c|²/2, in the problem's unit."""
-        return self.cost_of(self.lines.target - (c @ self.lines.basis)[None], c)
+        return self.cost_of(self.lines.target - (c @ self.basis)[None], c)
 
     def cost_of(self, u: Float[Array, "terms n"], c: Float[Array, " m"]) -> Float[Array, ""]:
         """The same, where u is known."""
-        _, _, up, down = self.lines
         total = self.total(c)
-        return jnp.sum(jnp.where(u > 0, up, -down) * u) + total @ (self.square @ total) / (2 * self.unit)
+        return self.lines.cost(u) + total @ (self.square @ total) / (2 * self.unit)
 
 
-def lines(loss: losses.Loss, design: Design, targets: Shaped[Array, " n"], outputs: int | None) -> Lines:
+def lines(loss: losses.Loss, share: Float[Array, " n"], targets: Shaped[Array, " n"], outputs: int | None) -> Lines:
     """The lines of a loss: slopes are measured one unit beyond its kinks. Of several outputs each has its own."""
-    card, share = losses.claims(loss), design.share
+    card, sign = losses.claims(loss), jnp.ones_like(share)
     if card.task == "binary":
         assert isinstance(card.kinks, tuple)
         sign, (kink,) = (2 * targets - 1).astype(share.dtype), card.kinks
         up, down = (_steepness(loss, sign * (kink + side), targets, share) for side in (-1.0, 1.0))
-        return Lines(sign[None] * design.basis, jnp.full_like(sign, kink)[None], up[None], down[None])
+        return Lines(sign, jnp.full_like(sign, kink)[None], up[None], down[None])
     reach = jnp.asarray(losses.hyperparameters(loss).get("epsilon", 0.0), share.dtype)
     entries = targets if outputs is None else jnp.broadcast_to(targets[:, None], (targets.size, outputs))
     up, down = (_steepness(loss, entries + side * (1 + reach), targets, share) for side in (-1.0, 1.0))
     if losses.unbound(loss) is not losses.epsilon_insensitive:
-        return Lines(design.basis, targets[None], up[..., None, :], down[..., None, :])
+        return Lines(sign, targets[None], up[..., None, :], down[..., None, :])
     ends, level = jnp.stack([targets - reach, targets + reach]), jnp.zeros_like(up)
-    return Lines(design.basis, ends, jnp.stack([up, level]), jnp.stack([level, down]))
+    return Lines(sign, ends, jnp.stack([up, level]), jnp.stack([level, down]))
 
 
 def _steepness(loss: losses.Loss, predictions: Array, targets: Array, share: Array) -> Array:

@@ -13,7 +13,7 @@ from ..compiling import QUICKLY, staged
 from ..cost import cost
 from ..data import Dataset, Stored, traced
 from ..status import GOOD, Status
-from . import interior_point, lbfgs, least_squares, newton, proximal_newton
+from . import aggregation, interior_point, lbfgs, least_squares, newton, proximal_newton
 from ._blocks import by_blocks, Fold
 from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
 from ._descent import Cost
@@ -75,7 +75,8 @@ def solve(
     have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets, `l2`,
     `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through in
     blocks of rows, without a copy of it. Features that are `data.Stored`, or a large memory-mapped array, are read by
-    the block (least squares are then found by Newton's method); piecewise-linear losses need them whole.
+    the block; least squares are then found by Newton's method. Piecewise-linear losses of a long table see only the
+    rows that matter to them, and need the whole of one that is not, or of which too many rows lie on a kink.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
@@ -100,8 +101,10 @@ def solve(
     absolute, stored = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored)
     coefficients = data.features.shape[1] * (model.classes or 1)
     method = choose_method(loss, method, coefficients, absolute=absolute, in_blocks=stored)
-    if stored and method == "interior_point":
-        data, stored = data._replace(features=jnp.asarray(data.features[:])), False
+    part = staged() or traced(data, loss, l1, l2, init)
+    long = method == "interior_point" and not part and aggregation.worth_while(*data.features.shape)
+    if stored and method == "interior_point" and not long:
+        data, stored = _in_memory(data), False
     _check_init(init, data, model)
     _check_controls(tolerance, max_iterations)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
@@ -111,15 +114,18 @@ def solve(
     smooth = method in ("newton", "lbfgs", "proximal_newton")
     facts = traits(loss) if smooth else None
     penalty = _Penalty(jnp.asarray(l1, dtype) if absolute else None, jnp.asarray(l2, dtype))
-    part = staged() or traced(data, bound, l1, l2, init)
-    run = functools.partial(_inside if part else _alone, bound, data, penalty, init, controls, model=model, facts=facts)
-    table = "blocks" if smooth and in_blocks(data.features) else None if part else "quick"
-    solution, suspect = run(method=method, table=table)
+
+    def run(data: Dataset, *, method: str, table: str | None) -> tuple[Solution, Array]:
+        compiled = _inside if part else _alone
+        return compiled(bound, data, penalty, init, controls, model=model, method=method, facts=facts, table=table)
+
+    table = "blocks" if (smooth or long) and in_blocks(data.features) else None if part else "quick"
+    solution, suspect = run(data, method="aggregation" if long else method, table=table)
     if stored:
         # A table is read for as long as somebody holds it, which after this may be nobody.
         jax.block_until_ready(solution)
-    elif not part and bool(suspect):
-        solution, _ = run(method=method, table="careful")
+    if not part and (long or not stored) and bool(suspect):
+        solution, _ = run(_in_memory(data) if stored else data, method=method, table="careful")
     if throw:
         solution.status.raise_if_bad()
     return solution
@@ -154,7 +160,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
     sound = finite & jnp.isfinite(value)
     gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
     status = Status(jnp.where(sound, outcome.code, Status.DIVERGED))
-    return Solution(params, value, gap, outcome.iterations, status), basis.suspect
+    return Solution(params, value, gap, outcome.iterations, status), basis.suspect | outcome.doubtful
 
 
 _STATIC = ("model", "method", "facts", "table")
@@ -210,21 +216,24 @@ def _start(basis, targets, model, facts, *, orthonormal: bool) -> tuple[Array, A
     return (basis.project(jnp.broadcast_to(level, (share.size, columns))) if orthonormal else zero), units
 
 
-def _by_interior_point(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
-    given = lines(loss, basis, targets, model.classes)
+def _in_memory(data: Dataset) -> Dataset:
+    return data._replace(features=jnp.asarray(data.features[:]))
+
+
+def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
+    given = lines(loss, basis.share, targets, model.classes)
     regression = losses.claims(loss).task != "binary"
 
-    def minimise(up: Array, down: Array) -> Outcome:
-        return interior_point.solve(
-            given._replace(up=up, down=down), basis, penalty.l2, *controls, regression=regression
-        )
+    def of_output(up: Array, down: Array) -> Outcome:
+        return minimise(given._replace(up=up, down=down), basis, penalty.l2, *controls, regression=regression)
 
     if model.classes is None:
-        return minimise(given.up, given.down)
-    params, gaps, iterations, codes = jax.vmap(minimise)(given.up, given.down)
+        return of_output(given.up, given.down)
+    params, gaps, iterations, codes, doubtful = jax.vmap(of_output)(given.up, given.down)
     ended = jnp.isin(codes, jnp.array(GOOD))
     code = jnp.max(jnp.where(ended & ~jnp.all(ended), 0, codes))
-    return Outcome(jax.tree.map(jnp.transpose, params), jnp.sum(gaps), jnp.max(iterations), code)
+    by_feature = jax.tree.map(jnp.transpose, params)
+    return Outcome(by_feature, jnp.sum(gaps), jnp.max(iterations), code, jnp.any(doubtful))
 
 
 def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
@@ -239,7 +248,8 @@ _METHODS: dict[str, Callable[..., Outcome]] = {
     "least_squares": _by_least_squares,
     "newton": functools.partial(_smooth, newton.solve),
     "lbfgs": functools.partial(_smooth, lbfgs.solve),
-    "interior_point": _by_interior_point,
+    "interior_point": functools.partial(_by_interior_point, interior_point.solve),
+    "aggregation": functools.partial(_by_interior_point, aggregation.solve),
     "proximal_newton": _by_proximal_newton,
 }
 

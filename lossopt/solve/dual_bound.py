@@ -2,7 +2,7 @@
 
 An iterate's force α satisfies them up to rounding. It is made to satisfy them exactly, in one of two ways.
 
-Without a penalty A'α must be 0: what the basis sees of α is taken out, α - S A A'α (A'S A = 1), which leaves the box
+Without a penalty A'α must be 0: what the basis sees of α is taken out, α - S A (A'S A)⁻¹ A'α, which leaves the box
 -s down ≤ α ≤ s up by as little, and the whole is shrunk towards 0, which lies inside, until it fits again. The bound
 is t'α.
 
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._design import Design
+from ._normal import gram, normal_solver
 from ._piecewise import Problem
 
 
@@ -31,11 +32,11 @@ def lower_bound(
     inside: bool,
 ) -> Float[Array, ""]:
     """A number that the cost, in the problem's unit, is nowhere below. `inside`: 0 is an inner point of the box."""
-    basis, target, *_ = problem.lines
+    basis, target = problem.basis, problem.lines.target
     penalised, first = l2 > 0, design.constants
-    force = jnp.where(problem.used, jnp.sum(force, axis=0), 0.0)
+    force = jnp.where(problem.share > 0, jnp.sum(force, axis=0), 0.0)
     balanced = _balanced(basis[0] * force, force) if first else force
-    force = jnp.where(penalised, balanced, _shrunk(problem, design, force)) if inside else balanced
+    force = jnp.where(penalised, balanced, _shrunk(problem, force)) if inside else balanced
     felt = basis @ force
     lifted = felt[first:] @ problem.centre[first:] - jnp.sum((design.spread @ felt[first:]) ** 2) / jnp.where(
         penalised, 2 * l2, 1.0
@@ -47,9 +48,10 @@ def lower_bound(
     return bound if inside else jnp.maximum(bound, 0.0)
 
 
-def _shrunk(problem: Problem, design: Design, force: Array) -> Array:
-    basis, up, down = problem.lines.basis, jnp.sum(problem.lines.up, axis=0), jnp.sum(problem.lines.down, axis=0)
-    unseen = force - design.share * ((basis @ force) @ basis)
+def _shrunk(problem: Problem, force: Array) -> Array:
+    basis, up, down = problem.basis, jnp.sum(problem.lines.up, axis=0), jnp.sum(problem.lines.down, axis=0)
+    seen = normal_solver(gram(basis, problem.share))(basis @ force)
+    unseen = force - problem.share * (seen @ basis)
     return unseen / jnp.maximum(jnp.max(jnp.abs(unseen) / jnp.where(unseen > 0, up, down)), 1.0)
 
 

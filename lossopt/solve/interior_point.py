@@ -55,6 +55,36 @@ class _Path(NamedTuple):
     slack: Float[Array, "2 terms n"]
 
 
+class Found(NamedTuple):
+    """Coefficients, what they cost and what the least cost cannot be below.
+
+    `determined`: they are the only ones that cost so little; `unit` is the mean residual.
+    """
+
+    coefficients: Float[Array, " m"]
+    cost: Float[Array, ""]
+    bound: Float[Array, ""]
+    determined: Bool[Array, ""]
+    unit: Float[Array, ""]
+    iterations: Int[Array, ""]
+
+    def near(self, tolerance: Float[Array, ""]) -> Bool[Array, ""]:
+        """Whether the cost is as near to the bound as asked."""
+        return self.cost - self.bound <= _SPARE * tolerance * jnp.maximum(self.cost, _LITTLE * self.unit)
+
+    def outcome(
+        self, given: Lines, design: Design, tolerance: Float[Array, ""], max_iterations: Int[Array, ""]
+    ) -> Outcome:
+        """What `solve` hands back."""
+        size = jnp.vdot(jnp.maximum(given.up, given.down), jnp.abs(given.target))
+        gap = jnp.maximum(self.cost - self.bound, 0.0) + 4 * jnp.finfo(size.dtype).eps * size
+        good = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
+        good = jnp.where(self.determined, good, Status.NOT_UNIQUE)
+        short = jnp.where(self.iterations >= max_iterations, Status.OUT_OF_STEPS, Status.STALLED)
+        code = jnp.where(self.near(tolerance), good, short)
+        return Outcome(design.decode(self.coefficients), gap, self.iterations, code)
+
+
 class _State(NamedTuple):
     path: _Path
     short: Float[Array, " m"]
@@ -72,7 +102,26 @@ def solve(
     regression: bool,
 ) -> Outcome:
     """Minimise Σ s loss + l2/2 |w|² to a duality gap of `tolerance` times the cost."""
-    problem = _standardised(given, design, regression)
+    centre = design.project(jnp.mean(given.target, axis=0)[:, None])[:, 0] * float(regression)
+    table = design.basis * given.sign[None]
+    found = search(given, table, design.share, centre, design, l2, tolerance, max_iterations, regression=regression)
+    return found.outcome(given, design, tolerance, max_iterations)
+
+
+def search(
+    given: Lines,
+    table: Float[Array, "m n"],
+    share: Float[Array, " n"],
+    centre: Float[Array, " m"],
+    design: Design,
+    l2: Float[Array, ""],
+    tolerance: Float[Array, ""],
+    max_iterations: Int[Array, ""],
+    *,
+    regression: bool,
+) -> Found:
+    """The same for examples that need not be those of the design, near `centre`; the table has their signs."""
+    problem = _standardised(given, table, share, centre, design, regression)
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
@@ -95,25 +144,27 @@ def solve(
     ended = jax.lax.while_loop(unfinished, iterate, first)
     c, least, determined = _vertex(problem, ended.path)
     force = ended.path.room[0] - problem.lines.down
-    gap = jnp.maximum(least - lower_bound(problem, design, l2, force, c, inside=regression), 0.0)
-    rounding = 4 * jnp.finfo(c.dtype).eps * jnp.vdot(jnp.maximum(given.up, given.down), jnp.abs(given.target))
-    found = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
-    found = jnp.where(determined, found, Status.NOT_UNIQUE)
-    short = jnp.where(ended.iterations >= max_iterations, Status.OUT_OF_STEPS, Status.STALLED)
-    code = jnp.where(gap <= _SPARE * tolerance * jnp.maximum(least, _LITTLE), found, short)
-    return Outcome(design.decode(problem.total(c)), problem.unit * gap + rounding, ended.iterations, code)
+    bound = lower_bound(problem, design, l2, force, c, inside=regression)
+    return Found(
+        coefficients=problem.total(c),
+        cost=problem.unit * least,
+        bound=problem.unit * bound,
+        determined=determined,
+        unit=problem.unit,
+        iterations=ended.iterations,
+    )
 
 
-def _standardised(given: Lines, design: Design, regression: bool) -> Problem:
-    n, used = design.share.size, design.share > 0
-    centre = given.basis @ (design.share * jnp.mean(given.target, axis=0)) * float(regression)
-    residual = given.target - (centre @ given.basis)[None]
-    mean = design.share @ jnp.mean(jnp.abs(residual), axis=0)
+def _standardised(given: Lines, table: Array, share: Array, centre: Array, design: Design, regression: bool) -> Problem:
+    n, used = share.size, share > 0
+    residual = given.target - (centre @ table)[None]
+    mean = share @ jnp.mean(jnp.abs(residual), axis=0)
     unit = jnp.where((mean > jnp.finfo(mean.dtype).tiny) & regression, mean, 1.0)
     # An example that does not count becomes one at the origin, which moves nothing.
     target = jnp.where(used, residual / unit, 0.0)
     up, down = (jnp.where(used, side, 1 / n) for side in (given.up, given.down))
-    return Problem(Lines(given.basis, target, up, down), design.penalty.T @ design.penalty, centre, unit, used)
+    square = design.penalty.T @ design.penalty
+    return Problem(table, Lines(given.sign, target, up, down), square, centre, unit, share)
 
 
 def _start(problem: Problem) -> _Path:
@@ -127,7 +178,7 @@ def _start(problem: Problem) -> _Path:
 
 def _advance(problem: Problem, path: _Path, short: Array, penalised: Array) -> _Path:
     """One predictor-corrector step, a fraction of the way to the boundary."""
-    basis, (_, u, room, slack) = problem.lines.basis, path
+    basis, (_, u, room, slack) = problem.basis, path
     weight, sign = 1 / jnp.sum(slack / room, axis=0), jnp.array([1.0, -1.0], room.dtype)[:, None, None]
     solve_normal = normal_solver(gram(basis, jnp.sum(weight, axis=0)) + problem.unit * problem.square)
     gap = jnp.vdot(room, slack)
@@ -152,7 +203,7 @@ def _advance(problem: Problem, path: _Path, short: Array, penalised: Array) -> _
 def _shortfall(problem: Problem, path: _Path) -> Array:
     """P'P c - A'α, which is zero for a force that balances the penalty."""
     force = jnp.sum(path.room[0] - problem.lines.down, axis=0)
-    return problem.square @ problem.total(path.c) - problem.lines.basis @ force
+    return problem.square @ problem.total(path.c) - problem.basis @ force
 
 
 def _moved(path: _Path, step: _Path, penalised: Array) -> _Path:
@@ -175,9 +226,9 @@ def _vertex(problem: Problem, path: _Path) -> tuple[Array, Array, Array]:
     path leads to the middle of all minimisers: if there are several, the examples through which they all pass do not
     determine one.
     """
-    basis = problem.lines.basis
+    basis = problem.basis
     inside = jnp.max(path.slack, axis=0) < jnp.min(path.room, axis=0) / jnp.sum(path.room, axis=0)
-    through = (inside & problem.used[None]).astype(basis.dtype)
+    through = (inside & (problem.share > 0)[None]).astype(basis.dtype)
     crossed = gram(basis, jnp.sum(through, axis=0))
     # The residuals are small already: as a correction, the normal equations of a few rows lose nothing.
     across = normal_solver(crossed)(basis @ jnp.sum(through * path.u, axis=0))

@@ -1,0 +1,151 @@
+"""Long tables of a piecewise-linear loss: examples that are far from its kinks count as their mean.
+
+Near the minimum the signs of most residuals are known, and examples of which they are cost what their mean costs, as
+often. So the interior point method is given those nearest to a kink, and, for each straight piece of the loss, the mean
+of the others that lie on it (Portnoy and Koenker 1997, section 5). In the first round it is given a sample instead,
+which tells where the kinks lie.
+
+By Jensen's inequality no coefficients cost such a problem more than they cost the whole table, wherever the signs turn
+out to be. Its dual bound is therefore one for the whole table, and a round is the last if the cost of all examples is
+as near to the bound as asked. Otherwise the next chooses by better coefficients.
+
+From r of n examples, m coefficients are found to within √(m/r) mean residuals, at the origin to within 1/√r. Most of
+those whose sign that leaves open are among the r nearest to a kink if r/n is twice as much, and r = (2 n √m)^(2/3).
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from . import interior_point
+from ._blocks import Fold
+from ._design import Design, SAMPLED
+from ._normal import moments
+from ._outcome import Outcome
+from ._piecewise import Lines
+from .interior_point import Found
+
+
+# The numbers in a table from which on it saves more than compiling it takes, and how many times fewer rows it should
+# leave. The rounds after which signs that have not settled never will.
+_LONG, _FEWER, _ROUNDS = 2**18, 6, 6
+# The entries of a sample that stands for all where a quantile is sought, and the share of the room for examples that it
+# should fill.
+_SAMPLE, _FILLED = 2**14, 0.9
+
+
+class _State(NamedTuple):
+    """The best coefficients so far, on which piece each example lies there and how far from a kink, the rounds made."""
+
+    found: Found
+    piece: Int[Array, " n"]
+    distance: Float[Array, " n"]
+    rounds: Int[Array, ""]
+    close: Bool[Array, ""]
+
+
+def worth_while(rows: int, columns: int) -> bool:
+    """Whether a table is long enough."""
+    return rows * columns >= _LONG and rows >= _FEWER * _kept(rows, columns + 1)
+
+
+def _kept(rows: int, coefficients: int) -> int:
+    return int((2 * rows * coefficients**0.5) ** (2 / 3))
+
+
+def solve(
+    given: Lines,
+    design: Design,
+    l2: Float[Array, ""],
+    tolerance: Float[Array, ""],
+    max_iterations: Int[Array, ""],
+    *,
+    regression: bool,
+) -> Outcome:
+    """Minimise Σ s loss + l2/2 |w|² as `interior_point.solve` does; doubtful if the signs did not settle."""
+
+    def unfinished(state: _State) -> Array:
+        return (state.rounds < _ROUNDS) & ~state.close & jnp.isfinite(state.found.cost)
+
+    def once(state: _State) -> _State:
+        first, last = state.rounds == 0, state.found
+        at, counted = _nearest(state.distance, kept, first)
+        lines, table, share = _together(given, design, state.piece, at, counted, first)
+        new = interior_point.search(
+            lines, table, share, last.coefficients, design, l2, tolerance, max_iterations, regression=regression
+        )
+        u = _residuals(given, design, new.coefficients)
+        shrunk = jnp.sum((design.penalty @ new.coefficients) ** 2) / 2
+        new = new._replace(
+            cost=given.cost(u) + shrunk,
+            bound=jnp.where(first, -jnp.inf, jnp.maximum(new.bound, last.bound)),
+            unit=jnp.where(first, new.unit, last.unit),
+            iterations=last.iterations + new.iterations,
+        )
+        piece = jnp.sum(u <= 0, axis=0)
+        # Those of which the sign was taken for known, and was not, come first.
+        known = first | (piece == state.piece)
+        distance = jnp.where(known, jnp.min(jnp.abs(u), axis=0), 0.0)
+        distance = jnp.where(design.share > 0, distance, jnp.inf)
+        return _State(new, piece, distance, state.rounds + 1, new.near(tolerance))
+
+    centre = design.project(jnp.mean(given.target, axis=0)[:, None], SAMPLED)[:, 0] * float(regression)
+    zero, none, no = jnp.zeros_like(l2), jnp.zeros((), int), jnp.array(False)
+    kept, start = _kept(design.share.size, centre.size), Found(centre, zero, zero - jnp.inf, no, zero, none)
+    begin = _State(start, jnp.zeros(design.share.size, int), jnp.zeros_like(design.share), none, no)
+    ended = jax.lax.while_loop(unfinished, once, begin)
+    return ended.found.outcome(given, design, tolerance, max_iterations)._replace(doubtful=~ended.close)
+
+
+def _residuals(given: Lines, design: Design, coefficients: Array) -> Array:
+    inner = design.inner(coefficients)
+    scores = design.fold(lambda basis, *_: Fold((), (), inner @ basis)).each
+    return given.target - (given.sign * scores)[None]
+
+
+def _nearest(distance: Array, kept: int, sample: Array) -> tuple[Array, Array]:
+    """The places of the examples nearest to a kink, at most so many, and which of them count; or of a sample of all."""
+    n = distance.size
+    some = jnp.sort(distance[:: -(-n // _SAMPLE)])
+    near = distance <= some[int(_FILLED * kept / n * some.size)]
+    # As `nonzero` does, which takes twice as long to compile.
+    rank = jnp.cumsum(near)
+    places = jnp.zeros(kept, int).at[jnp.where(near, rank - 1, kept)].set(jnp.arange(n), mode="drop")
+    spaced = jnp.floor(jnp.arange(kept, dtype=distance.dtype) * (n / kept)).astype(int)
+    return jnp.where(sample, spaced, places), sample | (jnp.arange(kept) < rank[-1])
+
+
+def _together(
+    given: Lines, design: Design, piece: Array, at: Array, counted: Array, sample: Array
+) -> tuple[Lines, Array, Array]:
+    """Lines, table and shares of some examples and of the mean of the others on each piece; or of a sample."""
+    # Kept examples are in no mean, nor is any of a sample.
+    rest = ~(jnp.zeros(piece.size, bool).at[at].max(counted) | sample)
+    on = rest[None] & (piece[None] == jnp.arange(given.target.shape[0] + 1)[:, None])
+    on = on.astype(design.share.dtype)
+    weight = jnp.sum(given.up + given.down, axis=0)[None] * on
+    total = jnp.sum(weight, axis=1)
+    mean = weight / jnp.where(total > 0, total, 1.0)[:, None]
+
+    def of_block(basis: Array, share: Array, mean: Array) -> Fold:
+        # A row of two blocks has no share in one of them.
+        return Fold(moments(basis, jnp.where(share[None] > 0, mean.T, 0.0)))
+
+    means = design.outer(design.fold(of_block, (given.sign[None] * mean).T).sums)
+    share = jnp.where(counted, design.share[at], 0.0)
+    scale = jnp.where(sample, 1 / jnp.sum(share), 1.0)
+
+    def with_means(of_each: Array, of_means: Array) -> Array:
+        return jnp.concatenate([of_each, of_means], axis=-1)
+
+    lines = Lines(
+        sign=with_means(given.sign[at], jnp.ones_like(total)),
+        target=with_means(given.target[:, at], given.target @ mean.T),
+        up=with_means(scale * given.up[:, at], given.up @ on.T),
+        down=with_means(scale * given.down[:, at], given.down @ on.T),
+    )
+    # One that does not count lies at the origin.
+    table = with_means(jnp.where(share > 0, given.sign[at], 0.0)[None] * design.rows(at), means)
+    return lines, table, with_means(scale * share, jnp.where(total > 0, on @ design.share, 0.0))
