@@ -54,28 +54,33 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
     """The point a step further.
 
     Of a small table everything is summed in one pass. Of one in blocks a Hessian is summed apart, over one in `every`
-    blocks; with 0 the last is kept. `blend` is its λ. All else is summed over one in `thin` blocks.
+    blocks; with 0 the last is kept. `blend` is its λ. All else is summed over one in `thin` blocks, and the Hessian
+    over no more.
     """
     design, coefficients = cost.design, origin.value.coefficients + step
+    # The weights of a scalar loss are a vector, which is sooner kept for the Hessian than computed again.
+    apart, scalar = design.formed is None, coefficients.shape[1] == 1
     examples = functools.partial(_examples, cost, design.inner(coefficients), blend)
 
     def of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
         found = examples(basis, targets, *last)
-        hessian = () if design.formed is None else _hessian(basis, share[None, None] * found.weights)
+        hessian = () if apart else _hessian(basis, share[None, None] * found.weights)
         gradient = moments(basis, share[None] * found.slopes)
         sums = (_sizes(cost, found) @ share, gradient, hessian, jnp.sum(share))
-        return Fold(sums, _extremes(cost, found, share, *last), found.each)
+        kept = (found.weights[0, 0],) if apart and scalar else ()
+        return Fold(sums, _extremes(cost, found, share, *last), (found.each, kept))
 
     def hessian_of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
-        found = examples(basis, targets, *last)
-        return Fold((_hessian(basis, share[None, None] * found.weights), jnp.sum(share)))
+        weights = last[-1][None, None] if scalar else examples(basis, targets, *last).weights
+        return Fold((_hessian(basis, share[None, None] * weights), jnp.sum(share)))
 
-    sums, (majorant, most, moved), each = design.fold(of_block, cost.targets, *origin.each, every=thin)
+    sums, (majorant, most, moved), (each, kept) = design.fold(of_block, cost.targets, *origin.each, every=thin)
     (mean, size, steep), gradient, hessian, part = sums
-    if design.change is not None:
+    if apart:
         scale = jnp.where(jnp.asarray(thin) > 1, 1 / jnp.where(part > 0, part, 1.0), 1.0)
         mean, size, steep, gradient = scale * mean, scale * size, scale * steep, scale * gradient
-        summed, part = design.fold(hessian_of_block, cost.targets, *origin.each, every=every).sums
+        every = jnp.where(every > 0, jnp.maximum(every, thin), 0)
+        summed, part = design.fold(hessian_of_block, cost.targets, *origin.each, *kept, every=every).sums
         summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
         hessian = jnp.where(part > 0, summed / jnp.where(part > 0, part, 1.0), origin.hessian)
     value = penalised(cost, coefficients, mean, size, gradient, steep)
