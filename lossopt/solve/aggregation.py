@@ -84,7 +84,7 @@ def solve(
             unit=jnp.where(first, new.unit, last.unit),
             iterations=last.iterations + new.iterations,
         )
-        piece = jnp.sum(u <= 0, axis=0)
+        piece = jnp.sum(u <= 0, axis=0, dtype=jnp.int8)
         # Those of which the sign was taken for known, and was not, come first.
         known = first | (piece == state.piece)
         distance = jnp.where(known, jnp.min(jnp.abs(u), axis=0), 0.0)
@@ -94,7 +94,7 @@ def solve(
     centre = design.project(jnp.mean(given.target, axis=0)[:, None], SAMPLED)[:, 0] * float(regression)
     zero, none, no = jnp.zeros_like(l2), jnp.zeros((), int), jnp.array(False)
     kept, start = _kept(design.share.size, centre.size), Found(centre, zero, zero - jnp.inf, no, zero, none)
-    begin = _State(start, jnp.zeros(design.share.size, int), jnp.zeros_like(design.share), none, no)
+    begin = _State(start, jnp.zeros(design.share.size, jnp.int8), jnp.zeros_like(design.share), none, no)
     ended = jax.lax.while_loop(unfinished, once, begin)
     return ended.found.outcome(given, design, tolerance, max_iterations)._replace(doubtful=~ended.close)
 
@@ -111,29 +111,32 @@ def _nearest(distance: Array, kept: int, sample: Array) -> tuple[Array, Array]:
     some = jnp.sort(distance[:: -(-n // _SAMPLE)])
     near = distance <= some[int(_FILLED * kept / n * some.size)]
     # As `nonzero` does, which takes twice as long to compile.
-    rank = jnp.cumsum(near)
-    places = jnp.zeros(kept, int).at[jnp.where(near, rank - 1, kept)].set(jnp.arange(n), mode="drop")
-    spaced = jnp.floor(jnp.arange(kept, dtype=distance.dtype) * (n / kept)).astype(int)
-    return jnp.where(sample, spaced, places), sample | (jnp.arange(kept) < rank[-1])
+    rank = jnp.cumsum(near, dtype=jnp.int32)
+    numbers = jnp.arange(n, dtype=jnp.int32)
+    places = jnp.zeros(kept, jnp.int32).at[jnp.where(near, rank - 1, kept)].set(numbers, mode="drop")
+    spaced = jnp.floor(jnp.arange(kept, dtype=distance.dtype) * (n / kept)).astype(jnp.int32)
+    return jnp.where(sample, spaced, places), sample | (numbers[:kept] < rank[-1])
 
 
 def _together(
     given: Lines, design: Design, piece: Array, at: Array, counted: Array, sample: Array
 ) -> tuple[Lines, Array, Array]:
     """Lines, table and shares of some examples and of the mean of the others on each piece; or of a sample."""
-    # Kept examples are in no mean, nor is any of a sample.
-    rest = ~(jnp.zeros(piece.size, bool).at[at].max(counted) | sample)
-    on = rest[None] & (piece[None] == jnp.arange(given.target.shape[0] + 1)[:, None])
-    on = on.astype(design.share.dtype)
-    weight = jnp.sum(given.up + given.down, axis=0)[None] * on
-    total = jnp.sum(weight, axis=1)
-    mean = weight / jnp.where(total > 0, total, 1.0)[:, None]
+    pieces = jnp.arange(given.target.shape[0] + 1, dtype=piece.dtype)
 
-    def of_block(basis: Array, share: Array, mean: Array) -> Fold:
+    def of_block(basis: Array, share: Array, piece: Array, sign: Array, *columns: Array) -> Fold:
+        target, up, down = (column.T for column in columns)
         # A row of two blocks has no share in one of them.
-        return Fold(moments(basis, jnp.where(share[None] > 0, mean.T, 0.0)))
+        on = ((share > 0)[None] & (piece[None] == pieces[:, None])).astype(share.dtype)
+        weight = jnp.sum(up + down, axis=0)[None] * on
+        first = moments(basis, sign[None] * weight), target @ weight.T
+        return Fold((*first, up @ on.T, down @ on.T, on @ share, jnp.sum(weight, axis=1)))
 
-    means = design.outer(design.fold(of_block, (given.sign[None] * mean).T).sums)
+    # Kept examples are in no mean, nor is any of a sample.
+    piece = jnp.where(sample, -1, piece.at[at].min(jnp.where(counted, -1, piece[at])).astype(jnp.int8))
+    columns = given.target.T, given.up.T, given.down.T
+    means, targets, ups, downs, shares, total = design.fold(of_block, piece, given.sign, *columns).sums
+    divided = jnp.where(total > 0, total, 1.0)
     share = jnp.where(counted, design.share[at], 0.0)
     scale = jnp.where(sample, 1 / jnp.sum(share), 1.0)
 
@@ -142,10 +145,11 @@ def _together(
 
     lines = Lines(
         sign=with_means(given.sign[at], jnp.ones_like(total)),
-        target=with_means(given.target[:, at], given.target @ mean.T),
-        up=with_means(scale * given.up[:, at], given.up @ on.T),
-        down=with_means(scale * given.down[:, at], given.down @ on.T),
+        target=with_means(given.target[:, at], targets / divided[None]),
+        up=with_means(scale * given.up[:, at], ups),
+        down=with_means(scale * given.down[:, at], downs),
     )
     # One that does not count lies at the origin.
-    table = with_means(jnp.where(share > 0, given.sign[at], 0.0)[None] * design.rows(at), means)
-    return lines, table, with_means(scale * share, jnp.where(total > 0, on @ design.share, 0.0))
+    table = jnp.where(share > 0, given.sign[at], 0.0)[None] * design.rows(at)
+    table = with_means(table, design.outer(means) / divided[None])
+    return lines, table, with_means(scale * share, jnp.where(total > 0, shares, 0.0))
