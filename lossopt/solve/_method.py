@@ -1,7 +1,7 @@
 """Which algorithm minimises a loss: read from its card, or named by the caller."""
 
 from .. import losses
-from ._piecewise import BY_ENTRY, SCALAR
+from ._piecewise import BY_CLASS, BY_ENTRY, SCALAR
 from ._traits import constant_curvature, smooth, traits
 
 
@@ -52,7 +52,7 @@ def _possible(loss: losses.Loss) -> list[str]:
         return ["newton", "lbfgs"]
     fits = {
         "least_squares": constant_curvature(loss) is not None,
-        "interior_point": losses.unbound(loss) in (*SCALAR, *BY_ENTRY),
+        "interior_point": losses.unbound(loss) in (*SCALAR, *BY_ENTRY, *BY_CLASS),
         "newton": smooth(loss),
         "lbfgs": smooth(loss),
     }

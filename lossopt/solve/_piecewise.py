@@ -24,6 +24,8 @@ SCALAR = (
 )
 # A sum over the entries of the prediction, each of which has its own coefficients.
 BY_ENTRY = (losses.multi_quantile, losses.interval_score, losses.weighted_interval_score)
+# The largest of several pieces that are linear in the scores of the classes.
+BY_CLASS = (losses.crammer_singer, losses.weston_watkins, losses.multiclass_perceptron)
 
 
 class Lines(NamedTuple):

@@ -13,14 +13,14 @@ from ..compiling import QUICKLY, staged
 from ..cost import cost
 from ..data import Dataset, Stored, traced
 from ..status import GOOD, Status
-from . import aggregation, interior_point, lbfgs, least_squares, newton, proximal_newton
+from . import aggregation, interior_point, lbfgs, least_squares, newton, proximal_newton, simplex_interior_point
 from ._blocks import by_blocks, Fold
 from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
 from ._descent import Cost
 from ._design import blocked_design, column_design, design, SAMPLED
 from ._method import choose_method
 from ._outcome import Outcome
-from ._piecewise import lines
+from ._piecewise import BY_CLASS, lines
 from ._traits import constant_curvature, traits
 
 
@@ -69,7 +69,7 @@ def solve(
 
     Least squares are solved by orthogonal factorisation, other smooth losses by safeguarded Newton steps or, where the
     Hessian would be large (many columns times classes), by L-BFGS; piecewise-linear ones (absolute error, quantiles,
-    intervals, dead zones, hinge) by an interior-point method; with `l1`, smooth convex losses by proximal Newton steps,
+    intervals, dead zones, hinges of two or several classes) by an interior-point method; with `l1`, smooth convex losses by proximal Newton steps,
     which end with weights that are exactly 0. A loss that is not convex gives the local minimum that
     descent from the least-squares fit (for a classifier: from zero), or from `init`, reaches. Of several minima that
     have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets, `l2`,
@@ -102,7 +102,7 @@ def solve(
     coefficients = data.features.shape[1] * (model.classes or 1)
     method = choose_method(loss, method, coefficients, absolute=absolute, in_blocks=stored)
     part = staged() or traced(data, loss, l1, l2, init)
-    long = method == "interior_point" and not part and aggregation.worth_while(*data.features.shape)
+    long = method == "interior_point" and not part and aggregation.worth_while(loss, *data.features.shape)
     if stored and method == "interior_point" and not long:
         data, stored = _in_memory(data), False
     _check_init(init, data, model)
@@ -221,6 +221,8 @@ def _in_memory(data: Dataset) -> Dataset:
 
 
 def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
+    if losses.unbound(loss) in BY_CLASS:
+        return _by_simplices(loss, basis, targets, penalty, controls, model)
     given = lines(loss, basis.share, targets, model.classes)
     regression = losses.claims(loss).task != "binary"
 
@@ -234,6 +236,14 @@ def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, 
     code = jnp.max(jnp.where(ended & ~jnp.all(ended), 0, codes))
     by_feature = jax.tree.map(jnp.transpose, params)
     return Outcome(by_feature, jnp.sum(gaps), jnp.max(iterations), code, jnp.any(doubtful))
+
+
+def _by_simplices(loss, basis, targets, penalty, controls, model) -> Outcome:
+    kinks, apart = losses.claims(loss).kinks, losses.unbound(loss) is losses.weston_watkins
+    assert isinstance(kinks, tuple)
+    return simplex_interior_point.solve(
+        basis, targets, penalty.l2, *controls, classes=model.classes, margin=kinks[0], apart=apart
+    )
 
 
 def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:

@@ -19,13 +19,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .. import losses
 from . import interior_point
 from ._blocks import Fold
+from ._central_path import Found
 from ._design import Design, SAMPLED
 from ._normal import moments
 from ._outcome import Outcome
-from ._piecewise import Lines
-from .interior_point import Found
+from ._piecewise import BY_ENTRY, Lines, SCALAR
 
 
 # The numbers in a table from which on it saves more than compiling it takes, and how many times fewer rows it should
@@ -46,9 +47,10 @@ class _State(NamedTuple):
     close: Bool[Array, ""]
 
 
-def worth_while(rows: int, columns: int) -> bool:
-    """Whether a table is long enough."""
-    return rows * columns >= _LONG and rows >= _FEWER * _kept(rows, columns + 1)
+def worth_while(loss: losses.Loss, rows: int, columns: int) -> bool:
+    """Whether a table is long enough for a loss, which is one of a single residual or margin."""
+    long = rows * columns >= _LONG and rows >= _FEWER * _kept(rows, columns + 1)
+    return long and losses.unbound(loss) in (*SCALAR, *BY_ENTRY)
 
 
 def _kept(rows: int, coefficients: int) -> int:
@@ -96,7 +98,8 @@ def solve(
     kept, start = _kept(design.share.size, centre.size), Found(centre, zero, zero - jnp.inf, no, zero, none)
     begin = _State(start, jnp.zeros(design.share.size, jnp.int8), jnp.zeros_like(design.share), none, no)
     ended = jax.lax.while_loop(unfinished, once, begin)
-    return ended.found.outcome(given, design, tolerance, max_iterations)._replace(doubtful=~ended.close)
+    outcome = interior_point.outcome(ended.found, given, design, tolerance, max_iterations)
+    return outcome._replace(doubtful=~ended.close)
 
 
 def _residuals(given: Lines, design: Design, coefficients: Array) -> Array:

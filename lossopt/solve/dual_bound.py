@@ -36,16 +36,26 @@ def lower_bound(
     penalised, first = l2 > 0, design.constants
     force = jnp.where(problem.share > 0, jnp.sum(force, axis=0), 0.0)
     balanced = _balanced(basis[0] * force, force) if first else force
-    force = jnp.where(penalised, balanced, _shrunk(problem, force)) if inside else balanced
-    felt = basis @ force
-    lifted = felt[first:] @ problem.centre[first:] - jnp.sum((design.spread @ felt[first:]) ** 2) / jnp.where(
-        penalised, 2 * l2, 1.0
-    )
-    charge = 0.0 if inside else 2 * (1 + jnp.max(jnp.abs(c))) * jnp.sum(jnp.abs(felt))
     # Half the dead zone is what a force of one unit costs.
     middle, reach = jnp.mean(target, axis=0), (target[-1] - target[0]) / 2
-    bound = middle @ force - reach @ jnp.abs(force) + jnp.where(penalised, lifted / problem.unit, -charge)
+    work = lambda force: middle @ force - reach @ jnp.abs(force)  # noqa: E731
+    felt = basis @ balanced
+    lifted = felt[first:] @ problem.centre[first:] - absorbed(design, felt, l2)
+    free = work(_shrunk(problem, force)) if inside else work(balanced) - charge(felt, c)
+    # What holds without a penalty holds with one, and is better where that is lost in rounding.
+    bent = work(balanced) + lifted / problem.unit
+    bound = jnp.where(penalised & (bent > free), bent, free)
     return bound if inside else jnp.maximum(bound, 0.0)
+
+
+def absorbed(design: Design, felt: Float[Array, "m *k"], l2: Float[Array, ""]) -> Float[Array, ""]:
+    """|X'α|²/(2 l2): what the weights can make of a force of which the basis feels `felt`, if there is a penalty."""
+    return jnp.sum((design.spread @ felt[design.constants :]) ** 2) / jnp.where(l2 > 0, 2 * l2, 1.0)
+
+
+def charge(felt: Float[Array, "*felt"], c: Float[Array, "*coefficients"]) -> Float[Array, ""]:
+    """The most that coefficients twice the size of `c` can make of it."""
+    return 2 * (1 + jnp.max(jnp.abs(c))) * jnp.sum(jnp.abs(felt))
 
 
 def _shrunk(problem: Problem, force: Array) -> Array:
