@@ -306,6 +306,44 @@ def test_a_loss_that_is_cut_off_ends_at_least_squares_of_what_is_within(seed):
     assert solution.status.name == "local minimum"
 
 
+def wrong_labels(distance, seed=0):
+    """Overlapping classes, and a tenth of the rows far out on the wrong side."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(60, 2))
+    labels = (features.sum(1) + 0.5 * rng.normal(size=60) > 0).astype(float)
+    return data.Dataset(np.r_[features, np.full((6, 2), distance)], np.r_[labels, np.zeros(6)])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("l2", [0.0, 0.05])
+def test_the_ramp_ends_in_a_minimum_no_higher_than_where_it_began(seed, l2):
+    d = wrong_labels(3.0, seed)
+
+    def cost(params):
+        scores = d.features @ params.weights + params.bias
+        return float(lo.cost(losses.ramp)(scores, jnp.asarray(d.targets))) + l2 / 2 * float(jnp.sum(params.weights**2))
+
+    found, hinge = (lo.solve(loss, d, model=models.logistic, l2=l2) for loss in (losses.ramp, losses.hinge))
+    assert found.status.name == "local minimum"
+    assert np.isinf(found.gap)
+    np.testing.assert_allclose(found.cost, cost(found.params), rtol=1e-12)
+    assert found.cost <= cost(hinge.params) + 1e-12
+    rng = np.random.default_rng(seed)
+    for _ in range(100):
+        near = jax.tree.map(lambda leaf: leaf + 1e-6 * rng.normal(size=leaf.shape), found.params)
+        assert cost(near) >= found.cost - 1e-13
+
+
+def test_a_row_that_the_ramp_has_given_up_may_lie_anywhere():
+    start = lo.solve(losses.hinge, data.Dataset(*(leaf[:60] for leaf in wrong_labels(0.0)[:2])), model=models.logistic)
+    near, far = (
+        lo.solve(losses.ramp, wrong_labels(distance), model=models.logistic, l2=0.01, init=start.params)
+        for distance in (10.0, 1e5)
+    )
+    np.testing.assert_allclose(near.cost, far.cost, rtol=1e-9)
+    np.testing.assert_allclose(near.params.weights, far.params.weights, rtol=1e-5)
+
+
 def test_a_loss_that_is_not_convex_has_no_certificate():
     features, labels = (table[50:] for table in iris())
     solution = lo.solve(losses.focal, data.Dataset(features, labels - 1), model=models.logistic)

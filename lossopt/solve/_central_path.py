@@ -80,11 +80,13 @@ def follow(course: Course, start: Path, tolerance: Float[Array, ""], max_iterati
         # Not a number if anything is not.
         distance = gap + unmet
         # A step takes a share of the shortfall away. If it grows, that is rounding, which more steps make worse.
-        within = tolerance * jnp.maximum(course.cost(path), _LITTLE)
+        cost = course.cost(path)
+        within = tolerance * jnp.maximum(cost, _LITTLE)
         exhausted = (unmet > gap) & (gap <= within) & (jnp.sum(jnp.abs(short)) > jnp.sum(jnp.abs(state.short)))
         kept = jnp.isfinite(distance) & ~(exhausted & (distance > state.distance))
         path = jax.tree.map(lambda new, old: jnp.where(kept, new, old), path, state.path)
-        close = distance <= within
+        # Nothing costs less than nothing; further on, coefficients that have no bound would grow.
+        close = (distance <= within) | (cost <= 0)
         return State(path, short, distance, state.iterations + 1, close | exhausted | ~jnp.isfinite(distance))
 
     first = State(start, course.shortfall(start), jnp.full_like(tolerance, jnp.inf), jnp.array(0), jnp.array(False))

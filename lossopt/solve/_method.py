@@ -5,7 +5,7 @@ from ._piecewise import BY_CLASS, BY_ENTRY, SCALAR
 from ._traits import constant_curvature, smooth, traits
 
 
-METHODS = ("least_squares", "newton", "lbfgs", "interior_point", "proximal_newton")
+METHODS = ("least_squares", "newton", "lbfgs", "interior_point", "concave_convex", "proximal_newton")
 
 # The number of coefficients from which on their Hessian is too large.
 _LARGE = 400
@@ -53,6 +53,7 @@ def _possible(loss: losses.Loss) -> list[str]:
     fits = {
         "least_squares": constant_curvature(loss) is not None,
         "interior_point": losses.unbound(loss) in (*SCALAR, *BY_ENTRY, *BY_CLASS),
+        "concave_convex": losses.unbound(loss) is losses.ramp,
         "newton": smooth(loss),
         "lbfgs": smooth(loss),
     }

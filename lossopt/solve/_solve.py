@@ -13,7 +13,16 @@ from ..compiling import QUICKLY, staged
 from ..cost import cost
 from ..data import Dataset, Stored, traced
 from ..status import GOOD, Status
-from . import aggregation, interior_point, lbfgs, least_squares, newton, proximal_newton, simplex_interior_point
+from . import (
+    aggregation,
+    concave_convex,
+    interior_point,
+    lbfgs,
+    least_squares,
+    newton,
+    proximal_newton,
+    simplex_interior_point,
+)
 from ._blocks import by_blocks, Fold
 from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
 from ._descent import Cost
@@ -69,13 +78,14 @@ def solve(
 
     Least squares are solved by orthogonal factorisation, other smooth losses by safeguarded Newton steps or, where the
     Hessian would be large (many columns times classes), by L-BFGS; piecewise-linear ones (absolute error, quantiles,
-    intervals, dead zones, hinges of two or several classes) by an interior-point method; with `l1`, smooth convex losses by proximal Newton steps,
-    which end with weights that are exactly 0. A loss that is not convex gives the local minimum that
-    descent from the least-squares fit (for a classifier: from zero), or from `init`, reaches. Of several minima that
-    have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets, `l2`,
-    `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through in
-    blocks of rows, without a copy of it. Features that are `data.Stored`, or a large memory-mapped array, are read by
-    the block; least squares are then found by Newton's method. Piecewise-linear losses of a long table see only the
+    intervals, dead zones, hinges of two or several classes) by an interior-point method; with `l1`, smooth convex
+    losses by proximal Newton steps, which end with weights that are exactly 0. A loss that is not convex gives the
+    local minimum that descent from the least-squares fit (for a classifier: from zero), or from `init`, reaches; the
+    ramp that which the concave-convex procedure reaches from the hinge's minimum, or from `init`. Of several minima
+    that have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets,
+    `l2`, `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through
+    in blocks of rows, without a copy of it. Features that are `data.Stored`, or a large memory-mapped array, are read
+    by the block; least squares are then found by Newton's method. Piecewise-linear losses of a long table see only the
     rows that matter to them, and need the whole of one that is not, or of which too many rows lie on a kink.
 
     Args:
@@ -83,8 +93,9 @@ def solve(
         data: features (n, d), targets (n,), optional weights (n,).
         model: what maps features to a score.
         l1, l2: strength of the penalties on the weights, at least 0; both together are the elastic net.
-        init: coefficients to start from; only Newton's methods and L-BFGS look at them.
-        method: "least_squares", "newton", "lbfgs", "interior_point" or "proximal_newton"; None chooses by the loss.
+        init: coefficients to start from; interior points and least squares do not look at them.
+        method: "least_squares", "newton", "lbfgs", "interior_point", "concave_convex" or "proximal_newton"; None
+            chooses by the loss.
         tolerance: the largest gradient relative to the sum of its terms' sizes (Newton), or duality gap relative to
             the cost (interior point); None is eps**(2/3), which is 4e-11 in float64.
         max_iterations: the most iterations made.
@@ -103,7 +114,7 @@ def solve(
     method = choose_method(loss, method, coefficients, absolute=absolute, in_blocks=stored)
     part = staged() or traced(data, loss, l1, l2, init)
     long = method == "interior_point" and not part and aggregation.worth_while(loss, *data.features.shape)
-    if stored and method == "interior_point" and not long:
+    if stored and method in ("interior_point", "concave_convex") and not long:
         data, stored = _in_memory(data), False
     _check_init(init, data, model)
     _check_controls(tolerance, max_iterations)
@@ -238,6 +249,14 @@ def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, 
     return Outcome(by_feature, jnp.sum(gaps), jnp.max(iterations), code, jnp.any(doubtful))
 
 
+def _by_concave_convex(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
+    start = None
+    if init is not None:
+        start = basis.encode(jax.tree.map(lambda leaf: leaf[..., None], init))[:, 0]
+    given = lines(losses.hinge, basis.share, targets, model.classes)
+    return concave_convex.solve(given, basis, start, penalty.l2, *controls)
+
+
 def _by_simplices(loss, basis, targets, penalty, controls, model) -> Outcome:
     kinks, apart = losses.claims(loss).kinks, losses.unbound(loss) is losses.weston_watkins
     assert isinstance(kinks, tuple)
@@ -260,6 +279,7 @@ _METHODS: dict[str, Callable[..., Outcome]] = {
     "lbfgs": functools.partial(_smooth, lbfgs.solve),
     "interior_point": functools.partial(_by_interior_point, interior_point.solve),
     "aggregation": functools.partial(_by_interior_point, aggregation.solve),
+    "concave_convex": _by_concave_convex,
     "proximal_newton": _by_proximal_newton,
 }
 

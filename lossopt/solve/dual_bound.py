@@ -44,8 +44,7 @@ def lower_bound(
     free = work(_shrunk(problem, force)) if inside else work(balanced) - charge(felt, c)
     # What holds without a penalty holds with one, and is better where that is lost in rounding.
     bent = work(balanced) + lifted / problem.unit
-    bound = jnp.where(penalised & (bent > free), bent, free)
-    return bound if inside else jnp.maximum(bound, 0.0)
+    return jnp.maximum(jnp.where(penalised & (bent > free), bent, free), 0.0)
 
 
 def absorbed(design: Design, felt: Float[Array, "m *k"], l2: Float[Array, ""]) -> Float[Array, ""]:
