@@ -36,10 +36,10 @@ def solved(monkeypatch):
     called = []
 
     def noted(name):
-        method = module._METHODS[name]
+        method = module.ALGORITHMS[name]
         return lambda *arguments: called.append(name) or method(*arguments)
 
-    monkeypatch.setattr(module, "_METHODS", {name: noted(name) for name in module._METHODS})
+    monkeypatch.setattr(module, "ALGORITHMS", {name: noted(name) for name in module.ALGORITHMS})
     jax.clear_caches()
     return called
 
