@@ -8,7 +8,7 @@ from ._contamination import (
     vertical as vertical,
 )
 from ._csv import read_csv as read_csv
-from ._dataset import Dataset as Dataset, spread as spread, traced as traced, validate as validate
+from ._dataset import check as check, Dataset as Dataset, spread as spread, traced as traced, validate as validate
 from ._noise import gaussian as gaussian, laplace as laplace, skewed as skewed, student as student
 from ._parquet import read_parquet as read_parquet
 from ._stored import Stored as Stored

@@ -67,6 +67,12 @@ def validate(dataset: Any, *, stored: bool = False) -> Dataset:
         ValueError: shapes that do not fit together, a value that is no finite real number, a negative weight. The
             sentence says what was found, in how many rows, the first such row (counted from 0) and the remedy.
     """
+    on_device = lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf  # noqa: E731
+    return Dataset(*map(on_device, check(dataset, stored=stored)))
+
+
+def check(dataset: Any, *, stored: bool = False) -> Dataset:
+    """What `validate` does, but what is in the host's memory stays there, as numpy arrays."""
     if not isinstance(dataset, Dataset):
         raise TypeError(
             f"expected a Dataset but got a {type(dataset).__name__}; build one with data.Dataset(features, targets)."
@@ -83,7 +89,7 @@ def validate(dataset: Any, *, stored: bool = False) -> Dataset:
     return Dataset(features, _targets(dataset.targets, rows), weights)
 
 
-def _features(values: Any) -> Array:
+def _features(values: Any) -> Array | np.ndarray:
     given = _numbers(values, "features")
     if given.ndim == 1 and given.size > 0:
         raise ValueError(
@@ -102,7 +108,7 @@ def _features(values: Any) -> Array:
     return _converted(values, given, "features", keep_integers=False)
 
 
-def _targets(values: Any, rows: int) -> Array:
+def _targets(values: Any, rows: int) -> Array | np.ndarray:
     given = _numbers(values, "targets")
     if given.ndim == 2 and given.shape[1] == 1:
         raise ValueError(
@@ -115,7 +121,7 @@ def _targets(values: Any, rows: int) -> Array:
     return _converted(values, given, "targets", keep_integers=True)
 
 
-def _weights(values: Any, rows: int) -> Array:
+def _weights(values: Any, rows: int) -> Array | np.ndarray:
     given = _numbers(values, "weights")
     if given.ndim != 1:
         raise ValueError(f"weights have shape {given.shape} where ({rows},) is expected; give one number for each row.")
@@ -174,8 +180,8 @@ def _from_cells(cells: np.ndarray, name: str) -> np.ndarray:
     return np.array([np.nan if missing(cell) else float(cell) for cell in cells.flat]).reshape(cells.shape)
 
 
-def _converted(values: Any, given: np.ndarray, name: str, *, keep_integers: bool) -> Array:
-    """`given` as a JAX array of the dtype that `validate` promises, and checked.
+def _converted(values: Any, given: np.ndarray, name: str, *, keep_integers: bool) -> Array | np.ndarray:
+    """`given` in the dtype that `validate` promises, and checked.
 
     All of it is done by numpy: inside someone's jit, jnp would stage even what is known.
     """
@@ -195,7 +201,7 @@ def _converted(values: Any, given: np.ndarray, name: str, *, keep_integers: bool
     elif keep_integers and not floating:
         _refuse(host != given, f"{name} hold integers beyond {dtype}", "pass them as floats")
     # What is on a device already stays there.
-    return _unnamed(values) if isinstance(values, jax.Array) and values.dtype == dtype else jnp.asarray(host)
+    return _unnamed(values) if isinstance(values, jax.Array) and values.dtype == dtype else host
 
 
 def _of_many(values: jax.Array, name: str, *, keep_integers: bool) -> Array:

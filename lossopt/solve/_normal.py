@@ -36,6 +36,11 @@ def moments(basis: Float[Array, "m n"], values: Float[Array, "k n"]) -> Float[Ar
     return (values[0] @ basis.T)[:, None]
 
 
+def once(values: Float[Array, " n"]) -> Float[Array, " n"]:
+    """The same, computed once: what is cheap XLA computes again for every row of a product with it, but no division."""
+    return values / jnp.where(values == values, 1.0, values)
+
+
 def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Array, "m m"]]:
     """The upper triangle R with R'R = matrix and the transposed inverse of R; NaN if it is not positive definite."""
     m = matrix.shape[0]

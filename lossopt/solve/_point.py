@@ -12,7 +12,7 @@ from .. import losses
 from ._blocks import Fold
 from ._descent import Cost, error, penalised, unseen, Value
 from ._design import SAMPLED
-from ._normal import gram, moments
+from ._normal import gram, moments, once
 from ._traits import Traits
 
 
@@ -121,7 +121,7 @@ def _examples(cost: Cost, inner: Array, blend: Array, basis: Array, targets: Arr
         share = jnp.minimum(blend, 1.0)
         if has_force(cost.traits):
             share = jnp.maximum(share, _lag(slopes[0], scores[0] - last[0][:, 0], *last[1:]))
-        weight = own + share * (majorant - own)
+        weight = once(own + share * (majorant - own))
         weights = weight[None, None]
         each = (*each, slopes[0], weight) if has_force(cost.traits) else each
     return _Examples(scores, values, slopes, curvature, majorant, weights, each)

@@ -1,6 +1,7 @@
 """Which fits a sweep consists of: fit i of a loss, from the axes over which it is swept."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import jax
 import numpy as np
 
 from .. import losses
-from ..data import Dataset, Stored, validate
+from ..data import check, Dataset, Stored
 
 
 class Axis(NamedTuple):
@@ -103,18 +104,26 @@ def source(data: Any, seeds: int | Sequence[int] | np.ndarray | None) -> Source:
         if not numbers.size:
             raise ValueError(f"seeds={seeds!r}: give at least one.")
         make = Generated(data)
-        example = validate(jax.jit(make)(numbers[0]))
+        example = check(jax.jit(make)(numbers[0]))
         return Source(Axis("seed", numbers), lambda sets: numbers[sets], make, example, (data, numbers, example))
     if seeds is not None:
         raise ValueError("seeds are for data that are generated: pass a function of a key as data.")
     stacked = _stacked(data)
-    take = lambda sets: jax.tree.map(lambda leaf: leaf[sets], stacked)  # noqa: E731
+    take = lambda sets: jax.tree.map(functools.partial(_taken, sets), stacked)  # noqa: E731
     axis = Axis("data", np.arange(len(stacked.features)))
     return Source(axis, take, _as_given, _checked(stacked), stacked)
 
 
 def _as_given(data: Dataset) -> Dataset:
     return data
+
+
+def _taken(sets: np.ndarray, leaf: np.ndarray) -> np.ndarray:
+    """Of a leaf some sets, and no copy of them where they follow each other."""
+    first = sets.flat[0]
+    if np.array_equal(sets.ravel(), np.arange(first, first + sets.size)):
+        return leaf[first : first + sets.size].reshape(*sets.shape, *leaf.shape[1:])
+    return leaf[sets]
 
 
 def _bound(loss: losses.Loss) -> Mapping[str, Any]:
@@ -155,4 +164,4 @@ def _checked(stacked: Dataset) -> Dataset:
     if stacked.weights is not None and not (stacked.weights > 0).any(axis=1).all():
         empty = int(np.flatnonzero(~(stacked.weights > 0).any(axis=1))[0])
         raise ValueError(f"All weights of data set {empty} are 0: give at least one of its rows a positive weight.")
-    return validate(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), stacked))
+    return check(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), stacked))
