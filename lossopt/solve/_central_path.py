@@ -128,32 +128,29 @@ class Found(NamedTuple):
 
 def _advance(course: Course, path: Path, short: Array) -> Path:
     """One step, a fraction of the way to the boundary."""
-    corrected = course.newton(path, short)
-    gap, inverses = jnp.vdot(path.room, path.slack), (1 / path.room, 1 / path.slack)
-    mean = gap / path.room.size
-
-    def attempt(index: Int[Array, ""], last: tuple[Path, Array, Path]) -> tuple[Path, Array, Path]:
-        step, product, _ = last
-        step = corrected(product, step)
-        after = _moved(path, step, inverses, course.penalised)
-        mu = mean * (jnp.vdot(after.room, after.slack) / gap) ** 3
-        second = jnp.clip(step.room * step.slack, -_FAR * mean, _FAR * mean)
-        return step, jnp.where(index == 0, mu - second, product), after
-
-    nothing = jax.tree.map(jnp.zeros_like, path)
-    return jax.lax.fori_loop(0, course.attempts, attempt, (nothing, nothing.room, path))[2]
-
-
-def _moved(path: Path, step: Path, inverses: tuple[Array, Array], penalised: Array) -> Path:
-    """As far as the boundary allows: force, and coefficients with slacks; equally far if the penalty couples them.
-
-    `inverses` of room and slack.
-    """
-
-    def furthest(along: Array, inverse: Array) -> Array:
-        return 1 / jnp.maximum(jnp.max(-along * inverse) / _FRACTION, 1.0)
-
-    room, slack = (furthest(*each) for each in zip((step.room, step.slack), inverses, strict=True))
-    both = jnp.minimum(room, slack)
-    room, slack = jnp.where(penalised, both, room), jnp.where(penalised, both, slack)
+    corrected, inverse = course.newton(path, short), 1 / path.room
+    nothing, product = jax.tree.map(jnp.zeros_like, path), path.room * path.slack
+    gap = jnp.sum(product)
+    step = corrected(nothing.room, nothing)
+    # Where the product is to be 0, the relative changes of force and slack sum to -1.
+    more = step.room * inverse
+    room, slack = _lengths(course, jnp.min(more), -1 - jnp.max(more))
+    gained = product * more
+    second = gained + gained * more
+    # The sum of product (1 + room more) (1 - slack (1 + more)).
+    left = (1 - slack) * gap + (room - slack) * jnp.sum(gained) - room * slack * jnp.sum(second)
+    mean = gap / product.size
+    aim = mean * (left / gap) ** 3 + jnp.clip(second, -_FAR * mean, _FAR * mean)
+    step = jax.lax.fori_loop(1, course.attempts, lambda _, last: corrected(aim, last), step)
+    room, slack = _lengths(course, jnp.min(step.room * inverse), jnp.min(step.slack / path.slack))
     return jax.tree.map(lambda at, along, length: at + length * along, path, step, Path(slack, slack, room, slack))
+
+
+def _lengths(course: Course, room: Array, slack: Array) -> tuple[Array, Array]:
+    """How much of a step to make: of force, and of coefficients with slacks; equally far if the penalty couples them.
+
+    As far as the boundary allows, from the least relative change.
+    """
+    room, slack = (1 / jnp.maximum(-change / _FRACTION, 1.0) for change in (room, slack))
+    both = jnp.minimum(room, slack)
+    return jnp.where(course.penalised, both, room), jnp.where(course.penalised, both, slack)

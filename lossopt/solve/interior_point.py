@@ -124,11 +124,14 @@ def _start(problem: Problem) -> Path:
 def _newton(problem: Problem, path: Path, short: Array) -> Callable[[Array, Path], Path]:
     basis, (_, u, room, slack) = problem.basis, path
     sign, inverse = jnp.array([1.0, -1.0], room.dtype)[:, None, None], 1 / room
-    weight = 1 / jnp.sum(slack * inverse, axis=0)
+    # Sums of two: reductions would take longer.
+    below, above = slack * inverse
+    weight = 1 / (below + above)
     solve_normal = normal_solver(gram(basis, jnp.sum(weight, axis=0)) + problem.unit * problem.square)
 
     def step_to(product: Array, _: Path) -> Path:
-        aim = u + jnp.sum(sign * product * inverse, axis=0)
+        below, above = product * inverse
+        aim = u + below - above
         dc = solve_normal(basis @ jnp.sum(weight * aim, axis=0) - short)
         du = jnp.broadcast_to(-(dc @ basis), u.shape)
         along = sign * (weight * (aim + du))[None]
