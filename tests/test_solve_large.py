@@ -32,6 +32,7 @@ def table(name, seed=0):
     score = features @ [0.5, -0.01, 30.0]
     score = score - score.mean()
     targets = {
+        "squared_error": score + rng.standard_t(2, ROWS),
         "huber": score + rng.standard_t(2, ROWS),
         "tukey": score + rng.standard_t(2, ROWS),
         "poisson": rng.poisson(np.exp(score / 2)),
@@ -41,7 +42,7 @@ def table(name, seed=0):
     return data.Dataset(features, targets.get(name, binary), rng.integers(0, 3, ROWS).astype(float))
 
 
-NAMES = ("huber", "tukey", "poisson", "logistic", "squared_hinge", "softmax_cross_entropy")
+NAMES = ("squared_error", "huber", "tukey", "poisson", "logistic", "squared_hinge", "softmax_cross_entropy")
 
 
 def whole(monkeypatch, *arguments, **options):

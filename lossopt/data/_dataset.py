@@ -85,8 +85,9 @@ def check(dataset: Any, *, stored: bool = False) -> Dataset:
     else:
         features = _features(features[:] if isinstance(features, Stored) else features)
     rows = features.shape[0]
-    weights = None if dataset.weights is None else _weights(dataset.weights, rows)
-    return Dataset(features, _targets(dataset.targets, rows), weights)
+    targets: Any = _targets(dataset.targets, rows)
+    weights: Any = None if dataset.weights is None else _weights(dataset.weights, rows)
+    return Dataset(features, targets, weights)
 
 
 def _features(values: Any) -> Array | np.ndarray:

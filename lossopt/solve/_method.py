@@ -16,7 +16,7 @@ def choose_method(
 ) -> str:
     """The method to use for a model of about so many coefficients.
 
-    `absolute`: with a penalty on absolute weights; `in_blocks`: the table cannot be had whole.
+    `absolute`: with a penalty on absolute weights; `in_blocks`: the table is better not had whole.
 
     Raises:
         ValueError: the named method does not exist or does not fit, or there is none; the sentence says what to do.
@@ -37,7 +37,7 @@ def choose_method(
             )
         possible = ["proximal_newton"]
     if in_blocks and possible[:1] == ["least_squares"]:
-        possible = possible[1:]
+        possible = [*possible[1:], "least_squares"]
     if not possible:
         raise ValueError(f"There is no exact method for {label} yet: use lossopt.fit.")
     if named is not None and named not in possible:

@@ -1,5 +1,6 @@
 """`solve`: the exact minimum of what `fit` minimises. Checks and choice of a method are here, the methods beside."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -20,15 +21,20 @@ from ._method import choose_method
 from ._traits import constant_curvature, traits
 
 
+# The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
+# columns.
+_LONG = 10
+
+
 class Solution(NamedTuple):
     """The minimum, and how near it is.
 
     Attributes:
         params: weights and bias.
         cost: the objective there.
-        gap: how far the objective may be above its minimum: exact for least squares, the duality gap for
-            piecewise-linear losses, half the squared Newton decrement (an estimate) for smooth convex ones, of L-BFGS
-            the same with the curvature along its last step, inf where there is no certificate.
+        gap: how far the objective may be above its minimum: exact for least squares of a table that is not large, the
+            duality gap for piecewise-linear losses, half the squared Newton decrement (an estimate) for smooth convex
+            ones, of L-BFGS the same with the curvature along its last step, inf where there is no certificate.
         iterations: passes over the data (for least squares, of refinement).
         status: how it ended.
     """
@@ -71,9 +77,9 @@ def solve(
     ramp that which the concave-convex procedure reaches from the hinge's minimum, or from `init`. Of several minima
     that have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets,
     `l2`, `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through
-    in blocks of rows, without a copy of it. Features that are `data.Stored`, or a large memory-mapped array, are read
-    by the block; least squares are then found by Newton's method. Piecewise-linear losses of a long table see only the
-    rows that matter to them, and need the whole of one that is not, or of which too many rows lie on a kink.
+    in blocks of rows, without a copy of it; least squares are then found by Newton's method. Features that are
+    `data.Stored`, or a large memory-mapped array, are read by the block. Piecewise-linear losses of a long table see
+    only the rows that matter to them, and need the whole of one that is not, or of which too many rows lie on a kink.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
@@ -96,12 +102,13 @@ def solve(
     data = where_it_stays(data)
     data = border.checked(loss, data, model, stored=True)
     border.check_penalties(l1=l1, l2=l2)
-    absolute, stored = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored)
-    coefficients = data.features.shape[1] * (model.classes or 1)
-    method = choose_method(loss, method, coefficients, absolute=absolute, in_blocks=stored)
+    absolute, stored, large = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored), in_blocks(data.features)
+    rows, columns = data.features.shape
+    choose = functools.partial(choose_method, loss, method, columns * (model.classes or 1), absolute=absolute)
+    method = choose(in_blocks=stored or (large and rows >= _LONG * columns))
     part = staged() or traced(data, loss, l1, l2, init)
-    long = method == "interior_point" and not part and aggregation.worth_while(loss, *data.features.shape)
-    if stored and method in ("interior_point", "concave_convex") and not long:
+    long = method == "interior_point" and not part and aggregation.worth_while(loss, rows, columns)
+    if stored and method in ("interior_point", "concave_convex", "least_squares") and not long:
         data, stored = _in_memory(data), False
     _check_init(init, data, model)
     _check_controls(tolerance, max_iterations)
@@ -117,13 +124,13 @@ def solve(
         compiled = _inside if part else _alone
         return compiled(bound, data, penalty, init, controls, model=model, method=method, facts=facts, table=table)
 
-    table = "blocks" if (smooth or long) and in_blocks(data.features) else None if part else "quick"
+    table = "blocks" if (smooth or long) and large else None if part else "quick"
     solution, suspect = run(data, method="aggregation" if long else method, table=table)
     if stored:
         # A table is read for as long as somebody holds it, which after this may be nobody.
         jax.block_until_ready(solution)
     if not part and (long or not stored) and bool(suspect):
-        solution, _ = run(_in_memory(data) if stored else data, method=method, table="careful")
+        solution, _ = run(_in_memory(data) if stored else data, method=choose(), table="careful")
     if throw:
         solution.status.raise_if_bad()
     return solution
