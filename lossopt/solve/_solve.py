@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
-from ..compiling import QUICKLY, staged
+from ..compiling import AT_ONCE, QUICKLY, staged
 from ..cost import cost
 from ..data import Dataset, Stored, traced
 from ..status import Status
@@ -21,6 +21,9 @@ from ._method import choose_method
 from ._traits import constant_curvature, traits
 
 
+# Numbers in a table up to which compiling well takes longer than it saves, in some hundred solutions: half a second
+# against a millisecond or two.
+_SMALL = 2**14
 # The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
 # columns.
 _LONG = 10
@@ -120,8 +123,10 @@ def solve(
     facts = traits(loss) if smooth else None
     penalty = _Penalty(jnp.asarray(l1, dtype) if absolute else None, jnp.asarray(l2, dtype))
 
+    on_cpu = jax.default_backend() == "cpu"
+
     def run(data: Dataset, *, method: str, table: str | None) -> tuple[Solution, Array]:
-        compiled = _inside if part else _alone
+        compiled = _inside if part else _of_small if rows * columns <= _SMALL and on_cpu else _alone
         return compiled(bound, data, penalty, init, controls, model=model, method=method, facts=facts, table=table)
 
     table = "blocks" if (smooth or long) and large else None if part else "quick"
@@ -169,8 +174,9 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
 
 
 _STATIC = ("model", "method", "facts", "table")
-# Inside another programme, and by itself.
+# Inside another programme, and by itself, of a small table and of another.
 _inside = jax.jit(_solve, static_argnames=_STATIC)
+_of_small = jax.jit(_solve, static_argnames=_STATIC, compiler_options=AT_ONCE)
 _alone = jax.jit(_solve, static_argnames=_STATIC, compiler_options=QUICKLY)
 
 
