@@ -1,6 +1,6 @@
 """Many fits: losses times hyperparameters times data sets, in chunks that fit the cache, on all cores or devices.
 
-A sweep is a table of numbered fits; `_grid` says what fit i is, `_store` keeps finished parts on disk, `_sweep` runs.
+A sweep is a table of numbered fits; `_grid` says what fit i is, `_programme` what does it, `_sweep` runs.
 """
 
 from ._sweep import Sweep as Sweep, sweep as sweep

@@ -3,23 +3,22 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .. import border, losses as _losses, models
-from ..compiling import QUICKLY
 from ..data import Dataset
 from ..solve import solve
 from ..status import Status
 from ..store import identity, Store
 from ._grid import Axis, Grid, grid, Source, source
+from ._programme import programme, Recipe
 
 
 # Bytes of the tables of a chunk: with what is computed from them, about what a core's own cache holds.
@@ -90,7 +89,8 @@ def sweep(
         model: what maps features to a score.
         l1, l2: a penalty, or a vector of penalties; l1 is passed on only where there is one.
         fit: `fit(loss, data, model=, l2=, **options)` -> any pytree of arrays: `solve`, or `lossopt.fit`.
-        chunk: fits in a chunk; None takes what fits the cache. Results depend on it by rounding only.
+        chunk: fits in a chunk; None takes what fits the cache. Results depend on it, and on how many fits there are,
+            by rounding only.
         workers: chunks done side by side; None takes the cores of a CPU, else the devices.
         resume: a folder to keep finished parts in. The same sweep with the same folder goes on where it was stopped,
             and ends with the same bits as one that was not.
@@ -113,7 +113,7 @@ def sweep(
     fixed = {key: value for key, value in penalties.items() if not np.ndim(value) and (key == "l2" or value)}
     settings = {"model": model, **options, **fixed}
     tasks = [
-        _Fits(name, found, origin, _programme(_Recipe.of(found, origin, fit, settings)), length)
+        _Fits(name, found, origin, programme(Recipe.of(found, origin, fit, settings, rows)), length)
         for name, found in grids.items()
     ]
     asked = {"losses": named, "data": origin.identity, "model": model, **penalties, "fit": (fit, options)}
@@ -178,48 +178,6 @@ class _Fits:
         if self._structure is None:
             self._structure = jax.tree.structure(jax.eval_shape(self._programme, *self._arguments(0)))
         return jax.tree.unflatten(self._structure, shaped)
-
-
-class _Recipe(NamedTuple):
-    """What a compiled programme depends on. Where all of it can be hashed, a second sweep does not compile again."""
-
-    loss: Callable[..., Any]
-    fixed: tuple[tuple[str, Any], ...]
-    make: Callable[[Any], Dataset]
-    fit: Callable[..., Any]
-    settings: tuple[tuple[str, Any], ...]
-
-    @classmethod
-    def of(cls, found: Grid, origin: Source, fit: Callable[..., Any], settings: Mapping[str, Any]) -> "_Recipe":
-        """The recipe of a grid: hyperparameters that are not swept are constants, which the choice of a method sees."""
-        swept = {axis.name for axis in found.axes}
-        bound = found.loss.keywords if isinstance(found.loss, jax.tree_util.Partial) else {}
-        fixed = tuple((name, value) for name, value in bound.items() if name not in swept)
-        return cls(_losses.unbound(found.loss), fixed, origin.make, fit, tuple(settings.items()))
-
-
-def _programme(recipe: _Recipe) -> jax.stages.Wrapped:
-    try:
-        return _kept(recipe)
-    except TypeError:
-        return _compiled(recipe)
-
-
-def _compiled(recipe: _Recipe) -> jax.stages.Wrapped:
-    """One compiled function of a part: values on the axes and what the data are made of, by chunk and fit."""
-
-    def one(values: Mapping[str, Any], given: Any) -> Any:
-        penalties = {name: value for name, value in values.items() if name in ("l1", "l2")}
-        swept = {name: value for name, value in values.items() if name not in penalties}
-        bound = dict(recipe.fixed) | swept
-        loss = _losses.bind(recipe.loss, **bound) if bound else recipe.loss
-        return recipe.fit(loss, recipe.make(given), **dict(recipe.settings), **penalties)
-
-    by_chunk = lambda values, given: jax.lax.map(lambda chunk: jax.vmap(one)(*chunk), (values, given))  # noqa: E731
-    return jax.jit(by_chunk, compiler_options=QUICKLY)
-
-
-_kept = functools.lru_cache(maxsize=64)(_compiled)
 
 
 def _run(tasks: Sequence[_Fits], workers: int, store: Store, progress: Any) -> dict[str, Any]:
