@@ -14,7 +14,7 @@ from ._grid import Grid, Source
 
 
 # Numbers in the tables of all fits of a loss up to which compiling well takes longer than it saves.
-_SMALL = 2**18
+_SMALL = 2**19
 
 
 class Recipe(NamedTuple):
