@@ -20,7 +20,7 @@ r = μ - p w for each piece, Newton's equations of the path leave
 W is that of springs between the classes, Σ_{i<j} v_ij (e_i - e_j)(e_i - e_j)', with v_ij = q_i q_j / Q between all, or
 v_jy = 1/(1/q_j + 1/q_0) between each and y, q_0 being of the piece 0. So written it is a sum of positive terms, each of
 which is accurate however far apart they are. Where too few examples pass through the minimum, the equations are so
-ill-conditioned that force and penalty would drift apart but for a third step, which corrects the second.
+ill-conditioned that force and penalty would drift apart but for two more steps, each of which corrects the last.
 
 Equal changes of all classes change no loss. Of the coefficients those of the commonest class are kept at 0, from which
 the others hang by strong springs, and all are centred in the end, where the penalty is least. The penalty of the
@@ -117,7 +117,7 @@ def solve(
         shortfall=lambda path: _balance(problem, path.c, path.room),
         newton=functools.partial(_newton, problem),
         penalised=l2 > 0,
-        attempts=3,
+        attempts=4,
     )
     ended = follow(course, _start(problem), tolerance, max_iterations)
     c, least, determined = _vertex(problem, ended.path)
