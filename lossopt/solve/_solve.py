@@ -108,8 +108,9 @@ def solve(
     absolute, stored, large = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored), in_blocks(data.features)
     rows, columns = data.features.shape
     choose = functools.partial(choose_method, loss, method, columns * (model.classes or 1), absolute=absolute)
-    method = choose(in_blocks=stored or (large and rows >= _LONG * columns))
     part = staged() or traced(data, loss, l1, l2, init)
+    # Of what is part of a larger programme nobody sees in time that columns depend on each other.
+    method = choose(in_blocks=stored or (large and not part and rows >= _LONG * columns))
     long = method == "interior_point" and not part and aggregation.worth_while(loss, rows, columns)
     if stored and method in ("interior_point", "concave_convex", "least_squares") and not long:
         data, stored = _in_memory(data), False
