@@ -29,6 +29,7 @@ def seconds(functions: Mapping[str, Callable[[], Any]], *, repeats: int = 30, wa
     times: dict[str, list[float]] = {name: [] for name in functions}
     turns = list(functions.items())
     for turn in range(repeats):
+        # Whoever is not settled finds other things in the cache: the order changes from turn to turn.
         for name, function in random.Random(turn).sample(turns, len(turns)):
             if took[name] < SETTLED:
                 _once(function, 1)

@@ -14,6 +14,11 @@ QUICKLY: dict[str, str | bool] | None = (
 AT_ONCE: dict[str, str | bool | int] = {**(QUICKLY or {}), "xla_backend_optimization_level": 0}
 
 
+def at_once(numbers: int, most: int) -> bool:
+    """Whether what sees so many numbers is to be compiled at once: at `most` so many, and by XLA for a CPU."""
+    return numbers <= most and jax.default_backend() == "cpu"
+
+
 def staged() -> bool:
     """Whether what is called becomes part of a larger programme, for which alone options can be given."""
     return isinstance(jnp.zeros(()), jax.core.Tracer)

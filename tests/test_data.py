@@ -108,6 +108,12 @@ def test_validate_passes_tracers_through():
     same(jax.jit(data.validate)(bad), bad)
 
 
+def test_validate_leaves_what_is_known_beside_a_tracer_as_it_is():
+    kept = []
+    jax.jit(lambda y: kept.append(data.validate(data.Dataset(X, y)).features) or y)(Y)
+    assert kept[0] is X
+
+
 def test_validate_works_on_known_data_inside_jit():
     np.testing.assert_array_equal(jax.jit(lambda s: s * data.validate(data.Dataset(X, Y)).targets)(2.0), 2 * Y)
 

@@ -67,8 +67,11 @@ def validate(dataset: Any, *, stored: bool = False) -> Dataset:
         ValueError: shapes that do not fit together, a value that is no finite real number, a negative weight. The
             sentence says what was found, in how many rows, the first such row (counted from 0) and the remedy.
     """
+    checked = check(dataset, stored=stored)
+    if traced(checked):
+        return checked
     on_device = lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf  # noqa: E731
-    return Dataset(*map(on_device, check(dataset, stored=stored)))
+    return Dataset(*map(on_device, checked))
 
 
 def check(dataset: Any, *, stored: bool = False) -> Dataset:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
-from ..compiling import AT_ONCE, QUICKLY, staged
+from ..compiling import AT_ONCE, at_once, QUICKLY, staged
 from ..cost import cost
 from ..data import Dataset, Stored, traced
 from ..status import Status
@@ -112,7 +112,8 @@ def solve(
     # Of what is part of a larger programme nobody sees in time that columns depend on each other.
     method = choose(in_blocks=stored or (large and not part and rows >= _LONG * columns))
     long = method == "interior_point" and not part and aggregation.worth_while(loss, rows, columns)
-    if stored and method in ("interior_point", "concave_convex", "least_squares") and not long:
+    smooth = method in ("newton", "lbfgs", "proximal_newton")
+    if stored and not smooth and not long:
         data, stored = _in_memory(data), False
     _check_init(init, data, model)
     _check_controls(tolerance, max_iterations)
@@ -120,14 +121,11 @@ def solve(
     dtype = working_dtype(data.features.dtype if dtype is None else dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     controls = (jnp.asarray(tolerance, dtype), jnp.asarray(max_iterations))
-    smooth = method in ("newton", "lbfgs", "proximal_newton")
     facts = traits(loss) if smooth else None
     penalty = _Penalty(jnp.asarray(l1, dtype) if absolute else None, jnp.asarray(l2, dtype))
-
-    on_cpu = jax.default_backend() == "cpu"
+    compiled = _inside if part else _of_small if at_once(rows * columns, _SMALL) else _alone
 
     def run(data: Dataset, *, method: str, table: str | None) -> tuple[Solution, Array]:
-        compiled = _inside if part else _of_small if rows * columns <= _SMALL and on_cpu else _alone
         return compiled(bound, data, penalty, init, controls, model=model, method=method, facts=facts, table=table)
 
     table = "blocks" if (smooth or long) and large else None if part else "quick"

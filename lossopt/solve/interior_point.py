@@ -26,9 +26,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ._central_path import Course, follow, Found, Path
+from ._central_path import Course, follow, Found, one_minimiser, Path
 from ._design import Design
-from ._factor import triangle_of
 from ._normal import gram, normal_solver
 from ._outcome import Outcome
 from ._piecewise import Lines, Problem
@@ -162,6 +161,4 @@ def _vertex(problem: Problem, path: Path) -> tuple[Array, Array, Array]:
     both = jnp.stack([path.c, path.c + across])
     costs, rounding = jax.vmap(problem.cost)(both), 1 + 4 * jnp.finfo(basis.dtype).eps
     best = (costs[1] <= rounding * costs[0]).astype(int)
-    # What no example sees is left out: of that the design tells.
-    unseen = jnp.diag((~jnp.any(basis != 0, axis=1)).astype(basis.dtype))
-    return both[best], costs[best], triangle_of(crossed + problem.square + unseen).sound
+    return both[best], costs[best], one_minimiser(crossed + problem.square, basis)

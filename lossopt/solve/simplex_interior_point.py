@@ -39,9 +39,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ._central_path import Course, follow, Found, Path
+from ._central_path import Course, follow, Found, one_minimiser, Path
 from ._design import Design
-from ._factor import triangle_of
 from ._normal import gram, moments, normal_solver
 from ._outcome import Outcome
 from .dual_bound import absorbed, charge
@@ -213,9 +212,7 @@ def _vertex(problem: _Problem, path: Path) -> tuple[Array, Array, Array]:
     found = jnp.stack([c + across, c, jnp.zeros_like(c)])
     costs = jax.vmap(problem.cost)(found)
     best = jnp.argmin(costs + problem.rounding(c) * jnp.arange(3, dtype=c.dtype))
-    # What no example sees is left out: of that the design tells.
-    unseen = jnp.diag(jnp.tile(~jnp.any(basis != 0, axis=1), c.shape[0]).astype(c.dtype))
-    return found[best], costs[best], triangle_of(crossed + problem.penalty() + unseen).sound
+    return found[best], costs[best], one_minimiser(crossed + problem.penalty(), basis)
 
 
 def _lower_bound(problem: _Problem, design: Design, l2: Array, room: Array, full: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 
 from .. import losses
-from ..compiling import AT_ONCE, QUICKLY
+from ..compiling import AT_ONCE, at_once, QUICKLY
 from ..data import Dataset
 from ..solve import solve
 from ._grid import Grid, Source
@@ -44,7 +44,7 @@ class Recipe(NamedTuple):
             origin.make,
             fit,
             tuple(settings.items()),
-            fit is solve and found.size * numbers <= _SMALL,
+            fit is solve and at_once(found.size * numbers, _SMALL),
         )
 
 
@@ -65,8 +65,7 @@ def _compiled(recipe: Recipe) -> jax.stages.Wrapped:
         return recipe.fit(loss, recipe.make(given), **dict(recipe.settings), **penalties)
 
     by_chunk = lambda values, given: jax.lax.map(lambda chunk: jax.vmap(one)(*chunk), (values, given))  # noqa: E731
-    small = recipe.small and jax.default_backend() == "cpu"
-    return jax.jit(by_chunk, compiler_options=AT_ONCE if small else QUICKLY)
+    return jax.jit(by_chunk, compiler_options=AT_ONCE if recipe.small else QUICKLY)
 
 
 _kept = functools.lru_cache(maxsize=64)(_compiled)

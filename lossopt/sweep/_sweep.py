@@ -108,12 +108,12 @@ def sweep(
         border.check_loss(found.loss)
         border.check_pair(found.loss, origin.example, model)
     border.check_penalties(**penalties)
-    rows = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
-    length = chunk or max(1, min(_MOST, _CHUNK // (rows * origin.example.features.dtype.itemsize)))
+    numbers = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
+    length = chunk or max(1, min(_MOST, _CHUNK // (numbers * origin.example.features.dtype.itemsize)))
     fixed = {key: value for key, value in penalties.items() if not np.ndim(value) and (key == "l2" or value)}
     settings = {"model": model, **options, **fixed}
     tasks = [
-        _Fits(name, found, origin, programme(Recipe.of(found, origin, fit, settings, rows)), length)
+        _Fits(name, found, origin, programme(Recipe.of(found, origin, fit, settings, numbers)), length)
         for name, found in grids.items()
     ]
     asked = {"losses": named, "data": origin.identity, "model": model, **penalties, "fit": (fit, options)}
