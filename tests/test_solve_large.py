@@ -8,7 +8,7 @@ from problems import flat
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.solve import _blocks, _cleaned, _solve as module, newton
+from lossopt.solve import _blocks, _cleaned, _point, _solve as module
 
 
 ROWS, COLUMNS = 1003, 3
@@ -99,7 +99,7 @@ def test_separation_is_seen_in_blocks(quasi):
 @pytest.fixture
 def sampled(monkeypatch):
     """A sample, of a sixteenth of the blocks, is solved first."""
-    monkeypatch.setattr(newton, "_ENOUGH", 4)
+    monkeypatch.setattr(_point, "_ENOUGH", 4)
     jax.clear_caches()
     yield
     jax.clear_caches()

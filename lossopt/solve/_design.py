@@ -16,9 +16,9 @@ Three ways lead there.
   is below about 1e6.
 - Where it was not, Householder QR with the column of ones in front, then an SVD of the small triangle, stacked on the
   penalty rows, which gives rank and basis. No cross-product is formed, so no condition number is squared.
-- For a table larger than the cache the basis is never formed. Passes over the rows, a block at a time, give the means
-  and, from a sample of the blocks, A'A and R; the columns of a block are (1, z), and `change` = R⁻¹ takes coefficients
-  to theirs. Such a basis is orthonormal to the error of sampling.
+- For a table larger than the cache the basis is never formed. A sample of the blocks of its rows gives the means, A'A
+  and R; the columns of a block are (1, z), and `change` = R⁻¹ takes coefficients to theirs. Such a basis is orthonormal
+  to the error of sampling.
 """
 
 import functools
@@ -32,8 +32,8 @@ from jaxtyping import Array, Bool, Float, Int
 from ..models import Params
 from ._blocks import by_blocks, Fold, Rows, rows_at, rows_of
 from ._branch import only_if
+from ._columns import Columns, standardised
 from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
-from ._normal import gram, moments
 
 
 # One in so many blocks is a sample of them.
@@ -85,13 +85,13 @@ class Design(NamedTuple):
     def fold(self, fn: Callable[..., Fold], *columns: Array, every: Array | int = 1) -> Fold:
         """`fn(basis, share, *columns)` over all examples; if the table is large, over one in `every` blocks (0: none).
 
-        In the basis that `fn` sees scores are `self.inner(c).T @ basis`; sums over its columns go back by `self.outer`.
+        `fn` is given `Columns`. Their scores are `basis.scores(self.inner(c))`, and moments go back by `self.outer`.
         """
         if self.formed is not None:
-            return fn(self.formed, self.share, *columns)
+            return fn(Columns(self.formed, constant=False), self.share, *columns)
 
         def of_block(features: Array, share: Array, *columns: Array) -> Fold:
-            return fn(_standardised(features, self.centre, self.size, bool(self.constants)), share, *columns)
+            return fn(standardised(features, self.centre, self.size, self.constants), share, *columns)
 
         return by_blocks(of_block, every, self.features, self.share, *columns)
 
@@ -100,7 +100,7 @@ class Design(NamedTuple):
         if self.formed is not None:
             return self.formed[:, at]
         rows = rows_at(self.features, at).astype(self.share.dtype)
-        return self.outer(_standardised(rows, self.centre, self.size, bool(self.constants)))
+        return self.outer(standardised(rows, self.centre, self.size, self.constants).formed)
 
     def inner(self, coefficients: Float[Array, "m *k"]) -> Float[Array, "m *k"]:
         """The coefficients in the basis that `fold` passes."""
@@ -116,8 +116,8 @@ class Design(NamedTuple):
         Of a large table, of one in `every` blocks.
         """
 
-        def of_block(basis: Array, share: Array, scores: Array) -> Fold:
-            return Fold((moments(basis, share[None] * scores.T), jnp.sum(share)))
+        def of_block(basis: Columns, share: Array, scores: Array) -> Fold:
+            return Fold((basis.moments(share[None] * scores.T), jnp.sum(share)))
 
         total, part = self.fold(of_block, scores, every=every).sums
         return self.outer(total) / _positive(part)
@@ -180,25 +180,34 @@ def design(
     return _finish(features, share, l2, intercept, centre, size, factor, None, suspect)
 
 
-def blocked_design(features: Rows, share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool) -> Design:
-    """The same for a table larger than the cache, of whose rows no copy is made."""
-    centre, largest = _extents(features, share, intercept)
-    # A power of two, with which to multiply and divide is exact.
-    size = jnp.ldexp(jnp.ones_like(centre), jnp.frexp(_positive(jnp.maximum(largest, jnp.sqrt(l2))))[1])
-    ridge = jnp.diag(jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2]))
+def blocked_design(
+    features: Rows, share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool, *, sampled: bool
+) -> Design:
+    """The same for a table larger than the cache, of whose rows no copy is made.
 
-    def squares(rows: Array, share: Array) -> Fold:
-        return Fold((gram(_standardised(rows, centre, size, intercept), share), jnp.sum(share)))
+    `sampled` takes the extents of the columns, too, from a sample, if that determines all coefficients.
+    """
 
     def look(last: _Look) -> _Look:
-        squared, part = by_blocks(squares, jnp.where(last.looks == 0, SAMPLED, 1), features, share).sums
-        squared = squared / part + ridge
-        return _Look(squared, triangle_of(squared), last.looks + 1)
+        every = jnp.where(last.looks == 0, SAMPLED, 1)
+        centre, largest = _extents(features, share, intercept, every if sampled else 1)
+        # A power of two, with which to multiply and divide is exact.
+        size = jnp.ldexp(jnp.ones_like(centre), jnp.frexp(_positive(jnp.maximum(largest, jnp.sqrt(l2))))[1])
+
+        def squares(rows: Array, share: Array) -> Fold:
+            return Fold((standardised(rows, centre, size, intercept).gram(share), jnp.sum(share)))
+
+        squared, part = by_blocks(squares, every, features, share).sums
+        ridge = jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2])
+        squared = squared / _positive(part) + jnp.diag(ridge)
+        return _Look(centre, size, squared, triangle_of(squared), last.looks + 1)
 
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column. Both
     # looks are one loop, so that it compiles once.
-    first = _Look(ridge, Triangle(ridge, ridge, jnp.full_like(l2, jnp.inf)), jnp.array(0))
-    squared, found, _ = jax.lax.while_loop(lambda last: ~last.found.sound & (last.looks < 2), look, first)
+    d = features.shape[1]
+    zeros, none = jnp.zeros(d, share.dtype), jnp.zeros((int(intercept) + d,) * 2, share.dtype)
+    first = _Look(zeros, zeros, none, Triangle(none, none, jnp.full_like(l2, jnp.inf)), jnp.array(0))
+    centre, size, squared, found, _ = jax.lax.while_loop(lambda last: ~last.found.sound & (last.looks < 2), look, first)
     carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
     plainly = (from_triangle(found, size, intercept), found.inverse)
     factor, change = only_if(~found.sound, carefully, (squared, size), plainly)
@@ -206,8 +215,11 @@ def blocked_design(features: Rows, share: Float[Array, " n"], l2: Float[Array, "
 
 
 class _Look(NamedTuple):
-    """A Gram matrix, of a sample at the first look and of all rows at the second, and its triangle."""
+    """The columns' centres, sizes and Gram matrix with its triangle: of a sample at the first look, of all rows at the
+    second."""
 
+    centre: Array
+    size: Array
     squared: Array
     found: Triangle
     looks: Array
@@ -229,23 +241,30 @@ def column_design(
 
     size = _positive(largest * jnp.sqrt(by_blocks(squares, 1, features, share).sums))
     eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
-    formed = None if blocks else _standardised(features, centre, size, intercept)
+    formed = None if blocks else standardised(features, centre, size, intercept).formed
     factor = from_triangle(Triangle(eye, eye, size[0]), size, intercept, formed)
     no = jnp.array(False)
     return _finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)
 
 
-def _extents(features: Rows, share: Array, intercept: bool) -> tuple[Array, Array]:
-    """The mean of each column, 0 without an intercept, and its largest distance from there, or a bit more."""
+def _extents(features: Rows, share: Array, intercept: bool, every: Array | int = 1) -> tuple[Array, Array]:
+    """The mean of each column, 0 without an intercept, and its largest distance from there, or a bit more.
+
+    Of one in `every` blocks.
+    """
     # From a row that counts, so that a constant column is centred to exactly zero.
     reference = rows_of(features, jnp.argmax(share), 1)[0].astype(share.dtype)
 
     def extent(rows: Array, share: Array) -> Fold:
         apart = rows - reference[None]
-        return Fold(share @ apart, jnp.abs(apart).max(axis=0))
+        return Fold((share @ apart, jnp.sum(share)), jnp.abs(apart).max(axis=0))
 
-    mean, largest, _ = by_blocks(extent, 1, features, share)
-    return (reference + mean, largest) if intercept else (jnp.zeros_like(reference), largest + jnp.abs(reference))
+    (total, part), largest, _ = by_blocks(extent, every, features, share)
+    return (
+        (reference + total / _positive(part), largest)
+        if intercept
+        else (jnp.zeros_like(reference), largest + jnp.abs(reference))
+    )
 
 
 def _finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:
@@ -266,12 +285,6 @@ def _finish(features, share, l2, intercept, centre, size, factor, change, suspec
         deficient=factor.deficient,
         suspect=suspect,
     )
-
-
-def _standardised(rows: Rows, centre: Array, size: Array, intercept: bool) -> Array:
-    scaled = (rows - centre[None]) * (1 / size)[None]
-    # Transposed last, and only for the products to see: moving the numbers would take longer than they do.
-    return (jnp.concatenate([jnp.ones_like(scaled[:, :1]), scaled], axis=1) if intercept else scaled).T
 
 
 def _positive(values: Array) -> Array:

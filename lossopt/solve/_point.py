@@ -10,15 +10,18 @@ from jaxtyping import Array, Float
 
 from .. import losses
 from ._blocks import Fold
+from ._columns import Columns
 from ._descent import Cost, error, penalised, unseen, Value
 from ._design import SAMPLED
-from ._normal import gram, moments, once
-from ._traits import Traits
+from ._normal import once
 
 
 # The relative gradient from which a loss that is not convex is taken to be in the basin of its minimum, and a Hessian
-# is summed over all examples. What a step leaves of the gradient at most for the Hessian to be kept.
-NEAR, FAST = 1e-2, 0.1
+# is kept. What a step leaves of the gradient at most for it to be kept once more.
+NEAR, FAST = 1e-2, 0.25
+# The rows of a sample for each coefficient from which on it is solved first. Meanwhile a Hessian is of one in so many
+# blocks; the one that is kept from there on is of more.
+_ENOUGH, SPARSELY, DENSELY = 100, 64, 8
 
 
 class Point(NamedTuple):
@@ -54,23 +57,23 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
     """The point a step further.
 
     Of a small table everything is summed in one pass. Of one in blocks a Hessian is summed apart, over one in `every`
-    blocks; with 0 the last is kept. `blend` is its λ. All else is summed over one in `thin` blocks, and the Hessian
-    over no more.
+    blocks; with 0 the last is corrected by what the step has done to the gradient. `blend` is its λ. All else is summed
+    over one in `thin` blocks, and the Hessian over no more.
     """
     design, coefficients = cost.design, origin.value.coefficients + step
     # The weights of a scalar loss are a vector, which is sooner kept for the Hessian than computed again.
     apart, scalar = design.formed is None, coefficients.shape[1] == 1
     examples = functools.partial(_examples, cost, design.inner(coefficients), blend)
 
-    def of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
+    def of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
         found = examples(basis, targets, *last)
         hessian = () if apart else _hessian(basis, share[None, None] * found.weights)
-        gradient = moments(basis, share[None] * found.slopes)
+        gradient = basis.moments(share[None] * found.slopes)
         sums = (_sizes(cost, found) @ share, gradient, hessian, jnp.sum(share))
         kept = (found.weights[0, 0],) if apart and scalar else ()
         return Fold(sums, _extremes(cost, found, share, *last), (found.each, kept))
 
-    def hessian_of_block(basis: Array, share: Array, targets: Array, *last: Array) -> Fold:
+    def hessian_of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
         weights = last[-1][None, None] if scalar else examples(basis, targets, *last).weights
         return Fold((_hessian(basis, share[None, None] * weights), jnp.sum(share)))
 
@@ -82,33 +85,63 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
         every = jnp.where(every > 0, jnp.maximum(every, thin), 0)
         summed, part = design.fold(hessian_of_block, cost.targets, *origin.each, *kept, every=every).sums
         summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
-        hessian = jnp.where(part > 0, summed / jnp.where(part > 0, part, 1.0), origin.hessian)
+        hessian = summed / jnp.where(part > 0, part, 1.0)
     value = penalised(cost, coefficients, mean, size, gradient, steep)
+    if apart:
+        hessian = jnp.where(part > 0, hessian, _corrected(cost, origin, step, value.gradient))
     return Point(value, error(value), hessian, majorant, -most, moved, each)
 
 
 def portion(every: Array, near: Array, fast: Array, success: Array) -> Array:
     """The next Hessian is of one in so many blocks, if the last was of one in `every`; 0 keeps it."""
-    afresh = ~success | (near & ((every == SAMPLED) | ~fast))
-    return jnp.where(afresh, 1, jnp.where(near, 0, jnp.where(every == 1, 1, SAMPLED)))
+    afresh = ~success | (near & (every == 0) & ~fast)
+    return jnp.where(afresh, 1, jnp.where(near, 0, jnp.where(every == 0, SAMPLED, every)))
+
+
+def penalty_of(cost: Cost) -> Array:
+    """The Hessian of the penalty, as that of the loss is indexed, in two dimensions."""
+    return jnp.kron(jnp.diag(cost.units**2), cost.design.penalty.T @ cost.design.penalty)
+
+
+def _corrected(cost: Cost, origin: Point, step: Array, gradient: Array) -> Array:
+    """The last Hessian, with the curvature seen along the step in place of its own."""
+    of_penalty, (m, k) = penalty_of(cost), step.shape
+    whole = origin.hessian.reshape(of_penalty.shape) + of_penalty
+    along, change = (array.T.reshape(k * m) for array in (step, gradient - origin.value.gradient))
+    expected = whole @ along
+    seen, foreseen = along @ change, along @ expected
+    # Rounding has taken a curvature that is not positive, or the loss is not convex.
+    known = (seen > 0) & (foreseen > 0)
+    more, less = (
+        jnp.outer(vector, vector) / jnp.where(known, length, 1.0)
+        for vector, length in ((change, seen), (expected, foreseen))
+    )
+    return origin.hessian + jnp.where(known, more - less, 0.0).reshape(origin.hessian.shape)
 
 
 def start_at(cost: Cost, start: Array) -> Point:
     """The start, before it is evaluated."""
     (m, k), value = start.shape, unseen(start)
-    rows, force, zero = cost.design.share.size, has_force(cost.traits), jnp.zeros_like(value.cost)
+    rows, force, zero = cost.design.share.size, has_force(cost), jnp.zeros_like(value.cost)
     each = (jnp.zeros((rows, k), start.dtype),) if cost.traits.vanishing or force else ()
     each = (*each, *(2 * (jnp.zeros(rows, start.dtype),) if force else ()))
     return Point(value, value.cost, jnp.zeros((k, m, k, m), start.dtype), zero, zero, zero, each)
 
 
-def has_force(traits: Traits) -> bool:
+def worth_sampling(cost: Cost) -> bool:
+    """Whether a table is so long that a sample of it is best solved first."""
+    coefficients = cost.design.penalty.shape[1] * cost.units.size
+    long = cost.design.formed is None and cost.design.share.size >= SAMPLED * _ENOUGH * coefficients
+    return long and bool(cost.traits.convex)
+
+
+def has_force(cost: Cost) -> bool:
     """Whether each example has a λ of its own."""
-    return traits.residual and bool(traits.convex)
+    return cost.traits.residual and bool(cost.traits.convex) and not worth_sampling(cost)
 
 
-def _examples(cost: Cost, inner: Array, blend: Array, basis: Array, targets: Array, *last: Array) -> _Examples:
-    scores = inner.T @ basis
+def _examples(cost: Cost, inner: Array, blend: Array, basis: Columns, targets: Array, *last: Array) -> _Examples:
+    scores = basis.scores(inner)
     derivatives = jax.vmap(_derivatives(cost.loss), in_axes=(1, 0), out_axes=-1)
     # Many sums are taken of them: none should compute them again.
     values, slopes, curvature = jax.lax.optimization_barrier(derivatives(scores, targets))
@@ -119,11 +152,11 @@ def _examples(cost: Cost, inner: Array, blend: Array, basis: Array, targets: Arr
     if residual is not None:
         own = curvature[0, 0]
         share = jnp.minimum(blend, 1.0)
-        if has_force(cost.traits):
+        if has_force(cost):
             share = jnp.maximum(share, _lag(slopes[0], scores[0] - last[0][:, 0], *last[1:]))
         weight = once(own + share * (majorant - own))
         weights = weight[None, None]
-        each = (*each, slopes[0], weight) if has_force(cost.traits) else each
+        each = (*each, slopes[0], weight) if has_force(cost) else each
     return _Examples(scores, values, slopes, curvature, majorant, weights, each)
 
 
@@ -145,11 +178,12 @@ def _extremes(cost: Cost, found: _Examples, share: Array, *last: Array) -> tuple
     return majorant, negative, moved
 
 
-def _hessian(basis: Array, weights: Array) -> Array:
+def _hessian(basis: Columns, weights: Array) -> Array:
     """Σ W_jk u u', indexed (j, a, k, b); one class at a time, for the largest array is then (k, m, n)."""
     if weights.shape[0] == 1:
-        return gram(basis, weights[0, 0])[None, :, None]
-    by_class = lambda w: jnp.einsum("an,kn,bn->akb", basis, w, basis)  # noqa: E731
+        return basis.gram(weights[0, 0])[None, :, None]
+    formed = basis.formed
+    by_class = lambda w: jnp.einsum("an,kn,bn->akb", formed, w, formed)  # noqa: E731
     return jax.lax.map(by_class, weights)
 
 

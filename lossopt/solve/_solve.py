@@ -27,6 +27,8 @@ _SMALL = 2**14
 # The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
 # columns.
 _LONG = 10
+# What columns that are much larger outside the sample that their sizes are taken from may lead to.
+_MISLED = (Status.STALLED, Status.DIVERGED, Status.OUT_OF_STEPS)
 
 
 class Solution(NamedTuple):
@@ -128,8 +130,12 @@ def solve(
     def run(data: Dataset, *, method: str, table: str | None) -> tuple[Solution, Array]:
         return compiled(bound, data, penalty, init, controls, model=model, method=method, facts=facts, table=table)
 
-    table = "blocks" if (smooth or long) and large else None if part else "quick"
+    table = None if part else "quick"
+    if (smooth or long) and large:
+        table = "sample" if smooth and not part else "blocks"
     solution, suspect = run(data, method="aggregation" if long else method, table=table)
+    if table == "sample" and int(solution.status.code) in _MISLED:
+        solution, suspect = run(data, method=method, table="blocks")
     if stored:
         # A table is read for as long as somebody holds it, which after this may be nobody.
         jax.block_until_ready(solution)
@@ -141,15 +147,20 @@ def solve(
 
 
 def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) -> tuple[Solution, Array]:
-    """The solution, and whether the columns are so nearly dependent that the table needs to be treated as "careful"."""
+    """The solution, and whether the columns are so nearly dependent that the table needs to be treated as "careful".
+
+    `table`: "quick" or "careful" factorisation of the whole, None to find out which is needed; or by "blocks", with
+    "sample" if their extents are those of a sample.
+    """
+    blocks = table in ("sample", "blocks")
     with jax.default_matmul_precision("highest"):
         l1, l2 = penalty
-        features, targets, share = cleaned(data, l2.dtype, blocks=table == "blocks")
+        features, targets, share = cleaned(data, l2.dtype, blocks=blocks)
         ridge = l2 / constant_curvature(loss) if method == "least_squares" else l2
         if method == "proximal_newton":
-            basis = column_design(features, share, l2, model.intercept, table == "blocks")
-        elif table == "blocks":
-            basis = blocked_design(features, share, ridge, model.intercept)
+            basis = column_design(features, share, l2, model.intercept, blocks)
+        elif blocks:
+            basis = blocked_design(features, share, ridge, model.intercept, sampled=table == "sample")
         else:
             careful = None if table is None else table == "careful"
             basis = design(features, share, ridge, model.intercept, careful)
@@ -158,7 +169,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
         # Where even the start overflows, zeros and a status say more than NaN.
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
         predict = jax.vmap(model.predict, in_axes=(None, 0))
-        if table == "blocks":
+        if blocks:
             scores = by_blocks(lambda rows, *_: Fold((), (), predict(params, rows)), 1, features, share).each
         else:
             scores = predict(params, features)

@@ -23,8 +23,8 @@ from .. import losses
 from . import interior_point
 from ._blocks import Fold
 from ._central_path import Found
+from ._columns import Columns
 from ._design import Design, SAMPLED
-from ._normal import moments
 from ._outcome import Outcome
 from ._piecewise import BY_ENTRY, Lines, SCALAR
 
@@ -104,7 +104,7 @@ def solve(
 
 def _residuals(given: Lines, design: Design, coefficients: Array) -> Array:
     inner = design.inner(coefficients)
-    scores = design.fold(lambda basis, *_: Fold((), (), inner @ basis)).each
+    scores = design.fold(lambda basis, *_: Fold((), (), basis.scores(inner))).each
     return given.target - (given.sign * scores)[None]
 
 
@@ -127,12 +127,12 @@ def _together(
     """Lines, table and shares of some examples and of the mean of the others on each piece; or of a sample."""
     pieces = jnp.arange(given.target.shape[0] + 1, dtype=piece.dtype)
 
-    def of_block(basis: Array, share: Array, piece: Array, sign: Array, *columns: Array) -> Fold:
+    def of_block(basis: Columns, share: Array, piece: Array, sign: Array, *columns: Array) -> Fold:
         target, up, down = (column.T for column in columns)
         # A row of two blocks has no share in one of them.
         on = ((share > 0)[None] & (piece[None] == pieces[:, None])).astype(share.dtype)
         weight = jnp.sum(up + down, axis=0)[None] * on
-        first = moments(basis, sign[None] * weight), target @ weight.T
+        first = basis.moments(sign[None] * weight), target @ weight.T
         return Fold((*first, up @ on.T, down @ on.T, on @ share, jnp.sum(weight, axis=1)))
 
     # Kept examples are in no mean, nor is any of a sample.

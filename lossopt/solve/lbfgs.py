@@ -19,8 +19,8 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from ._blocks import Fold
+from ._columns import Columns
 from ._descent import code, Cost, error, penalised, succeeds, unseen, Value
-from ._normal import moments
 from ._outcome import Outcome
 from .separation import falls_for_ever
 
@@ -90,13 +90,13 @@ def _evaluate(cost: Cost, coefficients: Array) -> tuple[Value, Array]:
     """The value by one pass over the examples, and the mean square of the scores."""
     inner = cost.design.inner(coefficients)
 
-    def of_block(basis: Array, share: Array, targets: Array) -> Fold:
-        scores = inner.T @ basis
+    def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
+        scores = basis.scores(inner)
         values, slopes = jax.vmap(jax.value_and_grad(cost.loss), in_axes=(1, 0), out_axes=(0, 1))(scores, targets)
         values, slopes = jax.lax.optimization_barrier((values, slopes))
         size = jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=0)
         numbers = jnp.stack([values, size, jnp.sum(slopes**2, axis=0), jnp.sum(scores**2, axis=0)]) @ share
-        return Fold((numbers, moments(basis, share[None] * slopes)))
+        return Fold((numbers, basis.moments(share[None] * slopes)))
 
     (mean, size, steep, wide), gradient = cost.design.fold(of_block, cost.targets).sums
     return penalised(cost, coefficients, mean, size, gradient, steep), wide

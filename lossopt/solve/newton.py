@@ -17,12 +17,14 @@ Far from the minimum, where a loss with linear tails has no curvature, that is t
 equations α r/ψ(r) = r and Σ s α u = 0 in which the force is an unknown of its own (Chan, Golub and Mulet 1999). At the
 minimum α = ψ and λ_i = 0.
 
-On a table that is gone through in blocks a Hessian costs several gradients. Far from the minimum it is summed over a
-sample of the blocks, which converges linearly, but fast; near it once over all, and then kept for as long as a step
-takes nine tenths of the gradient away.
+On a table that is gone through in blocks a Hessian costs several gradients. It is summed over a sample of the blocks,
+which converges linearly, but fast; near the minimum it is kept, and corrected by each step as the BFGS method does it
+(Nocedal and Wright 2006, equation 6.19), for as long as a step takes three quarters of the gradient away. Then it is
+summed over all.
 
-Of a table of so many rows that a sample determines the coefficients to a few digits, the sample is solved first, and
-the first pass over all begins near the end.
+Of a table of so many rows that a sample determines the coefficients to a digit or two, the sample is solved first, and
+the first pass over all begins near the end. There is no λ of each example then: it would be kept for all of them, and
+serve the sample alone.
 
 A step succeeds if the cost falls by a fraction of what the slope promises; at the end, where the cost is all rounding,
 if the slope along the step has turned up by no more than a parabola's would (Hager and Zhang 2005, equation 4.1).
@@ -41,13 +43,27 @@ from ._descent import code, Cost, higher, lower, MOST, succeeds
 from ._design import SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
-from ._point import FAST, NEAR, Point, portion, start_at, visit
+from ._point import (
+    DENSELY,
+    FAST,
+    has_force,
+    NEAR,
+    penalty_of,
+    Point,
+    portion,
+    SPARSELY,
+    start_at,
+    visit,
+    worth_sampling,
+)
 from ._traits import Traits
 from .separation import falls_for_ever
 
 
-# The rows of a sample for each coefficient from which on it is solved first; how well; in how many iterations.
-_ENOUGH, _ROUGHLY, _TRIED = 100, 1e-3, 12
+# How well a sample is solved, before its last step, and in how many iterations.
+_ROUGHLY, _TRIED = 5e-2, 12
+# The λ which a success, such as the start is, makes 1.
+_REWEIGHTED = 8.0
 # The movement of a score below which no step leads to infinity; the iterations before that is asked.
 _STILL, _PATIENCE = 1e-2, 5
 
@@ -77,19 +93,18 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
 
-    no, none, thin = jnp.array(False), jnp.zeros((), int), SAMPLED if _worth_sampling(cost, start) else 1
-    rest = jnp.array(SAMPLED), jnp.array(thin), no, none, no, no, no
+    no, none, samples = jnp.array(False), jnp.zeros((), int), worth_sampling(cost)
+    thin, every = (SAMPLED, SPARSELY) if samples else (1, SAMPLED)
+    rest = jnp.array(every), jnp.array(thin), no, none, no, no, no
     begin = _State(start_at(cost, start), jnp.zeros_like(start), _first_blend(cost), *rest)
-    iterate = functools.partial(_iterate, cost, start, thin > 1)
+    iterate = functools.partial(_iterate, cost, start, samples)
     return _outcome(cost, jax.lax.while_loop(unfinished, iterate, begin))
 
 
-def _worth_sampling(cost: Cost, start: Array) -> bool:
-    large = cost.design.formed is None and cost.design.share.size >= SAMPLED * _ENOUGH * start.size
-    return large and bool(cost.traits.convex)
-
-
 def _first_blend(cost: Cost) -> Array:
+    if cost.traits.residual and cost.traits.convex and not has_force(cost):
+        # Tails without curvature: the first step is one of reweighting.
+        return jnp.full_like(cost.tolerance, _REWEIGHTED)
     return jnp.full_like(cost.tolerance, 0.0 if cost.traits.convex else 1.0)
 
 
@@ -102,8 +117,8 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     blend = jnp.where(success, blend, higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
     whole = state.thin == 1
-    # Not near while the gradient is of a sample itself.
-    near, fast = (point.error < NEAR) & whole, point.error <= FAST * before.error
+    # Not near while the gradient is of a sample itself; but where that has led.
+    near, fast = (samples | (point.error < NEAR)) & whole, point.error <= FAST * before.error
     settled, every = (point.error <= cost.tolerance) & whole, portion(state.every, near, fast, success)
     step, escaping = _step(cost, point, blend), jnp.array(False)
     if traits.vanishing:
@@ -132,8 +147,8 @@ def _from_sample(cost: Cost, start: Array, state: _State) -> _State:
     return state._replace(
         point=state.point._replace(value=unseen),
         step=if_over(0.0, state.step),
-        blend=if_over(_first_blend(cost), state.blend),
-        every=if_over(SAMPLED, state.every),
+        blend=if_over(0.0, state.blend),
+        every=if_over(DENSELY, state.every),
         thin=if_over(1, state.thin),
         again=state.again & ~over,
     )
@@ -144,17 +159,17 @@ def _step(cost: Cost, point: Point, blend: Array) -> Array:
     (m, k), eps = point.value.gradient.shape, jnp.finfo(blend.dtype).eps
     unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
     largest = jnp.where(point.majorant > 0, point.majorant, 1.0)
-    penalty, hessian = cost.design.penalty.T @ cost.design.penalty, point.hessian.reshape(k * m, k * m)
+    of_penalty, hessian = penalty_of(cost), point.hessian.reshape(k * m, k * m)
     if not cost.traits.residual:
         # The same majorant for all examples: in this basis their Hessian is what the penalty leaves of 1.
-        above = jnp.kron(unit, largest * (eye - penalty))
+        above = jnp.kron(unit, largest * (eye - cost.design.penalty.T @ cost.design.penalty))
         hessian = hessian + jnp.minimum(blend, 1.0) * (above - hessian)
     # Directions without curvature (all examples outside, columns of zeros) get a little.
     extra = 8 * eps * largest * unit
     if cost.traits.shift:
         # Equal changes of all classes change nothing, and with this curvature the steps have none.
         extra = extra + jnp.full_like(unit, 1 / k) * largest
-    hessian = hessian + jnp.kron(jnp.diag(cost.units**2), penalty) + jnp.kron(extra, eye)
+    hessian = hessian + of_penalty + jnp.kron(extra, eye)
     solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
     return -solve_newton(point.value.gradient.T.reshape(k * m)).reshape(k, m).T
 

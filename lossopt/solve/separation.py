@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float
 
 from ._blocks import Fold
 from ._branch import only_if
+from ._columns import Columns
 from ._descent import Cost
 
 
@@ -32,11 +33,11 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
         return jax.jvp(lambda s: cost.loss(s, target), (_FAR * score,), (score,))[1]
 
     def proved(inner: Array) -> Array:
-        largest = design.fold(lambda basis, *_: Fold((), jnp.max(jnp.abs(inner.T @ basis)))).largest
+        largest = design.fold(lambda basis, *_: Fold((), jnp.max(jnp.abs(basis.scores(inner))))).largest
         unit = inner / jnp.where(largest > 0, largest, 1.0)
 
-        def steepest(basis: Array, share: Array, targets: Array) -> Fold:
-            rising = jax.vmap(recession, in_axes=(1, 0))(unit.T @ basis, targets)
+        def steepest(basis: Columns, share: Array, targets: Array) -> Fold:
+            rising = jax.vmap(recession, in_axes=(1, 0))(basis.scores(unit), targets)
             return Fold((), jnp.max(jnp.where(share > 0, rising, 0.0)))
 
         rising = design.fold(steepest, cost.targets).largest
