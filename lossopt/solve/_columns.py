@@ -1,10 +1,11 @@
-"""The columns of a block of examples, and their products with coefficients and with values of the examples."""
+"""The columns of a table: their extents, and the products of a block with coefficients and values of its examples."""
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._blocks import by_blocks, Fold, Rows, rows_of
 from ._normal import gram, moments
 
 
@@ -49,3 +50,28 @@ def standardised(
     """Rows of a table, centred and divided by sizes, as columns."""
     # Transposed last, and only for the products to see: moving the numbers would take longer than they do.
     return Columns(((rows - centre[None]) * (1 / size)[None]).T, constant=bool(constant))
+
+
+def extents(features: Rows, share: Array, intercept: bool, every: Array | int = 1) -> tuple[Array, Array]:
+    """The mean of each column, 0 without an intercept, and its largest distance from there, or a bit more.
+
+    Of one in `every` blocks.
+    """
+    # From a row that counts, so that a constant column is centred to exactly zero.
+    reference = rows_of(features, jnp.argmax(share), 1)[0].astype(share.dtype)
+
+    def extent(rows: Array, share: Array) -> Fold:
+        apart = rows - reference[None]
+        return Fold((share @ apart, jnp.sum(share)), jnp.abs(apart).max(axis=0))
+
+    (total, part), largest, _ = by_blocks(extent, every, features, share)
+    return (
+        (reference + total / positive(part), largest)
+        if intercept
+        else (jnp.zeros_like(reference), largest + jnp.abs(reference))
+    )
+
+
+def positive(values: Array) -> Array:
+    """With 1 for 0, and of which the reciprocal is finite."""
+    return jnp.where(values > 0, jnp.maximum(values, jnp.finfo(values.dtype).tiny), 1.0)

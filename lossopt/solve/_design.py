@@ -30,9 +30,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..models import Params
-from ._blocks import by_blocks, Fold, Rows, rows_at, rows_of
+from ._blocks import by_blocks, Fold, Rows, rows_at
 from ._branch import only_if
-from ._columns import Columns, standardised
+from ._columns import Columns, extents, positive, standardised
 from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
 
 
@@ -120,7 +120,16 @@ class Design(NamedTuple):
             return Fold((basis.moments(share[None] * scores.T), jnp.sum(share)))
 
         total, part = self.fold(of_block, scores, every=every).sums
-        return self.outer(total) / _positive(part)
+        return self.outer(total) / positive(part)
+
+    def scores(self, params: Params) -> Float[Array, "n *k"]:
+        """The scores of weights (d, *k) and a bias (*k,), by the block."""
+        assert self.change is not None
+        weights = self.size.reshape(-1, *(1,) * (params.weights.ndim - 1)) * params.weights
+        if params.bias is not None:
+            level = params.bias + self.centre @ params.weights
+            weights = jnp.concatenate([level[None], weights])
+        return self.fold(lambda basis, *_: Fold((), (), basis.scores(weights).T)).each
 
     def encode(self, params: Params) -> Float[Array, "m k"]:
         """The coefficients that stand for weights (d, k) and a bias (k,)."""
@@ -160,7 +169,7 @@ def design(
     root = jnp.sqrt(share)
     centre = _mean(features, share) if intercept else jnp.zeros_like(features[0])
     columns = (features - centre[None]).T
-    size = _positive(jnp.maximum(jnp.max(root[None] * jnp.abs(columns), axis=1), jnp.sqrt(l2)))
+    size = positive(jnp.maximum(jnp.max(root[None] * jnp.abs(columns), axis=1), jnp.sqrt(l2)))
     scaled = root[None] * (columns / size[:, None])
     table = jnp.concatenate([root[None], scaled]) if intercept else scaled
     ridge = jnp.sqrt(l2) / size
@@ -176,7 +185,7 @@ def design(
         else:
             suspect = ~sound
     assert factor.basis is not None
-    factor = factor._replace(basis=jnp.where(root > 0, factor.basis / _positive(root)[None], 0.0))
+    factor = factor._replace(basis=jnp.where(root > 0, factor.basis / positive(root)[None], 0.0))
     return _finish(features, share, l2, intercept, centre, size, factor, None, suspect)
 
 
@@ -190,16 +199,16 @@ def blocked_design(
 
     def look(last: _Look) -> _Look:
         every = jnp.where(last.looks == 0, SAMPLED, 1)
-        centre, largest = _extents(features, share, intercept, every if sampled else 1)
+        centre, largest = extents(features, share, intercept, every if sampled else 1)
         # A power of two, with which to multiply and divide is exact.
-        size = jnp.ldexp(jnp.ones_like(centre), jnp.frexp(_positive(jnp.maximum(largest, jnp.sqrt(l2))))[1])
+        size = jnp.ldexp(jnp.ones_like(centre), jnp.frexp(positive(jnp.maximum(largest, jnp.sqrt(l2))))[1])
 
         def squares(rows: Array, share: Array) -> Fold:
             return Fold((standardised(rows, centre, size, intercept).gram(share), jnp.sum(share)))
 
         squared, part = by_blocks(squares, every, features, share).sums
         ridge = jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2])
-        squared = squared / _positive(part) + jnp.diag(ridge)
+        squared = squared / positive(part) + jnp.diag(ridge)
         return _Look(centre, size, squared, triangle_of(squared), last.looks + 1)
 
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column. Both
@@ -233,38 +242,18 @@ def column_design(
     blocks: bool,
 ) -> Design:
     """The columns themselves as a basis: centred, if there is an intercept, and of length one, but not orthogonal."""
-    centre, largest = _extents(features, share, intercept)
-    largest = _positive(largest)
+    centre, largest = extents(features, share, intercept)
+    largest = positive(largest)
 
     def squares(rows: Array, share: Array) -> Fold:
         return Fold(share @ ((rows - centre[None]) / largest[None]) ** 2)
 
-    size = _positive(largest * jnp.sqrt(by_blocks(squares, 1, features, share).sums))
+    size = positive(largest * jnp.sqrt(by_blocks(squares, 1, features, share).sums))
     eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
     formed = None if blocks else standardised(features, centre, size, intercept).formed
     factor = from_triangle(Triangle(eye, eye, size[0]), size, intercept, formed)
     no = jnp.array(False)
     return _finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)
-
-
-def _extents(features: Rows, share: Array, intercept: bool, every: Array | int = 1) -> tuple[Array, Array]:
-    """The mean of each column, 0 without an intercept, and its largest distance from there, or a bit more.
-
-    Of one in `every` blocks.
-    """
-    # From a row that counts, so that a constant column is centred to exactly zero.
-    reference = rows_of(features, jnp.argmax(share), 1)[0].astype(share.dtype)
-
-    def extent(rows: Array, share: Array) -> Fold:
-        apart = rows - reference[None]
-        return Fold((share @ apart, jnp.sum(share)), jnp.abs(apart).max(axis=0))
-
-    (total, part), largest, _ = by_blocks(extent, every, features, share)
-    return (
-        (reference + total / _positive(part), largest)
-        if intercept
-        else (jnp.zeros_like(reference), largest + jnp.abs(reference))
-    )
 
 
 def _finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:
@@ -285,11 +274,6 @@ def _finish(features, share, l2, intercept, centre, size, factor, change, suspec
         deficient=factor.deficient,
         suspect=suspect,
     )
-
-
-def _positive(values: Array) -> Array:
-    """With 1 for 0, and of which the reciprocal is finite."""
-    return jnp.where(values > 0, jnp.maximum(values, jnp.finfo(values.dtype).tiny), 1.0)
 
 
 def _mean(features: Array, share: Array) -> Array:

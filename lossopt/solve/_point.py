@@ -77,7 +77,8 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
         weights = last[-1][None, None] if scalar else examples(basis, targets, *last).weights
         return Fold((_hessian(basis, share[None, None] * weights), jnp.sum(share)))
 
-    sums, (majorant, most, moved), (each, kept) = design.fold(of_block, cost.targets, *origin.each, every=thin)
+    sums, largest, (each, kept) = design.fold(of_block, cost.targets, *origin.each, every=thin)
+    majorant, most, moved = (jnp.max(values) for values in largest)
     (mean, size, steep), gradient, hessian, part = sums
     if apart:
         scale = jnp.where(jnp.asarray(thin) > 1, 1 / jnp.where(part > 0, part, 1.0), 1.0)
@@ -169,12 +170,15 @@ def _sizes(cost: Cost, found: _Examples) -> Array:
 
 
 def _extremes(cost: Cost, found: _Examples, share: Array, *last: Array) -> tuple[Array, Array, Array]:
-    """The largest majorant, the largest negative curvature and movement; 0 where nobody asks."""
+    """Of which the largest are wanted, of all blocks: majorants, negative curvatures and movements, 0 if nobody asks.
+
+    The largest of a block would have to be found in each.
+    """
     counted, none = share > 0, jnp.zeros((), share.dtype)
-    majorant = jnp.max(jnp.where(counted, found.majorant, 0.0))
+    majorant = jnp.where(counted, found.majorant, 0.0)
     asked = cost.traits.convex is None
-    negative = jnp.max(jnp.where(counted[None, None], -found.curvature, -jnp.inf)) if asked else none
-    moved = jnp.max(jnp.abs(found.scores - last[0].T)) if cost.traits.vanishing else none
+    negative = jnp.where(counted[None, None], -found.curvature, -jnp.inf) if asked else none
+    moved = jnp.abs(found.scores - last[0].T) if cost.traits.vanishing else none
     return majorant, negative, moved
 
 

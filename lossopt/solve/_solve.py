@@ -14,7 +14,6 @@ from ..data import Dataset, Stored, traced
 from ..status import Status
 from . import aggregation
 from ._algorithms import ALGORITHMS
-from ._blocks import by_blocks, Fold
 from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
 from ._design import blocked_design, column_design, design
 from ._method import choose_method
@@ -168,11 +167,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
-        predict = jax.vmap(model.predict, in_axes=(None, 0))
-        if blocks:
-            scores = by_blocks(lambda rows, *_: Fold((), (), predict(params, rows)), 1, features, share).each
-        else:
-            scores = predict(params, features)
+        scores = basis.scores(params) if blocks else jax.vmap(model.predict, in_axes=(None, 0))(params, features)
         # The root first, for 0 times a square that overflows is not 0.
         shrunk = jnp.sum((jnp.sqrt(l2) * params.weights) ** 2) / 2
         shrunk = shrunk if l1 is None else shrunk + l1 * jnp.sum(jnp.abs(params.weights))

@@ -125,7 +125,9 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
         still = point.moved <= _STILL
         settled &= still
-        suspicious = ~still & (state.iterations >= _PATIENCE) & whole
+        # Towards infinity the gradient fades with the slopes, but not beside them. After a sample most scores move from
+        # nowhere.
+        suspicious = ~still & ~fast & (state.iterations >= _PATIENCE) & whole & jnp.isfinite(before.value.cost)
         escaping = falls_for_ever(cost, tried, suspicious)
         # The step that proves separation also separates.
         proven = point.value.coefficients + jnp.where(escaping & ~success, tried, 0.0)
