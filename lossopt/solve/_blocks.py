@@ -13,6 +13,8 @@ from ..data import Stored
 # Numbers in a block of rows: fewer make the products of a block slow, more leave the cache. In a table that is worth
 # going through in blocks.
 BLOCK, LARGE = 2**18, 2**21
+# By how many the rows of a block can be divided, if there are several blocks of some rows.
+PARTS = 4
 
 
 class Fold(NamedTuple):
@@ -59,7 +61,8 @@ def rows_at(table: Rows, places: Int[Array, " k"]) -> Float[Array, "k d"]:
 def by_blocks(fn: Callable[..., Fold], every: Array | int, table: Rows, share: Array, *arrays: Array) -> Fold:
     """`fn(rows, share, *arrays)`, of a block of each, over one in `every` blocks of rows, in the shares' dtype."""
     n, d = table.shape
-    rows = min(n, max(BLOCK // d, 1))
+    rows = max(BLOCK // d, 1)
+    rows = min(n, rows - rows % PARTS if rows > PARTS else rows)
     blocks = -(-n // rows)
 
     def of_block(index: Array) -> tuple[Array, Fold]:

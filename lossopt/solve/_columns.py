@@ -5,18 +5,20 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._blocks import by_blocks, Fold, Rows, rows_of
+from ._blocks import by_blocks, Fold, PARTS, Rows, rows_of
 from ._normal import gram, moments
 
 
 class Columns(NamedTuple):
     """A table with a column of ones in front if there is a constant, which only a Gram matrix of classes forms.
 
-    A score is a column of B', whose rows are the columns: products run along the examples.
+    A score is a column of B', whose rows are the columns: products run along the examples. `by_row`: memory has the
+    transpose.
     """
 
     table: Float[Array, "d n"]
-    constant: bool
+    constant: bool = False
+    by_row: bool = False
 
     @property
     def formed(self) -> Float[Array, "m n"]:
@@ -31,7 +33,8 @@ class Columns(NamedTuple):
 
     def moments(self, values: Float[Array, "k n"]) -> Float[Array, "m k"]:
         """B values'."""
-        found = moments(self.table, values)
+        several = self.by_row and values.shape[0] > 1
+        found = _by_parts(self.table.T, values) if several else moments(self.table, values)
         return jnp.concatenate([jnp.sum(values, axis=1)[None], found]) if self.constant else found
 
     def gram(self, weights: Float[Array, " n"]) -> Float[Array, "m m"]:
@@ -44,12 +47,20 @@ class Columns(NamedTuple):
         return jnp.block([[corner, side.T], [side, squares]])
 
 
+def _by_parts(rows: Array, values: Array) -> Array:
+    """Rows' values', by parts of the rows that are multiplied side by side: XLA gives each product to one thread."""
+    (n, d), k = rows.shape, values.shape[0]
+    parts = PARTS if n % PARTS == 0 else 1
+    by_part = jnp.einsum("pnd,kpn->pkd", rows.reshape(parts, n // parts, d), values.reshape(k, parts, n // parts))
+    return jnp.sum(by_part, axis=0).T
+
+
 def standardised(
     rows: Float[Array, "n d"], centre: Float[Array, " d"], size: Float[Array, " d"], constant: bool | int
 ) -> Columns:
     """Rows of a table, centred and divided by sizes, as columns."""
     # Transposed last, and only for the products to see: moving the numbers would take longer than they do.
-    return Columns(((rows - centre[None]) * (1 / size)[None]).T, constant=bool(constant))
+    return Columns(((rows - centre[None]) * (1 / size)[None]).T, bool(constant), by_row=True)
 
 
 def extents(features: Rows, share: Array, intercept: bool, every: Array | int = 1) -> tuple[Array, Array]:

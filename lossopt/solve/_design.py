@@ -88,7 +88,7 @@ class Design(NamedTuple):
         `fn` is given `Columns`. Their scores are `basis.scores(self.inner(c))`, and moments go back by `self.outer`.
         """
         if self.formed is not None:
-            return fn(Columns(self.formed, constant=False), self.share, *columns)
+            return fn(Columns(self.formed), self.share, *columns)
 
         def of_block(features: Array, share: Array, *columns: Array) -> Fold:
             return fn(standardised(features, self.centre, self.size, self.constants), share, *columns)
