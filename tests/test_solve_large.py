@@ -99,7 +99,7 @@ def test_separation_is_seen_in_blocks(quasi):
 @pytest.fixture
 def sampled(monkeypatch):
     """A sample, of a sixteenth of the blocks, is solved first."""
-    monkeypatch.setattr(_point, "_ENOUGH", 4)
+    monkeypatch.setattr(_point, "ENOUGH", 4)
     jax.clear_caches()
     yield
     jax.clear_caches()

@@ -36,8 +36,8 @@ from ._columns import Columns, extents, positive, standardised
 from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
 
 
-# One in so many blocks is a sample of them.
-SAMPLED = 16
+# One in so many blocks is a sample of them, or a sparse one; so many rows for each column are enough of it.
+SAMPLED, SPARSELY, ENOUGH = 16, 64, 100
 
 
 class Design(NamedTuple):
@@ -198,7 +198,7 @@ def blocked_design(
     """
 
     def look(last: _Look) -> _Look:
-        every = jnp.where(last.looks == 0, SAMPLED, 1)
+        every = jnp.where(last.looks == 0, first_look, 1)
         centre, largest = extents(features, share, intercept, every if sampled else 1)
         # A power of two, with which to multiply and divide is exact.
         size = jnp.ldexp(jnp.ones_like(centre), jnp.frexp(positive(jnp.maximum(largest, jnp.sqrt(l2))))[1])
@@ -213,7 +213,8 @@ def blocked_design(
 
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column. Both
     # looks are one loop, so that it compiles once.
-    d = features.shape[1]
+    n, d = features.shape
+    first_look = SPARSELY if n >= SPARSELY * ENOUGH * d else SAMPLED
     zeros, none = jnp.zeros(d, share.dtype), jnp.zeros((int(intercept) + d,) * 2, share.dtype)
     first = _Look(zeros, zeros, none, Triangle(none, none, jnp.full_like(l2, jnp.inf)), jnp.array(0))
     centre, size, squared, found, _ = jax.lax.while_loop(lambda last: ~last.found.sound & (last.looks < 2), look, first)

@@ -12,16 +12,15 @@ from .. import losses
 from ._blocks import Fold
 from ._columns import Columns
 from ._descent import Cost, error, penalised, unseen, Value
-from ._design import SAMPLED
+from ._design import ENOUGH, SAMPLED
 from ._normal import once
 
 
 # The relative gradient from which a loss that is not convex is taken to be in the basin of its minimum, and a Hessian
 # is kept. What a step leaves of the gradient at most for it to be kept once more.
 NEAR, FAST = 1e-2, 0.25
-# The rows of a sample for each coefficient from which on it is solved first. Meanwhile a Hessian is of one in so many
-# blocks; the one that is kept from there on is of more.
-_ENOUGH, SPARSELY, DENSELY = 100, 64, 8
+# One in so many blocks is summed for the Hessian that is kept after a sample has been solved.
+DENSELY = 8
 
 
 class Point(NamedTuple):
@@ -132,7 +131,7 @@ def start_at(cost: Cost, start: Array) -> Point:
 def worth_sampling(cost: Cost) -> bool:
     """Whether a table is so long that a sample of it is best solved first."""
     coefficients = cost.design.penalty.shape[1] * cost.units.size
-    long = cost.design.formed is None and cost.design.share.size >= SAMPLED * _ENOUGH * coefficients
+    long = cost.design.formed is None and cost.design.share.size >= SAMPLED * ENOUGH * coefficients
     return long and bool(cost.traits.convex)
 
 

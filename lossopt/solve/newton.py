@@ -40,7 +40,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ._descent import code, Cost, higher, lower, MOST, succeeds
-from ._design import SAMPLED
+from ._design import SAMPLED, SPARSELY
 from ._normal import definite_solver
 from ._outcome import Outcome
 from ._point import (
@@ -51,7 +51,6 @@ from ._point import (
     penalty_of,
     Point,
     portion,
-    SPARSELY,
     start_at,
     visit,
     worth_sampling,
