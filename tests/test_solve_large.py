@@ -135,6 +135,26 @@ def test_a_sample_without_a_class_a_column_or_the_largest_row_misleads_nobody(sa
         np.testing.assert_allclose(found.cost, one.cost, rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["huber", "squared_error"])
+def test_one_large_value_and_nearly_dependent_columns_are_solved_whole_at_last(sampled, monkeypatch, name):
+    d = table(name)._replace(weights=None)
+    value, near = d.features.copy(), d.features.copy()
+    value[np.flatnonzero(~in_sample())[7], 2] = 1e9
+    near[:, 1] = near[:, 0] + 1e-5 * near[:, 1]
+    for hard in (d._replace(features=value), d._replace(features=near)):
+        one, found = whole(monkeypatch, losses.get(name), hard), lo.solve(losses.get(name), hard)
+        assert found.status.name == one.status.name == "converged"
+        np.testing.assert_allclose(found.cost, one.cost, rtol=1e-10)
+
+
+def test_an_example_outside_the_sample_may_have_no_finite_minimiser():
+    d = table("logistic")._replace(weights=None)
+    features = np.c_[d.features[:, :2], np.arange(ROWS) == 25]
+    assert not in_sample()[25]
+    found = lo.solve(losses.logistic, d._replace(features=features))
+    assert found.status.name == "no finite minimiser"
+
+
 def test_a_large_table_is_not_copied(monkeypatch):
     monkeypatch.setattr(_blocks, "BLOCK", 2**18)
     d = data.Dataset(jax.ShapeDtypeStruct((1_000_000, 50), float), jax.ShapeDtypeStruct((1_000_000,), float))

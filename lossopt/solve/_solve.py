@@ -26,7 +26,9 @@ _SMALL = 2**14
 # The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
 # columns.
 _LONG = 10
-# What columns that are much larger outside the sample that their sizes are taken from may lead to.
+# What columns that are much larger outside the sample that their sizes are taken from may lead to, though there are so
+# many steps, and nearly dependent ones.
+_MANY = 100
 _MISLED = (Status.STALLED, Status.DIVERGED, Status.OUT_OF_STEPS)
 
 
@@ -133,8 +135,10 @@ def solve(
     if (smooth or long) and large:
         table = "sample" if smooth and not part else "blocks"
     solution, suspect = run(data, method="aggregation" if long else method, table=table)
-    if table == "sample" and int(solution.status.code) in _MISLED:
+    misled = table == "sample" and int(solution.status.code) in _MISLED and max_iterations >= _MANY
+    if misled:
         solution, suspect = run(data, method=method, table="blocks")
+        suspect = suspect | (int(solution.status.code) in _MISLED)
     if stored:
         # A table is read for as long as somebody holds it, which after this may be nobody.
         jax.block_until_ready(solution)

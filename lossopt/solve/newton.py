@@ -63,8 +63,9 @@ from .separation import falls_for_ever
 _ROUGHLY, _TRIED = 5e-2, 12
 # The λ which a success, such as the start is, makes 1.
 _REWEIGHTED = 8.0
-# The movement of a score below which no step leads to infinity; the iterations before that is asked.
-_STILL, _PATIENCE = 1e-2, 5
+# The movement of a score below which no step leads to infinity, and from which one may, though the gradient falls; the
+# iterations before that is asked.
+_STILL, _LONG, _PATIENCE = 1e-2, 0.5, 5
 
 
 class _State(NamedTuple):
@@ -124,9 +125,10 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
         still = point.moved <= _STILL
         settled &= still
-        # Towards infinity the gradient fades with the slopes, but not beside them. After a sample most scores move from
-        # nowhere.
-        suspicious = ~still & ~fast & (state.iterations >= _PATIENCE) & whole & jnp.isfinite(before.value.cost)
+        # Towards infinity the gradient fades with the slopes, but not beside them, or a step is long. After a sample
+        # most scores move from nowhere.
+        odd = ~still & (~fast | (point.moved > _LONG))
+        suspicious = odd & (state.iterations >= _PATIENCE) & whole & jnp.isfinite(before.value.cost)
         escaping = falls_for_ever(cost, tried, suspicious)
         # The step that proves separation also separates.
         proven = point.value.coefficients + jnp.where(escaping & ~success, tried, 0.0)
