@@ -76,11 +76,9 @@ def extents(features: Rows, share: Array, intercept: bool, every: Array | int = 
         return Fold((share @ apart, jnp.sum(share)), jnp.abs(apart).max(axis=0))
 
     (total, part), largest, _ = by_blocks(extent, every, features, share)
-    return (
-        (reference + total / positive(part), largest)
-        if intercept
-        else (jnp.zeros_like(reference), largest + jnp.abs(reference))
-    )
+    if not intercept:
+        return jnp.zeros_like(reference), largest + jnp.abs(reference)
+    return reference + total / positive(part), largest
 
 
 def positive(values: Array) -> Array:

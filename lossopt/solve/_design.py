@@ -122,14 +122,17 @@ class Design(NamedTuple):
         total, part = self.fold(of_block, scores, every=every).sums
         return self.outer(total) / positive(part)
 
-    def scores(self, params: Params) -> Float[Array, "n *k"]:
-        """The scores of weights (d, *k) and a bias (*k,), by the block."""
+    def scores(self, inner: Float[Array, "m *k"]) -> Float[Array, "n *k"]:
+        """The scores of coefficients in the basis that `fold` passes."""
+        return self.fold(lambda basis, *_: Fold((), (), basis.scores(inner).T)).each
+
+    def inner_of(self, params: Params) -> Float[Array, "m *k"]:
+        """Weights (d, *k) and a bias (*k,) as coefficients in the basis that `fold` passes of a large table."""
         assert self.change is not None
         weights = self.size.reshape(-1, *(1,) * (params.weights.ndim - 1)) * params.weights
-        if params.bias is not None:
-            level = params.bias + self.centre @ params.weights
-            weights = jnp.concatenate([level[None], weights])
-        return self.fold(lambda basis, *_: Fold((), (), basis.scores(weights).T)).each
+        if params.bias is None:
+            return weights
+        return jnp.concatenate([(params.bias + self.centre @ params.weights)[None], weights])
 
     def encode(self, params: Params) -> Float[Array, "m k"]:
         """The coefficients that stand for weights (d, k) and a bias (k,)."""

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .. import losses
 from ._blocks import Fold
-from ._columns import Columns
+from ._columns import Columns, positive
 from ._descent import Cost, error, penalised, unseen, Value
 from ._design import ENOUGH, SAMPLED
 from ._normal import once
@@ -80,15 +80,14 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
     majorant, most, moved = (jnp.max(values) for values in largest)
     (mean, size, steep), gradient, hessian, part = sums
     if apart:
-        scale = jnp.where(jnp.asarray(thin) > 1, 1 / jnp.where(part > 0, part, 1.0), 1.0)
+        scale = jnp.where(jnp.asarray(thin) > 1, 1 / positive(part), 1.0)
         mean, size, steep, gradient = scale * mean, scale * size, scale * steep, scale * gradient
+    value = penalised(cost, coefficients, mean, size, gradient, steep)
+    if apart:
         every = jnp.where(every > 0, jnp.maximum(every, thin), 0)
         summed, part = design.fold(hessian_of_block, cost.targets, *origin.each, *kept, every=every).sums
         summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
-        hessian = summed / jnp.where(part > 0, part, 1.0)
-    value = penalised(cost, coefficients, mean, size, gradient, steep)
-    if apart:
-        hessian = jnp.where(part > 0, hessian, _corrected(cost, origin, step, value.gradient))
+        hessian = jnp.where(part > 0, summed / positive(part), _corrected(cost, origin, step, value.gradient))
     return Point(value, error(value), hessian, majorant, -most, moved, each)
 
 
@@ -112,10 +111,8 @@ def _corrected(cost: Cost, origin: Point, step: Array, gradient: Array) -> Array
     seen, foreseen = along @ change, along @ expected
     # Rounding has taken a curvature that is not positive, or the loss is not convex.
     known = (seen > 0) & (foreseen > 0)
-    more, less = (
-        jnp.outer(vector, vector) / jnp.where(known, length, 1.0)
-        for vector, length in ((change, seen), (expected, foreseen))
-    )
+    more = jnp.outer(change, change) / jnp.where(known, seen, 1.0)
+    less = jnp.outer(expected, expected) / jnp.where(known, foreseen, 1.0)
     return origin.hessian + jnp.where(known, more - less, 0.0).reshape(origin.hessian.shape)
 
 

@@ -1,6 +1,8 @@
 """`solve`: the exact minimum of what `fit` minimises. Checks and choice of a method are here, the methods beside."""
 
 import functools
+import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -108,44 +110,81 @@ def solve(
     data = where_it_stays(data)
     data = border.checked(loss, data, model, stored=True)
     border.check_penalties(l1=l1, l2=l2)
-    absolute, stored, large = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored), in_blocks(data.features)
-    rows, columns = data.features.shape
-    choose = functools.partial(choose_method, loss, method, columns * (model.classes or 1), absolute=absolute)
     part = staged() or traced(data, loss, l1, l2, init)
-    # Of what is part of a larger programme nobody sees in time that columns depend on each other.
-    method = choose(in_blocks=stored or (large and not part and rows >= _LONG * columns))
-    long = method == "interior_point" and not part and aggregation.worth_while(loss, rows, columns)
-    smooth = method in ("newton", "lbfgs", "proximal_newton")
-    if stored and not smooth and not long:
-        data, stored = _in_memory(data), False
+    plan = _plan(loss, data, model, l1, method, part)
+    if isinstance(data.features, Stored) and not plan.stored:
+        data = _in_memory(data)
     _check_init(init, data, model)
     _check_controls(tolerance, max_iterations)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     dtype = working_dtype(data.features.dtype if dtype is None else dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     controls = (jnp.asarray(tolerance, dtype), jnp.asarray(max_iterations))
-    facts = traits(loss) if smooth else None
-    penalty = _Penalty(jnp.asarray(l1, dtype) if absolute else None, jnp.asarray(l2, dtype))
-    compiled = _inside if part else _of_small if at_once(rows * columns, _SMALL) else _alone
-
-    def run(data: Dataset, *, method: str, table: str | None) -> tuple[Solution, Array]:
-        return compiled(bound, data, penalty, init, controls, model=model, method=method, facts=facts, table=table)
-
-    table = None if part else "quick"
-    if (smooth or long) and large:
-        table = "sample" if smooth and not part else "blocks"
-    solution, suspect = run(data, method="aggregation" if long else method, table=table)
-    misled = table == "sample" and int(solution.status.code) in _MISLED and max_iterations >= _MANY
-    if misled:
-        solution, suspect = run(data, method=method, table="blocks")
-        suspect = suspect | (int(solution.status.code) in _MISLED)
-    if stored:
-        # A table is read for as long as somebody holds it, which after this may be nobody.
-        jax.block_until_ready(solution)
-    if not part and (long or not stored) and bool(suspect):
-        solution, _ = run(_in_memory(data) if stored else data, method=choose(), table="careful")
+    penalty = _Penalty(jnp.asarray(l1, dtype) if plan.absolute else None, jnp.asarray(l2, dtype))
+    small = at_once(math.prod(data.features.shape), _SMALL)
+    compiled = _inside if part else _of_small if small else _alone
+    facts = traits(loss) if plan.smooth else None
+    run = functools.partial(compiled, bound, penalty=penalty, init=init, controls=controls, model=model, facts=facts)
+    solution = _trusted(run, data, plan, patient=max_iterations >= _MANY)
     if throw:
         solution.status.raise_if_bad()
+    return solution
+
+
+class _Plan(NamedTuple):
+    """How a table is to be solved, as far as that is known before anything is compiled.
+
+    Attributes:
+        method, table: what `_solve` is given at first.
+        whole: the method for all of the table at once, should that be needed.
+        absolute: there may be a penalty on absolute weights.
+        smooth: the method is one for smooth losses, and sees their traits.
+        part: it becomes part of a larger programme, in which nothing can be tried again.
+        stored: the features stay where they are stored.
+    """
+
+    method: str
+    table: str | None
+    whole: str
+    absolute: bool
+    smooth: bool
+    part: bool
+    stored: bool
+
+
+def _plan(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named: str | None, part: bool) -> _Plan:
+    absolute, stored, large = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored), in_blocks(data.features)
+    rows, columns = data.features.shape
+    choose = functools.partial(choose_method, loss, named, columns * (model.classes or 1), absolute=absolute)
+    # Of what is part of a larger programme nobody sees in time that columns depend on each other.
+    method = choose(in_blocks=stored or (large and not part and rows >= _LONG * columns))
+    long = method == "interior_point" and not part and aggregation.worth_while(loss, rows, columns)
+    smooth = method in ("newton", "lbfgs", "proximal_newton")
+    table = None if part else "quick"
+    if (smooth or long) and large:
+        table = "sample" if method in ("newton", "lbfgs") and not part else "blocks"
+    return _Plan(
+        method="aggregation" if long else method,
+        table=table,
+        whole=choose(),
+        absolute=absolute,
+        smooth=smooth,
+        part=part,
+        stored=stored and (smooth or long),
+    )
+
+
+def _trusted(run: Callable[..., tuple[Solution, Array]], data: Dataset, plan: _Plan, *, patient: bool) -> Solution:
+    """The solution as planned or, where that may be misled, by all blocks, and then of the whole table at once."""
+    solution, suspect = run(data=data, method=plan.method, table=plan.table)
+    if plan.table == "sample" and patient and int(solution.status.code) in _MISLED:
+        solution, suspect = run(data=data, method=plan.method, table="blocks")
+        suspect = suspect | (int(solution.status.code) in _MISLED)
+    if plan.stored:
+        # A table is read for as long as somebody holds it, which after this may be nobody.
+        jax.block_until_ready(solution)
+    if not plan.part and not (plan.stored and plan.smooth) and bool(suspect):
+        solution, _ = run(data=_in_memory(data) if plan.stored else data, method=plan.whole, table="careful")
     return solution
 
 
@@ -171,7 +210,10 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
-        scores = basis.scores(params) if blocks else jax.vmap(model.predict, in_axes=(None, 0))(params, features)
+        if blocks:
+            scores = basis.scores(basis.inner_of(params))
+        else:
+            scores = jax.vmap(model.predict, in_axes=(None, 0))(params, features)
         # The root first, for 0 times a square that overflows is not 0.
         shrunk = jnp.sum((jnp.sqrt(l2) * params.weights) ** 2) / 2
         shrunk = shrunk if l1 is None else shrunk + l1 * jnp.sum(jnp.abs(params.weights))

@@ -103,9 +103,7 @@ def solve(
 
 
 def _residuals(given: Lines, design: Design, coefficients: Array) -> Array:
-    inner = design.inner(coefficients)
-    scores = design.fold(lambda basis, *_: Fold((), (), basis.scores(inner))).each
-    return given.target - (given.sign * scores)[None]
+    return given.target - (given.sign * design.scores(design.inner(coefficients)))[None]
 
 
 def _nearest(distance: Array, kept: int, sample: Array) -> tuple[Array, Array]:

@@ -46,7 +46,6 @@ from ._outcome import Outcome
 from ._point import (
     DENSELY,
     FAST,
-    has_force,
     NEAR,
     penalty_of,
     Point,
@@ -61,8 +60,6 @@ from .separation import falls_for_ever
 
 # How well a sample is solved, before its last step, and in how many iterations.
 _ROUGHLY, _TRIED = 5e-2, 12
-# The λ which a success, such as the start is, makes 1.
-_REWEIGHTED = 8.0
 # The movement of a score below which no step leads to infinity, and from which one may, though the gradient falls; the
 # iterations before that is asked.
 _STILL, _LONG, _PATIENCE = 1e-2, 0.5, 5
@@ -102,10 +99,12 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
 
 
 def _first_blend(cost: Cost) -> Array:
-    if cost.traits.residual and cost.traits.convex and not has_force(cost):
-        # Tails without curvature: the first step is one of reweighting.
-        return jnp.full_like(cost.tolerance, _REWEIGHTED)
-    return jnp.full_like(cost.tolerance, 0.0 if cost.traits.convex else 1.0)
+    one = jnp.ones_like(cost.tolerance)
+    if cost.traits.residual and worth_sampling(cost):
+        # Tails without curvature, and no λ of each example: the first step is one of reweighting, at λ = 1 after the
+        # success that the start is.
+        return higher(one)
+    return 0 * one if cost.traits.convex else one
 
 
 def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
