@@ -3,7 +3,10 @@
 `validate` works on the host, before anything is compiled; given tracers, which it cannot look into, it does nothing.
 """
 
+import math
 import numbers
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +20,9 @@ from ._stored import Stored
 
 # One number of any real type: Python's, numpy's, or an array of shape (), traced or not.
 Scalar = Real[ArrayLike, ""]
+
+# From how many numbers on several threads are worth their start.
+_LARGE = 2**20
 
 
 class Dataset(NamedTuple):
@@ -231,8 +237,17 @@ def _unnamed(values: jax.Array) -> Array:
 
 def _surely_finite(values: np.ndarray) -> bool:
     """Whether all are finite, by their sum alone: of a large table that takes a tenth of the time."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.sum(values)))
+
+    def total(part: np.ndarray) -> float:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.sum(part))
+
+    if values.size < _LARGE:
+        return math.isfinite(total(values))
+    # One thread does not read as fast as memory gives.
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as threads:
+        return all(map(math.isfinite, threads.map(total, np.array_split(values, workers))))
 
 
 def _refuse(bad: np.ndarray, what: str, remedy: str) -> None:

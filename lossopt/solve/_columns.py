@@ -28,31 +28,43 @@ class Columns(NamedTuple):
     def scores(self, coefficients: Float[Array, "m *k"]) -> Float[Array, "*k n"]:
         """C' B."""
         if not self.constant:
-            return coefficients.T @ self.table
-        return coefficients[1:].T @ self.table + coefficients[0][..., None]
+            return self._scores(coefficients)
+        return self._scores(coefficients[1:]) + coefficients[0][..., None]
 
     def moments(self, values: Float[Array, "k n"]) -> Float[Array, "m k"]:
         """B values'."""
-        several = self.by_row and values.shape[0] > 1
-        found = _by_parts(self.table.T, values) if several else moments(self.table, values)
+        found = self._moments(values)
         return jnp.concatenate([jnp.sum(values, axis=1)[None], found]) if self.constant else found
 
     def gram(self, weights: Float[Array, " n"]) -> Float[Array, "m m"]:
         """B diag(weights) B'."""
-        squares = gram(self.table, weights)
+        squares = _by_parts(weights[None] * self.table, self.table) if self.by_row else gram(self.table, weights)
         if not self.constant:
             return squares
-        side = moments(self.table, weights[None])
+        side = self._moments(weights[None])
         corner = jnp.sum(weights)[None, None]
         return jnp.block([[corner, side.T], [side, squares]])
 
+    def _scores(self, coefficients: Array) -> Array:
+        if not self.by_row:
+            return coefficients.T @ self.table
+        rows = _parts(self.table)
+        by_part = jnp.einsum("pnd,pd...->pn...", rows, jnp.broadcast_to(coefficients, (len(rows), *coefficients.shape)))
+        return by_part.reshape(self.table.shape[1], *coefficients.shape[1:]).T
 
-def _by_parts(rows: Array, values: Array) -> Array:
-    """Rows' values', by parts of the rows that are multiplied side by side: XLA gives each product to one thread."""
-    (n, d), k = rows.shape, values.shape[0]
-    parts = PARTS if n % PARTS == 0 else 1
-    by_part = jnp.einsum("pnd,kpn->pkd", rows.reshape(parts, n // parts, d), values.reshape(k, parts, n // parts))
-    return jnp.sum(by_part, axis=0).T
+    def _moments(self, values: Array) -> Array:
+        return _by_parts(values, self.table).T if self.by_row else moments(self.table, values)
+
+
+def _by_parts(values: Array, table: Array) -> Array:
+    """Values table', summed by parts of the examples."""
+    return jnp.sum(jnp.einsum("pnk,pnd->pkd", _parts(values), _parts(table)), axis=0)
+
+
+def _parts(columns: Array) -> Array:
+    """The examples in parts, which are multiplied side by side: XLA gives each product to one thread."""
+    rows = columns.T
+    return rows.reshape(PARTS if len(rows) % PARTS == 0 else 1, -1, rows.shape[1])
 
 
 def standardised(

@@ -20,7 +20,7 @@ from ._normal import once
 # is kept. What a step leaves of the gradient at most for it to be kept once more.
 NEAR, FAST = 1e-2, 0.25
 # One in so many blocks is summed for the Hessian that is kept after a sample has been solved.
-DENSELY = 8
+DENSELY = 4
 
 
 class Point(NamedTuple):
@@ -57,27 +57,25 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
 
     Of a small table everything is summed in one pass. Of one in blocks a Hessian is summed apart, over one in `every`
     blocks; with 0 the last is corrected by what the step has done to the gradient. `blend` is its λ. All else is summed
-    over one in `thin` blocks, and the Hessian over no more.
+    over one in `thin` blocks, and the Hessian over no more. The majorant is of the blocks of the Hessian.
     """
     design, coefficients = cost.design, origin.value.coefficients + step
-    # The weights of a scalar loss are a vector, which is sooner kept for the Hessian than computed again.
-    apart, scalar = design.formed is None, coefficients.shape[1] == 1
+    apart = design.formed is None
     examples = functools.partial(_examples, cost, design.inner(coefficients), blend)
 
     def of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
         found = examples(basis, targets, *last)
-        hessian = () if apart else _hessian(basis, share[None, None] * found.weights)
         gradient = basis.moments(share[None] * found.slopes)
-        sums = (_sizes(cost, found) @ share, gradient, hessian, jnp.sum(share))
-        kept = (found.weights[0, 0],) if apart and scalar else ()
-        return Fold(sums, _extremes(cost, found, share, *last), (found.each, kept))
+        bent = Fold(()) if apart else _bent(basis, share, found)
+        sums = (_sizes(cost, found) @ share, gradient, bent.sums, jnp.sum(share))
+        return Fold(sums, (*_extremes(cost, found, share, *last), bent.largest), found.each)
 
-    def hessian_of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
-        weights = last[-1][None, None] if scalar else examples(basis, targets, *last).weights
-        return Fold((_hessian(basis, share[None, None] * weights), jnp.sum(share)))
+    def bent_of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
+        # Computed again: most passes sum no Hessian, or one of few blocks.
+        found = _bent(basis, share, examples(basis, targets, *last))
+        return Fold((found.sums, jnp.sum(share)), found.largest)
 
-    sums, largest, (each, kept) = design.fold(of_block, cost.targets, *origin.each, every=thin)
-    majorant, most, moved = (jnp.max(values) for values in largest)
+    sums, (negative, moves, majorants), each = design.fold(of_block, cost.targets, *origin.each, every=thin)
     (mean, size, steep), gradient, hessian, part = sums
     if apart:
         scale = jnp.where(jnp.asarray(thin) > 1, 1 / positive(part), 1.0)
@@ -85,10 +83,11 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
     value = penalised(cost, coefficients, mean, size, gradient, steep)
     if apart:
         every = jnp.where(every > 0, jnp.maximum(every, thin), 0)
-        summed, part = design.fold(hessian_of_block, cost.targets, *origin.each, *kept, every=every).sums
+        (summed, part), majorants, _ = design.fold(bent_of_block, cost.targets, *origin.each, every=every)
         summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
         hessian = jnp.where(part > 0, summed / positive(part), _corrected(cost, origin, step, value.gradient))
-    return Point(value, error(value), hessian, majorant, -most, moved, each)
+        majorants = jnp.where(part > 0, majorants, origin.majorant)
+    return Point(value, error(value), hessian, jnp.max(majorants), -jnp.max(negative), jnp.max(moves), each)
 
 
 def portion(every: Array, near: Array, fast: Array, success: Array) -> Array:
@@ -140,8 +139,8 @@ def has_force(cost: Cost) -> bool:
 def _examples(cost: Cost, inner: Array, blend: Array, basis: Columns, targets: Array, *last: Array) -> _Examples:
     scores = basis.scores(inner)
     derivatives = jax.vmap(_derivatives(cost.loss), in_axes=(1, 0), out_axes=-1)
-    # Many sums are taken of them: none should compute them again.
-    values, slopes, curvature = jax.lax.optimization_barrier(derivatives(scores, targets))
+    # Many sums are taken of each: none should compute it again.
+    values, slopes, curvature = map(jax.lax.optimization_barrier, derivatives(scores, targets))
     residual = scores[0] - targets if cost.traits.residual else None
     majorant = _majorant(values, slopes, curvature, residual)
     weights = curvature
@@ -160,22 +159,26 @@ def _examples(cost: Cost, inner: Array, blend: Array, basis: Columns, targets: A
 def _sizes(cost: Cost, found: _Examples) -> Array:
     """Of each example the loss, the size of its terms and of its slope."""
     size = jnp.abs(found.values) + jnp.sum(jnp.abs(found.slopes * found.scores), axis=0)
-    # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
-    blur = (8 * jnp.finfo(size.dtype).eps / cost.tolerance * found.majorant)[None] * found.scores
-    return jnp.stack([found.values, size, jnp.sum(found.slopes**2 + blur**2, axis=0)])
+    steep = found.slopes**2
+    if not cost.traits.vanishing:
+        # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
+        steep += (8 * jnp.finfo(size.dtype).eps / cost.tolerance * _bend(found.curvature)[None] * found.scores) ** 2
+    return jnp.stack([found.values, size, jnp.sum(steep, axis=0)])
 
 
-def _extremes(cost: Cost, found: _Examples, share: Array, *last: Array) -> tuple[Array, Array, Array]:
-    """Of which the largest are wanted, of all blocks: majorants, negative curvatures and movements, 0 if nobody asks.
+def _extremes(cost: Cost, found: _Examples, share: Array, *last: Array) -> tuple[Array, Array]:
+    """Of which the largest are wanted, of all blocks: negative curvatures and movements, 0 if nobody asks.
 
     The largest of a block would have to be found in each.
     """
-    counted, none = share > 0, jnp.zeros((), share.dtype)
-    majorant = jnp.where(counted, found.majorant, 0.0)
-    asked = cost.traits.convex is None
-    negative = jnp.where(counted[None, None], -found.curvature, -jnp.inf) if asked else none
-    moved = jnp.abs(found.scores - last[0].T) if cost.traits.vanishing else none
-    return majorant, negative, moved
+    none, asked = jnp.zeros((), share.dtype), cost.traits.convex is None
+    negative = jnp.where(share[None, None] > 0, -found.curvature, -jnp.inf) if asked else none
+    return negative, jnp.abs(found.scores - last[0].T) if cost.traits.vanishing else none
+
+
+def _bent(basis: Columns, share: Array, found: _Examples) -> Fold:
+    """The Hessian, and the majorants, of which the largest is wanted."""
+    return Fold(_hessian(basis, share[None, None] * found.weights), jnp.where(share > 0, found.majorant, 0.0))
 
 
 def _hessian(basis: Columns, weights: Array) -> Array:
@@ -203,7 +206,7 @@ def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Arr
 
 def _majorant(values: Array, slopes: Array, curvature: Array, residual: Array | None) -> Array:
     """A curvature for each example; for a loss that is not of a residual the largest of all is one."""
-    own = jnp.max(jnp.abs(curvature), axis=(0, 1))
+    own = _bend(curvature)
     if residual is None:
         # A loss that never falls below 0 has a curvature of at least |slope|²/(2 loss) somewhere.
         positive = values > 0
@@ -211,6 +214,10 @@ def _majorant(values: Array, slopes: Array, curvature: Array, residual: Array | 
         return jnp.maximum(own, implied)
     zero = residual == 0
     return jnp.where(zero, own, jnp.maximum(slopes[0] / jnp.where(zero, 1.0, residual), curvature[0, 0]))
+
+
+def _bend(curvature: Array) -> Array:
+    return jnp.max(jnp.abs(curvature), axis=(0, 1))
 
 
 def _lag(slope: Array, moved: Array, last_slope: Array, last_weight: Array) -> Array:

@@ -39,6 +39,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ._columns import positive
 from ._descent import code, Cost, higher, lower, MOST, succeeds
 from ._design import SAMPLED, SPARSELY
 from ._normal import definite_solver
@@ -118,7 +119,8 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     whole = state.thin == 1
     # Not near while the gradient is of a sample itself; but where that has led.
     near, fast = (samples | (point.error < NEAR)) & whole, point.error <= FAST * before.error
-    settled, every = (point.error <= cost.tolerance) & whole, portion(state.every, near, fast, success)
+    settled = (_expected(point, before) <= cost.tolerance) & whole
+    every = portion(state.every, near, fast, success)
     step, escaping = _step(cost, point, blend), jnp.array(False)
     if traits.vanishing:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
@@ -136,6 +138,15 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     again = ~success if traits.residual else state.again
     after = _State(point, step, blend, every, state.thin, again, state.iterations + 1, settled, finished, escaping)
     return _from_sample(cost, start, after) if samples else after
+
+
+def _expected(point: Point, before: Point) -> Array:
+    """The error that the last step, which is taken unseen, is expected to leave.
+
+    That is as much of it as the one before did, but no less than a quadratically convergent method does.
+    """
+    left = jnp.maximum(point.error / positive(before.error), point.error)
+    return point.error * jnp.where(jnp.isfinite(before.error), jnp.minimum(left, 1.0), 1.0)
 
 
 def _from_sample(cost: Cost, start: Array, state: _State) -> _State:
