@@ -5,7 +5,7 @@ step: State -> (State, Info); the Info of all steps, stacked, is the trace.
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -53,11 +53,15 @@ class Fit(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """What a programme of the loop is compiled for."""
+    """What a programme of the loop is compiled for.
+
+    `arrange` is done to the data once, before the first step, if every step sees all of them.
+    """
 
     optimizer: optax.GradientTransformation
     batch_size: int | None
     keep_params: bool
+    arrange: Callable[[PyTree], PyTree] | None = None
 
 
 @functools.partial(jax.jit, static_argnames=("loop", "num_steps"))
@@ -82,6 +86,8 @@ def begin(params, data, *, loop) -> State:
 def advance(objective, state, last, data, key, first, *, loop, steps) -> tuple[tuple[State, PyTree], Info]:
     """Some steps from number `first` on: the state after them, the parameters before the last, and the trace."""
     optimizer = optax.with_extra_args_support(loop.optimizer)
+    if loop.arrange is not None and loop.batch_size is None:
+        data = loop.arrange(data)
 
     def step(state: State, t: Array) -> tuple[State, Info]:
         order, batch = _draw(data, state.order, key, t, loop.batch_size)

@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,8 @@ from ._resume import in_parts
 
 
 ADAM = optax.adam(1e-1)
+# Numbers in a table up to which a copy of it, by column, is made for the time that a fit takes.
+_COPIED = 2**27
 
 
 def fit(
@@ -72,18 +74,36 @@ def fit(
     params = model.init(data.features.shape[1], data.features.dtype) if init is None else init
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     objective = jax.tree_util.Partial(objective_of(model, reduction), loss=bound, l2=l2)
-    return minimise(
-        objective, params, data, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
+    return _minimise(
+        objective, params, data, _by_column, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
         tolerance=tolerance, keep_params=keep_params, resume=resume, checkpoint_every=checkpoint_every, throw=throw,
     )  # fmt: skip
+
+
+class _ByColumn(NamedTuple):
+    """A data set whose features have their columns one after the other in memory."""
+
+    columns: Float[Array, "d n"]
+    targets: Array
+    weights: Array | None
+
+
+def _by_column(data: Dataset) -> Dataset | _ByColumn:
+    if data.features.size > _COPIED:
+        return data
+    # Products then run along the examples. Without the barrier XLA takes the transpose for another name of the table.
+    return _ByColumn(jax.lax.optimization_barrier(data.features.T), data.targets, data.weights)
 
 
 @functools.cache
 def objective_of(model: models.Model, reduction: Reduction = mean) -> Callable[..., Float[Array, ""]]:
     """The function `objective(params, data, *, loss, l2)` that `fit` minimises; the same for equal arguments."""
 
-    def objective(params: models.Params, data: Dataset, *, loss: losses.Loss, l2: Any = 0.0) -> Float[Array, ""]:
-        predictions = jax.vmap(model.predict, in_axes=(None, 0))(params, data.features)
+    def objective(
+        params: models.Params, data: Dataset | _ByColumn, *, loss: losses.Loss, l2: Any = 0.0
+    ) -> Float[Array, ""]:
+        table, axis = (data.columns, 1) if isinstance(data, _ByColumn) else (data.features, 0)
+        predictions = jax.vmap(model.predict, in_axes=(None, axis))(params, table)
         value = cost(loss, reduction)(predictions, data.targets, weights=data.weights)
         return value + 0.5 * jnp.asarray(l2, value.dtype) * jnp.sum(params.weights**2)
 
@@ -113,10 +133,19 @@ def minimise(
     Raises:
         ValueError: a step count or batch size that is not positive, a batch larger than the data, a missing key.
     """
-    rows = rows_in(data)
-    _check_loop(optimizer, num_steps, batch_size, key, rows)
+    return _minimise(
+        objective, params, data, None, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
+        tolerance=tolerance, keep_params=keep_params, resume=resume, checkpoint_every=checkpoint_every, throw=throw,
+    )  # fmt: skip
+
+
+def _minimise(
+    objective, params, data, arrange, *, optimizer, num_steps, batch_size, key, tolerance, keep_params, resume,
+    checkpoint_every, throw,
+) -> Fit:  # fmt: skip
+    _check_loop(optimizer, num_steps, batch_size, key, rows_in(data))
     bound = objective if isinstance(objective, jax.tree_util.Partial) else jax.tree_util.Partial(objective)
-    loop = Loop(optimizer, batch_size, keep_params)
+    loop = Loop(optimizer, batch_size, keep_params, arrange)
     given = (bound, params, data, key)
     if resume is None:
         result = train(*given, tolerance, loop=loop, num_steps=num_steps)
