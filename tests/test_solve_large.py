@@ -159,7 +159,8 @@ def test_a_large_table_is_not_copied(monkeypatch):
     monkeypatch.setattr(_blocks, "BLOCK", 2**18)
     d = data.Dataset(jax.ShapeDtypeStruct((1_000_000, 50), float), jax.ShapeDtypeStruct((1_000_000,), float))
     loss, l2 = jax.tree_util.Partial(losses.logistic), jnp.zeros(())
-    options = {"model": models.linear, "method": "newton", "facts": module.traits(losses.logistic), "table": "blocks"}
+    options = {"model": models.linear, "method": "newton", "facts": module.traits(losses.logistic)}
+    options |= {"table": "blocks", "final": False}
     lowered = module._alone.lower(loss, d, module._Penalty(None, l2), None, (l2 + 1e-10, jnp.array(200)), **options)
     assert lowered.compile().memory_analysis().temp_size_in_bytes < 1_000_000 * 50 * 8 / 10
 

@@ -36,8 +36,6 @@ def _smooth(minimise, loss, basis, targets, penalty, init, controls, model, fact
     start, units = _start(basis, targets, model, facts, orthonormal=penalty.l1 is None)
     if init is not None:
         start = basis.encode(init if model.classes is not None else jax.tree.map(lambda leaf: leaf[..., None], init))
-    elif facts.shift:
-        start = start - jnp.mean(start, axis=1, keepdims=True)
 
     def in_units(score: Array, target: Array) -> Array:
         score = score * units

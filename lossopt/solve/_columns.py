@@ -25,6 +25,11 @@ class Columns(NamedTuple):
         """B."""
         return jnp.concatenate([jnp.ones_like(self.table[:1]), self.table]) if self.constant else self.table
 
+    @property
+    def absolute(self) -> "Columns":
+        """|B|."""
+        return self._replace(table=jnp.abs(self.table))
+
     def scores(self, coefficients: Float[Array, "m *k"]) -> Float[Array, "*k n"]:
         """C' B."""
         if not self.constant:

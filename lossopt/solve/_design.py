@@ -95,6 +95,12 @@ class Design(NamedTuple):
 
         return by_blocks(of_block, every, self.features, self.share, *columns)
 
+    def extent(self) -> Float[Array, " d"]:
+        """The largest number in each column of the features, or a bit more."""
+        if self.formed is None:
+            return jnp.abs(self.centre) + self.size
+        return jnp.max(jnp.where(self.share[:, None] > 0, jnp.abs(self.features), 0.0), axis=0)
+
     def rows(self, at: Int[Array, " k"]) -> Float[Array, "m k"]:
         """The examples at some places, in the basis."""
         if self.formed is not None:
@@ -193,11 +199,12 @@ def design(
 
 
 def blocked_design(
-    features: Rows, share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool, *, sampled: bool
+    features: Rows, share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool, *, sampled: bool, any_rank: bool
 ) -> Design:
     """The same for a table larger than the cache, of whose rows no copy is made.
 
-    `sampled` takes the extents of the columns, too, from a sample, if that determines all coefficients.
+    `sampled` takes the extents of the columns, too, from a sample, if that determines all coefficients. Unless it is to
+    be found for columns of any rank, the basis is NaN where it is suspect.
     """
 
     def look(last: _Look) -> _Look:
@@ -221,9 +228,10 @@ def blocked_design(
     zeros, none = jnp.zeros(d, share.dtype), jnp.zeros((int(intercept) + d,) * 2, share.dtype)
     first = _Look(zeros, zeros, none, Triangle(none, none, jnp.full_like(l2, jnp.inf)), jnp.array(0))
     centre, size, squared, found, _ = jax.lax.while_loop(lambda last: ~last.found.sound & (last.looks < 2), look, first)
-    carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
-    plainly = (from_triangle(found, size, intercept), found.inverse)
-    factor, change = only_if(~found.sound, carefully, (squared, size), plainly)
+    factor, change = from_triangle(found, size, intercept), found.inverse
+    if any_rank:
+        carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
+        factor, change = only_if(~found.sound, carefully, (squared, size), (factor, change))
     return _finish(features, share, l2, intercept, centre, size, factor, change, ~found.sound)
 
 

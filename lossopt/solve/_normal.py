@@ -47,10 +47,12 @@ def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Ar
     if m > _SMALL:
         return _large_triangle(matrix)
 
+    places = jnp.arange(m)
+
     def eliminate(k: Array, both: Array) -> Array:
         row = both[k] * jax.lax.rsqrt(both[k, k])
-        below = jnp.where(jnp.arange(m) > k, row[:m], 0.0)
-        return (both - below[:, None] * row[None]).at[k].set(row)
+        below = jnp.where(places > k, row[:m], 0.0)
+        return jnp.where((places == k)[:, None], row[None], both - below[:, None] * row[None])
 
     # What makes a triangle of the matrix makes the inverse of that triangle, transposed, of 1.
     both = jax.lax.fori_loop(0, m, eliminate, jnp.concatenate([matrix, jnp.eye(m, dtype=matrix.dtype)], axis=1))

@@ -101,6 +101,15 @@ def penalty_of(cost: Cost) -> Array:
     return jnp.kron(jnp.diag(cost.units**2), cost.design.penalty.T @ cost.design.penalty)
 
 
+def idle(point: Point, largest: Array) -> Array:
+    """A curvature for equal changes of all scores: the largest if they change nothing, as those of logits do, or 0."""
+    m, k = point.value.gradient.shape
+    if k == 1:
+        return jnp.zeros_like(largest)
+    across = jnp.trace(jnp.sum(point.hessian, axis=(0, 2))) / (m * k)
+    return jnp.where(jnp.abs(across) <= jnp.sqrt(jnp.finfo(across.dtype).eps) * largest, largest, 0.0)
+
+
 def _corrected(cost: Cost, origin: Point, step: Array, gradient: Array) -> Array:
     """The last Hessian, with the curvature seen along the step in place of its own."""
     of_penalty, (m, k) = penalty_of(cost), step.shape

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
-from ..compiling import AT_ONCE, at_once, QUICKLY, staged
+from ..compiling import AT_ONCE, at_once, SOONER, staged
 from ..cost import cost
 from ..data import Dataset, Stored, traced
 from ..status import Status
@@ -18,6 +19,7 @@ from . import aggregation
 from ._algorithms import ALGORITHMS
 from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
 from ._design import blocked_design, column_design, design
+from ._lone import lone, may_be_far, without
 from ._method import choose_method
 from ._traits import constant_curvature, traits
 
@@ -125,7 +127,12 @@ def solve(
     compiled = _inside if part else _of_small if small else _alone
     facts = traits(loss) if plan.smooth else None
     run = functools.partial(compiled, bound, penalty=penalty, init=init, controls=controls, model=model, facts=facts)
-    solution = _trusted(run, data, plan, patient=max_iterations >= _MANY)
+    solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
+    if not part and out is not None and np.any(out):
+        settings = {"model": model, "init": init, "method": method, "tolerance": controls[0], "dtype": dtype}
+        settings["max_iterations"] = max_iterations
+        others = lambda data, share: solve(loss, data, l1=l1 / share, l2=l2 / share, **settings)  # noqa: E731
+        solution = without(solution, np.asarray(out), data, loss, model, others)
     if throw:
         solution.status.raise_if_bad()
     return solution
@@ -174,25 +181,38 @@ def _plan(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named:
     )
 
 
-def _trusted(run: Callable[..., tuple[Solution, Array]], data: Dataset, plan: _Plan, *, patient: bool) -> Solution:
-    """The solution as planned or, where that may be misled, by all blocks, and then of the whole table at once."""
-    solution, suspect = run(data=data, method=plan.method, table=plan.table)
-    if plan.table == "sample" and patient and int(solution.status.code) in _MISLED:
-        solution, suspect = run(data=data, method=plan.method, table="blocks")
-        suspect = suspect | (int(solution.status.code) in _MISLED)
+def _trusted(run: Callable[..., Any], data: Dataset, plan: _Plan, *, patient: bool) -> tuple[Solution, Array | None]:
+    """The solution as planned or, where that may be misled, by all blocks, and then of the whole table at once.
+
+    Also the examples that fix a coefficient by themselves, if that is known.
+    """
+    attempt = functools.partial(run, data=data, method=plan.method)
+    solution, suspect, out = attempt(table=plan.table, final=plan.part)
+    if plan.table == "sample" and patient and _misled(solution, suspect):
+        solution, suspect, out = attempt(table="blocks", final=False)
+        suspect = suspect | (not plan.stored and _misled(solution, suspect))
+    if not plan.part and bool(suspect):
+        if plan.stored and plan.smooth:
+            solution, _, out = attempt(table="blocks", final=True)
+        else:
+            whole = _in_memory(data) if plan.stored else data
+            solution, _, out = run(data=whole, method=plan.whole, table="careful", final=True)
     if plan.stored:
         # A table is read for as long as somebody holds it, which after this may be nobody.
         jax.block_until_ready(solution)
-    if not plan.part and not (plan.stored and plan.smooth) and bool(suspect):
-        solution, _ = run(data=_in_memory(data) if plan.stored else data, method=plan.whole, table="careful")
-    return solution
+    return solution, out
 
 
-def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) -> tuple[Solution, Array]:
-    """The solution, and whether the columns are so nearly dependent that the table needs to be treated as "careful".
+def _misled(solution: Solution, suspect: Array) -> bool:
+    return not bool(suspect) and int(solution.status.code) in _MISLED
+
+
+def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, final):
+    """The solution, whether the columns are so nearly dependent that the table needs to be treated as "careful", and
+    which examples are `lone`, or None.
 
     `table`: "quick" or "careful" factorisation of the whole, None to find out which is needed; or by "blocks", with
-    "sample" if their extents are those of a sample.
+    "sample" if their extents are those of a sample, and of any rank if that is `final`.
     """
     blocks = table in ("sample", "blocks")
     with jax.default_matmul_precision("highest"):
@@ -202,10 +222,14 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
         if method == "proximal_newton":
             basis = column_design(features, share, l2, model.intercept, blocks)
         elif blocks:
-            basis = blocked_design(features, share, ridge, model.intercept, sampled=table == "sample")
+            look = {"sampled": table == "sample", "any_rank": final}
+            basis = blocked_design(features, share, ridge, model.intercept, **look)
         else:
             careful = None if table is None else table == "careful"
             basis = design(features, share, ridge, model.intercept, careful)
+        if not final:
+            # What is suspect is not worth a step.
+            controls = controls[0], jnp.where(basis.suspect, 0, controls[1])
         outcome = ALGORITHMS[method](loss, basis, targets, penalty, init, controls, model, facts)
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
@@ -221,14 +245,15 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table) 
     sound = finite & jnp.isfinite(value)
     gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
     status = Status(jnp.where(sound, outcome.code, Status.DIVERGED))
-    return Solution(params, value, gap, outcome.iterations, status), basis.suspect | outcome.doubtful
+    out = None if blocks or not may_be_far(loss) else lone(basis, orthonormal=method != "proximal_newton")
+    return Solution(params, value, gap, outcome.iterations, status), basis.suspect | outcome.doubtful, out
 
 
-_STATIC = ("model", "method", "facts", "table")
+_STATIC = ("model", "method", "facts", "table", "final")
 # Inside another programme, and by itself, of a small table and of another.
 _inside = jax.jit(_solve, static_argnames=_STATIC)
 _of_small = jax.jit(_solve, static_argnames=_STATIC, compiler_options=AT_ONCE)
-_alone = jax.jit(_solve, static_argnames=_STATIC, compiler_options=QUICKLY)
+_alone = jax.jit(_solve, static_argnames=_STATIC, compiler_options=SOONER)
 
 
 def _in_memory(data: Dataset) -> Dataset:

@@ -32,7 +32,6 @@ class Traits(NamedTuple):
     Attributes:
         convex: for every hyperparameter that it may have; None where no card says.
         residual: a function of prediction - target alone.
-        shift: a number added to all logits changes nothing.
         vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever;
             of a log mean, where the target is 0.
         start: where descent starts: at zero, at least squares, or at the constant that fits a log mean, or a location
@@ -41,7 +40,6 @@ class Traits(NamedTuple):
 
     convex: bool | None
     residual: bool
-    shift: bool
     vanishing: bool
     start: Literal["zero", "least squares", "log mean", "location and log scale"] = "zero"
 
@@ -49,7 +47,7 @@ class Traits(NamedTuple):
 def traits(loss: losses.Loss) -> Traits:
     """The traits of a loss, from its card; of one without a card nothing is known."""
     if not losses.has_card(loss):
-        return Traits(None, False, False, False)
+        return Traits(None, False, False)
     card = losses.claims(loss)
     log_mean, convex = card.prediction == "log mean", _convex(loss)
     unbounded = callable(card.supremum) or card.supremum == float("inf")
@@ -57,7 +55,6 @@ def traits(loss: losses.Loss) -> Traits:
     return Traits(
         convex=convex,
         residual=card.of_residual,
-        shift=card.prediction == "logits",
         # Where it is not convex, a slope that fades far out proves nothing.
         vanishing=convex if log_mean else onwards,
         start=_STARTS.get(card.prediction, "least squares" if card.of_residual else "zero"),

@@ -22,7 +22,6 @@ The certificate does not rest on the iteration: `dual_bound` makes a force feasi
 import functools
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -158,7 +157,8 @@ def _vertex(problem: Problem, path: Path) -> tuple[Array, Array, Array]:
     crossed = gram(basis, jnp.sum(through, axis=0))
     # The residuals are small already: as a correction, the normal equations of a few rows lose nothing.
     across = normal_solver(crossed)(basis @ jnp.sum(through * path.u, axis=0))
-    both = jnp.stack([path.c, path.c + across])
-    costs, rounding = jax.vmap(problem.cost)(both), 1 + 4 * jnp.finfo(basis.dtype).eps
-    best = (costs[1] <= rounding * costs[0]).astype(int)
-    return both[best], costs[best], one_minimiser(crossed + problem.square, basis)
+    vertex, rounding = path.c + across, 1 + 4 * jnp.finfo(basis.dtype).eps
+    there, here = problem.cost(vertex), problem.cost_of(path.u, path.c)
+    better = there <= rounding * here
+    found = jnp.where(better, vertex, path.c), jnp.where(better, there, here)
+    return *found, one_minimiser(crossed + problem.square, basis)

@@ -47,6 +47,7 @@ from ._outcome import Outcome
 from ._point import (
     DENSELY,
     FAST,
+    idle,
     NEAR,
     penalty_of,
     Point,
@@ -67,7 +68,7 @@ _STILL, _LONG, _PATIENCE = 1e-2, 0.5, 5
 
 
 class _State(NamedTuple):
-    """A point, the step to try from it, and the λ of both.
+    """A point, the step to try from it, the fall of the cost that it promises, were it a parabola, and the λ of both.
 
     `every` says of which blocks the next Hessian is, `thin` of which the next gradient, 1 being all. After a failure
     under a loss of the residual the Hessian must be summed again, with a larger λ: `again`.
@@ -75,6 +76,7 @@ class _State(NamedTuple):
 
     point: Point
     step: Float[Array, "m k"]
+    promised: Float[Array, ""]
     blend: Float[Array, ""]
     every: Int[Array, ""]
     thin: Int[Array, ""]
@@ -94,7 +96,8 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     no, none, samples = jnp.array(False), jnp.zeros((), int), worth_sampling(cost)
     thin, every = (SAMPLED, SPARSELY) if samples else (1, SAMPLED)
     rest = jnp.array(every), jnp.array(thin), no, none, no, no, no
-    begin = _State(start_at(cost, start), jnp.zeros_like(start), _first_blend(cost), *rest)
+    zero = jnp.zeros_like(start)
+    begin = _State(start_at(cost, start), zero, zero[0, 0], _first_blend(cost), *rest)
     iterate = functools.partial(_iterate, cost, start, samples)
     return _outcome(cost, jax.lax.while_loop(unfinished, iterate, begin))
 
@@ -119,9 +122,12 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     whole = state.thin == 1
     # Not near while the gradient is of a sample itself; but where that has led.
     near, fast = (samples | (point.error < NEAR)) & whole, point.error <= FAST * before.error
-    settled = (_expected(point, before) <= cost.tolerance) & whole
     every = portion(state.every, near, fast, success)
     step, escaping = _step(cost, point, blend), jnp.array(False)
+    promised = -jnp.sum(point.value.gradient * step) / 2
+    # A gradient that is small may promise much, where one example is so far out that the others are nothing beside it.
+    much = promised > cost.tolerance * jnp.abs(point.value.cost) + point.value.rounding
+    settled = (_expected(point, before) <= cost.tolerance) & ~much & whole
     if traits.vanishing:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
         still = point.moved <= _STILL
@@ -136,7 +142,8 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
         point = point._replace(value=point.value._replace(coefficients=proven))
     finished = settled | escaping | ((blend >= MOST) & whole)
     again = ~success if traits.residual else state.again
-    after = _State(point, step, blend, every, state.thin, again, state.iterations + 1, settled, finished, escaping)
+    rest = again, state.iterations + 1, settled, finished, escaping
+    after = _State(point, step, promised, blend, every, state.thin, *rest)
     return _from_sample(cost, start, after) if samples else after
 
 
@@ -177,11 +184,9 @@ def _step(cost: Cost, point: Point, blend: Array) -> Array:
         # The same majorant for all examples: in this basis their Hessian is what the penalty leaves of 1.
         above = jnp.kron(unit, largest * (eye - cost.design.penalty.T @ cost.design.penalty))
         hessian = hessian + jnp.minimum(blend, 1.0) * (above - hessian)
-    # Directions without curvature (all examples outside, columns of zeros) get a little.
-    extra = 8 * eps * largest * unit
-    if cost.traits.shift:
-        # Equal changes of all classes change nothing, and with this curvature the steps have none.
-        extra = extra + jnp.full_like(unit, 1 / k) * largest
+    # Directions without curvature (all examples outside, columns of zeros) get a little; with that of equal changes of
+    # all logits, the steps have none.
+    extra = 8 * eps * largest * unit + jnp.full_like(unit, 1 / k) * idle(point, largest)
     hessian = hessian + of_penalty + jnp.kron(extra, eye)
     solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
     return -solve_newton(point.value.gradient.T.reshape(k * m)).reshape(k, m).T
@@ -197,9 +202,8 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     (value, *_), convex, stalled = ended.point, cost.traits.convex, ended.blend >= MOST
     bent = ended.point.least < 0 if convex is None else jnp.array(not convex)
     reached = code(cost.design, value, settled=ended.settled, stalled=stalled, bent=bent, escaping=ended.escaping)
-    decrement = -jnp.sum(value.gradient * ended.step) / 2
-    known = ~bent & ~ended.escaping & jnp.isfinite(decrement)
-    gap = jnp.where(known, jnp.maximum(decrement, 0.0), jnp.inf)
+    known = ~bent & ~ended.escaping & jnp.isfinite(ended.promised)
+    gap = jnp.where(known, jnp.maximum(ended.promised, 0.0), jnp.inf)
     # The last step is taken unseen: so near the minimum Newton's leads to the floor of rounding.
     last = ended.settled & jnp.all(jnp.isfinite(ended.step)) & ~ended.again
     coefficients = value.coefficients + jnp.where(last, ended.step, 0.0)

@@ -26,7 +26,7 @@ from ._descent import code, Cost, higher, lower, MOST, relative, Value
 from ._design import SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
-from ._point import FAST, NEAR, penalty_of, Point, portion, start_at, visit
+from ._point import FAST, idle, NEAR, penalty_of, Point, portion, start_at, visit
 from .separation import falls_for_ever
 
 
@@ -140,9 +140,9 @@ def _hessian(cost: Cost, point: Point, blend: Array) -> Array:
     # The columns have length one: m times the largest curvature lies above any Hessian.
     above = jnp.minimum(blend, 1.0) * (m * largest * jnp.kron(unit, eye) - hessian)
     hessian = jnp.maximum(blend, 1.0) * (hessian + above) + 8 * eps * largest * jnp.kron(unit, eye)
-    if cost.traits.shift and cost.design.constants:
-        # Equal changes of all biases change nothing, and with this curvature the steps have none.
-        bias = jnp.zeros((m, m), blend.dtype).at[0, 0].set(largest)
+    if cost.design.constants:
+        # With this curvature equal changes of all biases, where they change nothing, are not made.
+        bias = jnp.zeros((m, m), blend.dtype).at[0, 0].set(idle(point, largest))
         hessian = hessian + jnp.kron(jnp.full_like(unit, 1 / k), bias)
     return hessian
 

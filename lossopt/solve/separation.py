@@ -6,7 +6,9 @@ slope ρ_i(a) = lim a·∇loss_i(t a), with a = rows_i v; where the loss vanishe
 strictly (complete separation) or with some examples on the boundary (quasi-complete; Albert and Anderson 1984).
 
 Newton's steps supply v: on separable data they tend to such a direction geometrically, while the scores grow by about
-1 a step. One step that passes is proof, up to rounding of the relative size of the tolerance.
+1 a step. Terms of all scores that are nothing beside the largest are taken for what is left of the way there. Then one
+step that passes is proof, up to a tolerance: of each example relative to the size of the terms of its own score, for
+beside one value of 1e12 all other scores are small, but not nothing.
 """
 
 import jax
@@ -17,6 +19,7 @@ from ._blocks import Fold
 from ._branch import only_if
 from ._columns import Columns
 from ._descent import Cost
+from ._design import Design
 
 
 # So far out that slopes have reached their limit, yet a square is still finite in float32. A power of two, for the
@@ -32,16 +35,33 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
     def recession(score: Array, target: Array) -> Array:
         return jax.jvp(lambda s: cost.loss(s, target), (_FAR * score,), (score,))[1]
 
-    def proved(inner: Array) -> Array:
-        largest = design.fold(lambda basis, *_: Fold((), jnp.max(jnp.abs(basis.scores(inner))))).largest
-        unit = inner / jnp.where(largest > 0, largest, 1.0)
+    def proved(direction: Array) -> Array:
+        extent = design.extent()
+        size = jnp.concatenate([extent, jnp.ones_like(extent[:1])])[:, None] * jnp.abs(_stacked(design, direction))
+        whole = jnp.max(size)
+        counts, unit = size > tolerance * whole, direction / jnp.where(whole > 0, whole, 1.0)
+        weights, bias = jnp.split(jnp.where(counts, _stacked(design, unit), 0.0), [extent.size])
+        inner = jnp.abs(design.inner(unit))
 
-        def steepest(basis: Columns, share: Array, targets: Array) -> Fold:
-            rising = jax.vmap(recession, in_axes=(1, 0))(basis.scores(unit), targets)
-            return Fold((), jnp.max(jnp.where(share > 0, rising, 0.0)))
+        def of_block(basis: Columns, share: Array, targets: Array, *table: Array) -> Fold:
+            (rows,) = table or (basis.table.T * design.size[None] + design.centre[None],)
+            scores = (rows @ weights + bias).T
+            rising = jax.vmap(recession, in_axes=(1, 0))(scores, targets)
+            # Either way of writing a score down may have the larger terms: columns may be far from 0.
+            terms = jnp.minimum((jnp.abs(rows) @ jnp.abs(weights) + jnp.abs(bias)).T, basis.absolute.scores(inner))
+            small, counted = tolerance * jnp.max(terms, axis=0), share > 0
+            beyond = jnp.max(jnp.abs(scores), axis=0) > small
+            return Fold((), (jnp.any(counted & (rising > small)), jnp.any(counted & beyond)))
 
-        rising = design.fold(steepest, cost.targets).largest
-        penalised = jnp.max(jnp.abs(design.penalty @ direction), initial=0.0)
-        return (largest > 0) & (rising <= tolerance) & (penalised <= tolerance * largest)
+        table = () if design.formed is None else (design.features,)
+        rises, moves = design.fold(of_block, cost.targets, *table).largest
+        penalised = jnp.max(jnp.abs(design.penalty @ unit), initial=0.0)
+        return ~rises & moves & (penalised <= tolerance)
 
-    return only_if(suspicious, proved, (design.inner(direction),), jnp.array(False))
+    return only_if(suspicious, proved, (direction,), jnp.array(False))
+
+
+def _stacked(design: Design, coefficients: Array) -> Array:
+    """Weights, with the bias or 0 in the last row."""
+    weights, bias = design.decode(coefficients)
+    return jnp.concatenate([weights, jnp.zeros_like(weights[:1]) if bias is None else bias[None]])
