@@ -3,11 +3,21 @@
 # Before JAX starts: the experiments' compiler flags, under which the tests take half the time.
 import experiments  # noqa: F401, I001
 
+import gc
+import os
+from importlib import metadata
+
 import jax
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+
+# Each worker has one core, so the parts of a programme need not be compiled side by side, if XLA's release knows that.
+if metadata.version("jaxlib").startswith("0.10."):
+    os.environ["XLA_FLAGS"] += " --xla_cpu_parallel_codegen_split_count=1"
+# Tracing makes objects by the million, and few of them are garbage.
+gc.set_threshold(200_000, 50, 100)
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -10,7 +10,7 @@ from lossopt import data, losses, models
 
 
 N = 200
-NAMES = ("logistic", "exponential", "probit", "squared_hinge", "smoothed_hinge", "hinge", "softmax_cross_entropy")
+NAMES = ("logistic", "probit", "squared_hinge", "hinge", "softmax_cross_entropy")
 
 
 def table(name, value, side):
