@@ -75,10 +75,10 @@ def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, 
     if losses.unbound(loss) in BY_CLASS:
         return _by_simplices(loss, basis, targets, penalty, controls, model)
     given = lines(loss, basis.share, targets, model.classes)
-    regression = losses.claims(loss).task != "binary"
+    options = {"regression": losses.claims(loss).task != "binary"} | ({} if penalty.l1 is None else {"l1": penalty.l1})
 
     def of_output(up: Array, down: Array) -> Outcome:
-        return minimise(given._replace(up=up, down=down), basis, penalty.l2, *controls, regression=regression)
+        return minimise(given._replace(up=up, down=down), basis, penalty.l2, *controls, **options)
 
     if model.classes is None:
         return of_output(given.up, given.down)

@@ -262,7 +262,9 @@ def column_design(
 
     size = positive(largest * jnp.sqrt(by_blocks(squares, 1, features, share).sums))
     eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
-    formed = None if blocks else standardised(features, centre, size, intercept).formed
+    formed = None
+    if not blocks:
+        formed = jnp.where(share[None] > 0, standardised(features, centre, size, intercept).formed, 0.0)
     factor = from_triangle(Triangle(eye, eye, size[0]), size, intercept, formed)
     no = jnp.array(False)
     return _finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)

@@ -31,11 +31,12 @@ def choose_method(
         )
     possible = _possible(loss)
     if absolute:
-        if not (losses.has_card(loss) and smooth(loss) and traits(loss).convex):
+        possible = _possible_with_l1(loss)
+        if not possible:
             raise ValueError(
-                f"l1 needs a smooth convex loss, and {label} is not known to be one: use l2, or a loss that is."
+                f"l1 needs a loss that is smooth and convex, or piecewise linear in one score, and {label} is not "
+                "known to be that: use l2, or a loss that is."
             )
-        possible = ["proximal_newton"]
     if in_blocks and possible[:1] == ["least_squares"]:
         possible = [*possible[1:], "least_squares"]
     if not possible:
@@ -58,3 +59,10 @@ def _possible(loss: losses.Loss) -> list[str]:
         "lbfgs": smooth(loss),
     }
     return [method for method, fit in fits.items() if fit]
+
+
+def _possible_with_l1(loss: losses.Loss) -> list[str]:
+    if losses.unbound(loss) in (*SCALAR, *BY_ENTRY):
+        return ["interior_point"]
+    known = losses.has_card(loss) and smooth(loss) and traits(loss).convex
+    return ["proximal_newton"] if known else []

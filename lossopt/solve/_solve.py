@@ -81,8 +81,8 @@ def solve(
 
     Least squares are solved by orthogonal factorisation, other smooth losses by safeguarded Newton steps or, where the
     Hessian would be large (many columns times classes), by L-BFGS; piecewise-linear ones (absolute error, quantiles,
-    intervals, dead zones, hinges of two or several classes) by an interior-point method; with `l1`, smooth convex
-    losses by proximal Newton steps, which end with weights that are exactly 0. A loss that is not convex gives the
+    intervals, dead zones, hinges of two or several classes) by an interior-point method; with `l1`, which ends with
+    weights that are exactly 0, smooth convex losses by proximal Newton steps. A loss that is not convex gives the
     local minimum that descent from the least-squares fit (for a classifier: from zero), or from `init`, reaches; the
     ramp that which the concave-convex procedure reaches from the hinge's minimum, or from `init`. Of several minima
     that have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets,
@@ -165,7 +165,8 @@ def _plan(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named:
     choose = functools.partial(choose_method, loss, named, columns * (model.classes or 1), absolute=absolute)
     # Of what is part of a larger programme nobody sees in time that columns depend on each other.
     method = choose(in_blocks=stored or (large and not part and rows >= _LONG * columns))
-    long = method == "interior_point" and not part and aggregation.worth_while(loss, rows, columns)
+    whole = part or absolute
+    long = method == "interior_point" and not whole and aggregation.worth_while(loss, rows, columns)
     smooth = method in ("newton", "lbfgs", "proximal_newton")
     table = None if part else "quick"
     if (smooth or long) and large:
@@ -219,7 +220,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
         l1, l2 = penalty
         features, targets, share = cleaned(data, l2.dtype, blocks=blocks)
         ridge = l2 / constant_curvature(loss) if method == "least_squares" else l2
-        if method == "proximal_newton":
+        if l1 is not None:
             basis = column_design(features, share, l2, model.intercept, blocks)
         elif blocks:
             look = {"sampled": table == "sample", "any_rank": final}
@@ -245,7 +246,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
     sound = finite & jnp.isfinite(value)
     gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
     status = Status(jnp.where(sound, outcome.code, Status.DIVERGED))
-    out = None if blocks or not may_be_far(loss) else lone(basis, orthonormal=method != "proximal_newton")
+    out = None if blocks or not may_be_far(loss) else lone(basis, orthonormal=l1 is None)
     return Solution(params, value, gap, outcome.iterations, status), basis.suspect | outcome.doubtful, out
 
 

@@ -35,6 +35,8 @@ from .dual_bound import lower_bound
 
 # How far from zero the slacks start, in units of the mean residual.
 _APART = 0.3
+# What is left of a weight that is 0 at the minimum, beside the largest coefficient.
+_NOTHING = 1e-9
 
 
 def solve(
@@ -45,12 +47,50 @@ def solve(
     max_iterations: Int[Array, ""],
     *,
     regression: bool,
+    l1: Float[Array, ""] | None = None,
 ) -> Outcome:
-    """Minimise Σ s loss + l2/2 |w|² to a duality gap of `tolerance` times the cost."""
-    centre = design.project(jnp.mean(given.target, axis=0)[:, None])[:, 0] * float(regression)
-    table = design.basis * given.sign[None]
-    found = search(given, table, design.share, centre, design, l2, tolerance, max_iterations, regression=regression)
+    """Minimise Σ s loss + l1 |w| + l2/2 |w|² to a duality gap of `tolerance` times the cost.
+
+    With l1 the columns of the design are those of the table.
+    """
+    level = jnp.mean(given.target, axis=0) * float(regression)
+    table, share = design.basis * given.sign[None], design.share
+    if l1 is None:
+        centre = design.project(level[:, None])[:, 0]
+    else:
+        centre = jnp.where(jnp.arange(len(table)) < design.constants, share @ level, 0.0)
+        given, table, share = _with_weights(given, table, share, design, l1)
+    found = search(given, table, share, centre, design, l2, tolerance, max_iterations, regression=regression)
+    if l1 is not None:
+        found = _with_zeros(found, given, table, design, tolerance)
     return outcome(found, given, design, tolerance, max_iterations)
+
+
+def _with_weights(given: Lines, table: Array, share: Array, design: Design, l1: Array) -> tuple[Lines, Array, Array]:
+    """The examples, and one more for each weight w, whose |w| is the absolute error of a score w at a target of 0."""
+    terms, d = given.target.shape[0], design.size.size
+    slope, nothing = jnp.full((terms, d), l1 / terms), jnp.zeros((terms, d), l1.dtype)
+    lines = Lines(
+        sign=jnp.concatenate([given.sign, jnp.ones(d, share.dtype)]),
+        target=jnp.concatenate([given.target, nothing], axis=1),
+        up=jnp.concatenate([given.up, slope], axis=1),
+        down=jnp.concatenate([given.down, slope], axis=1),
+    )
+    # What has no share must lie at the origin.
+    weights = jnp.where(l1 > 0, design.weights_of.T, 0.0)
+    weights = jnp.concatenate([jnp.zeros((design.constants, d), share.dtype), weights])
+    return lines, jnp.concatenate([table, weights], axis=1), jnp.concatenate([share, jnp.full(d, l1)])
+
+
+def _with_zeros(found: Found, given: Lines, table: Array, design: Design, tolerance: Array) -> Found:
+    """With 0 for coefficients that are nothing beside the largest, unless the cost would rise by more than asked."""
+    c = found.coefficients
+    small = (jnp.abs(c) <= _NOTHING * jnp.max(jnp.abs(c))) & (jnp.arange(c.size) >= design.constants)
+    rounded = jnp.where(small, 0.0, c)
+    shrunk = jnp.sum((design.penalty @ rounded) ** 2) / 2
+    cost = given.cost(given.target - (rounded @ table)[None]) + shrunk
+    fits = cost <= found.cost + tolerance * jnp.abs(found.cost)
+    return found._replace(coefficients=jnp.where(fits, rounded, c), cost=jnp.where(fits, cost, found.cost))
 
 
 def outcome(
