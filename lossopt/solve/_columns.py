@@ -43,7 +43,9 @@ class Columns(NamedTuple):
 
     def gram(self, weights: Float[Array, " n"]) -> Float[Array, "m m"]:
         """B diag(weights) B'."""
-        squares = _by_parts(weights[None] * self.table, self.table) if self.by_row else gram(self.table, weights)
+        squares = (
+            self._by_parts("pna", _parts(weights[None] * self.table)) if self.by_row else gram(self.table, weights)
+        )
         if not self.constant:
             return squares
         side = self._moments(weights[None])
@@ -51,19 +53,21 @@ class Columns(NamedTuple):
         return jnp.block([[corner, side.T], [side, squares]])
 
     def _scores(self, coefficients: Array) -> Array:
-        if not self.by_row:
+        if not self.by_row or coefficients.size > len(coefficients):
+            # One product for several scores, or one whose columns lie in memory, is well divided already.
             return coefficients.T @ self.table
         rows = _parts(self.table)
         by_part = jnp.einsum("pnd,pd...->pn...", rows, jnp.broadcast_to(coefficients, (len(rows), *coefficients.shape)))
         return by_part.reshape(self.table.shape[1], *coefficients.shape[1:]).T
 
     def _moments(self, values: Array) -> Array:
-        return _by_parts(values, self.table).T if self.by_row else moments(self.table, values)
+        if not self.by_row:
+            return moments(self.table, values)
+        return self._by_parts("apn", values.reshape(len(values), len(_parts(self.table)), -1)).T
 
-
-def _by_parts(values: Array, table: Array) -> Array:
-    """Values table', summed by parts of the examples."""
-    return jnp.sum(jnp.einsum("pnk,pnd->pkd", _parts(values), _parts(table)), axis=0)
+    def _by_parts(self, axes: str, values: Array) -> Array:
+        """Values B', summed by parts of the examples."""
+        return jnp.sum(jnp.einsum(f"{axes},pnd->pad", values, _parts(self.table)), axis=0)
 
 
 def _parts(columns: Array) -> Array:
