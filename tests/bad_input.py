@@ -112,8 +112,8 @@ MISTAKES = {
         lambda: lo.fit(losses.huber, data.Dataset(X, Y, spoiled(np.ones(40), 5, -1))), ValueError, "row 5", ""),
     "a negative penalty on absolute weights": (
         lambda: lo.solve(losses.huber, GOOD, l1=-1.0), ValueError, "l1=-1.0", "at least 0"),
-    "a penalty on absolute weights with a kinked loss": (
-        lambda: lo.solve(losses.absolute_error, GOOD, l1=0.1), ValueError, "smooth convex", "use l2"),
+    "a penalty on absolute weights with a loss that is not convex": (
+        lambda: lo.solve(losses.tukey, GOOD, l1=0.1), ValueError, "tukey", "use l2"),
     "a negative penalty": (lambda: fit_with(l2=-1.0), ValueError, "l2=-1.0", "at least 0"),
     "mini-batches without a key": (
         lambda: fit_with(batch_size=8), ValueError, "key", "jax.random.key(0)"),

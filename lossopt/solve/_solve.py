@@ -128,11 +128,11 @@ def solve(
     facts = traits(loss) if plan.smooth else None
     run = functools.partial(compiled, bound, penalty=penalty, init=init, controls=controls, model=model, facts=facts)
     solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
-    if not part and out is not None and np.any(out):
+    if out is not None and out.any():
         settings = {"model": model, "init": init, "method": method, "tolerance": controls[0], "dtype": dtype}
         settings["max_iterations"] = max_iterations
         others = lambda data, share: solve(loss, data, l1=l1 / share, l2=l2 / share, **settings)  # noqa: E731
-        solution = without(solution, np.asarray(out), data, loss, model, others)
+        solution = without(solution, out, data, loss, model, others)
     if throw:
         solution.status.raise_if_bad()
     return solution
@@ -182,10 +182,10 @@ def _plan(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named:
     )
 
 
-def _trusted(run: Callable[..., Any], data: Dataset, plan: _Plan, *, patient: bool) -> tuple[Solution, Array | None]:
+def _trusted(run: Callable[..., Any], data: Dataset, plan: _Plan, *, patient: bool) -> tuple[Solution, Any]:
     """The solution as planned or, where that may be misled, by all blocks, and then of the whole table at once.
 
-    Also the examples that fix a coefficient by themselves, if that is known.
+    Also, on the host, which examples fix a coefficient by themselves; None if that is not known.
     """
     attempt = functools.partial(run, data=data, method=plan.method)
     solution, suspect, out = attempt(table=plan.table, final=plan.part)
@@ -201,7 +201,8 @@ def _trusted(run: Callable[..., Any], data: Dataset, plan: _Plan, *, patient: bo
     if plan.stored:
         # A table is read for as long as somebody holds it, which after this may be nobody.
         jax.block_until_ready(solution)
-    return solution, out
+    known = not (plan.part or plan.stored) and out is not None and out.is_fully_addressable
+    return solution, np.asarray(out) if known else None
 
 
 def _misled(solution: Solution, suspect: Array) -> bool:
