@@ -74,15 +74,15 @@ def _start(basis, targets, model, facts, *, orthonormal: bool) -> tuple[Array, A
 def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     if losses.unbound(loss) in BY_CLASS:
         return _by_simplices(loss, basis, targets, penalty, controls, model)
-    given = lines(loss, basis.share, targets, model.classes)
     options = {"regression": losses.claims(loss).task != "binary"} | ({} if penalty.l1 is None else {"l1": penalty.l1})
 
-    def of_output(up: Array, down: Array) -> Outcome:
-        return minimise(given._replace(up=up, down=down), basis, penalty.l2, *controls, **options)
+    def of_output(output: Array | int) -> Outcome:
+        given = functools.partial(lines, loss, outputs=model.classes, output=output)
+        return minimise(given, targets, basis, penalty.l2, *controls, **options)
 
     if model.classes is None:
-        return of_output(given.up, given.down)
-    params, gaps, iterations, codes, doubtful = jax.vmap(of_output)(given.up, given.down)
+        return of_output(0)
+    params, gaps, iterations, codes, doubtful = jax.vmap(of_output)(jnp.arange(model.classes))
     ended = jnp.isin(codes, jnp.array(GOOD))
     code = jnp.max(jnp.where(ended & ~jnp.all(ended), 0, codes))
     by_feature = jax.tree.map(jnp.transpose, params)
@@ -93,7 +93,7 @@ def _by_concave_convex(loss, basis, targets, penalty, init, controls, model, fac
     start = None
     if init is not None:
         start = basis.encode(jax.tree.map(lambda leaf: leaf[..., None], init))[:, 0]
-    given = lines(losses.hinge, basis.share, targets, model.classes)
+    given = lines(losses.hinge, basis.share, targets)
     return concave_convex.solve(given, basis, start, penalty.l2, *controls)
 
 

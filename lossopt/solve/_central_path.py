@@ -138,21 +138,26 @@ def one_minimiser(curvature: Float[Array, "size size"], basis: Float[Array, "m n
 
 def _advance(course: Course, path: Path, short: Array) -> Path:
     """One step, a fraction of the way to the boundary."""
-    corrected, inverse = course.newton(path, short), 1 / path.room
-    nothing, product = jax.tree.map(jnp.zeros_like, path), path.room * path.slack
-    gap = jnp.sum(product)
-    step = corrected(nothing.room, nothing)
-    # Where the product is to be 0, the relative changes of force and slack sum to -1.
-    more = step.room * inverse
-    room, slack = _lengths(course, jnp.min(more), -1 - jnp.max(more))
-    gained = product * more
-    second = gained + gained * more
-    # The sum of product (1 + room more) (1 - slack (1 + more)).
-    left = (1 - slack) * gap + (room - slack) * jnp.sum(gained) - room * slack * jnp.sum(second)
-    mean = gap / product.size
-    aim = mean * (left / gap) ** 3 + jnp.clip(second, -_FAR * mean, _FAR * mean)
-    step = jax.lax.fori_loop(1, course.attempts, lambda _, last: corrected(aim, last), step)
-    room, slack = _lengths(course, jnp.min(step.room * inverse), jnp.min(step.slack / path.slack))
+    corrected, inverse, product = course.newton(path, short), 1 / path.room, path.room * path.slack
+    gap, nothing = jnp.sum(product), jax.tree.map(jnp.zeros_like, path)
+
+    def attempt(number: Array, last: tuple) -> tuple:
+        step, aim, *_ = last
+        step = corrected(aim, step)
+        more = step.room * inverse
+        room, slack = _lengths(course, jnp.min(more), jnp.min(step.slack / path.slack))
+        # Where the product is to be 0, the relative changes of force and slack sum to -1.
+        gained = product * more
+        second = gained + gained * more
+        # The sum of product (1 + room more) (1 - slack (1 + more)).
+        left = (1 - slack) * gap + (room - slack) * jnp.sum(gained) - room * slack * jnp.sum(second)
+        mean = gap / product.size
+        corrector = mean * (left / gap) ** 3 + jnp.clip(second, -_FAR * mean, _FAR * mean)
+        return step, jnp.where(number == 0, corrector, aim), room, slack
+
+    # The predictor is the first, so that all are compiled once.
+    first = nothing, nothing.room, jnp.zeros_like(gap), jnp.zeros_like(gap)
+    step, _, room, slack = jax.lax.fori_loop(0, course.attempts, attempt, first)
     return jax.tree.map(lambda at, along, length: at + length * along, path, step, Path(slack, slack, room, slack))
 
 

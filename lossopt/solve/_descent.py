@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Shaped
 from .. import losses
 from ..status import Status
 from ._design import Design
+from ._normal import times
 from ._traits import Traits
 
 
@@ -48,13 +49,13 @@ def unseen(start: Float[Array, "m k"]) -> Value:
 def penalised(cost: Cost, coefficients: Array, mean: Array, size: Array, gradient: Array, steep: Array) -> Value:
     """The value, from sums over the examples: of losses, sizes of their terms, gradients and squared slopes."""
     penalty, units = cost.design.penalty, cost.units[None]
-    shrunk = penalty @ coefficients * units
+    shrunk = times(penalty, coefficients) * units
     square = jnp.sum(shrunk**2)
     return Value(
         coefficients=coefficients,
         cost=mean + square / 2,
         rounding=8 * jnp.finfo(mean.dtype).eps * (size + square / 2),
-        gradient=cost.design.outer(gradient) + penalty.T @ shrunk * units,
+        gradient=cost.design.outer(gradient) + times(penalty.T, shrunk) * units,
         steep=steep + square,
     )
 

@@ -34,6 +34,7 @@ from ._blocks import by_blocks, Fold, Rows, rows_at
 from ._branch import only_if
 from ._columns import Columns, extents, positive, standardised
 from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
+from ._normal import times
 
 
 # One in so many blocks is a sample of them, or a sparse one; so many rows for each column are enough of it.
@@ -110,11 +111,11 @@ class Design(NamedTuple):
 
     def inner(self, coefficients: Float[Array, "m *k"]) -> Float[Array, "m *k"]:
         """The coefficients in the basis that `fold` passes."""
-        return coefficients if self.change is None else self.change @ coefficients
+        return coefficients if self.change is None else times(self.change, coefficients)
 
     def outer(self, sums: Float[Array, "m *k"]) -> Float[Array, "m *k"]:
         """Sums over the columns that `fold` passes, as sums over those of the basis."""
-        return sums if self.change is None else self.change.T @ sums
+        return sums if self.change is None else times(self.change.T, sums)
 
     def project(self, scores: Float[Array, "n k"], every: int = 1) -> Float[Array, "m k"]:
         """The coefficients of the unpenalised least-squares fit to some scores, if the basis is orthonormal.
@@ -142,7 +143,7 @@ class Design(NamedTuple):
 
     def encode(self, params: Params) -> Float[Array, "m k"]:
         """The coefficients that stand for weights (d, k) and a bias (k,)."""
-        by_weights = self.spread.T @ params.weights
+        by_weights = times(self.spread.T, params.weights)
         if self.offset is None:
             return by_weights
         assert params.bias is not None
@@ -150,7 +151,7 @@ class Design(NamedTuple):
 
     def decode(self, coefficients: Float[Array, "m *k"]) -> Params:
         """The weights and the bias that the coefficients stand for: of all weights with these scores the smallest."""
-        weights = self.weights_of @ coefficients[self.constants :]
+        weights = times(self.weights_of, coefficients[self.constants :])
         if self.offset is None:
             return Params(weights, None)
         return Params(weights, self.level * coefficients[0] - self.offset @ weights)

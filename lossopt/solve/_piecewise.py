@@ -5,13 +5,15 @@ is the sum of two such terms, the kink of one at either end, each of which is le
 in the basis of the design, for a margin with the sign of its class.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, Int, Shaped
 
 from .. import losses
+from ._normal import times
 
 
 SCALAR = (
@@ -40,6 +42,14 @@ class Lines(NamedTuple):
         """Σ s (up max(u, 0) + down max(-u, 0))."""
         return jnp.sum(jnp.where(u > 0, self.up, -self.down) * u)
 
+    def size(self) -> Float[Array, ""]:
+        """What the cost rounds like."""
+        return jnp.sum(jnp.maximum(self.up, self.down) * jnp.abs(self.target))
+
+
+# The lines of some examples, from their shares and targets.
+Given = Callable[[Array, Array], Lines]
+
 
 class Problem(NamedTuple):
     """The lines, which are weighted by share, centred at the coefficients `centre` and in `unit`s; `square` is P'P."""
@@ -62,11 +72,17 @@ class Problem(NamedTuple):
     def cost_of(self, u: Float[Array, "terms n"], c: Float[Array, " m"]) -> Float[Array, ""]:
         """The same, where u is known."""
         total = self.total(c)
-        return self.lines.cost(u) + total @ (self.square @ total) / (2 * self.unit)
+        return self.lines.cost(u) + jnp.sum(total * times(self.square, total)) / (2 * self.unit)
 
 
-def lines(loss: losses.Loss, share: Float[Array, " n"], targets: Shaped[Array, " n"], outputs: int | None) -> Lines:
-    """The lines of a loss: slopes are measured one unit beyond its kinks. Of several outputs each has its own."""
+def lines(
+    loss: losses.Loss,
+    share: Float[Array, " n"],
+    targets: Shaped[Array, " n"],
+    outputs: int | None = None,
+    output: Int[Array, ""] | int = 0,
+) -> Lines:
+    """The lines of a loss, of which the slopes are measured one unit beyond its kinks. Of several outputs, of one."""
     card, sign = losses.claims(loss), jnp.ones_like(share)
     if card.task == "binary":
         assert isinstance(card.kinks, tuple)
@@ -76,8 +92,10 @@ def lines(loss: losses.Loss, share: Float[Array, " n"], targets: Shaped[Array, "
     reach = jnp.asarray(losses.hyperparameters(loss).get("epsilon", 0.0), share.dtype)
     entries = targets if outputs is None else jnp.broadcast_to(targets[:, None], (targets.size, outputs))
     up, down = (_steepness(loss, entries + side * (1 + reach), targets, share) for side in (-1.0, 1.0))
+    if outputs is not None:
+        up, down = up[output], down[output]
     if losses.unbound(loss) is not losses.epsilon_insensitive:
-        return Lines(sign, targets[None], up[..., None, :], down[..., None, :])
+        return Lines(sign, targets[None], up[None], down[None])
     ends, level = jnp.stack([targets - reach, targets + reach]), jnp.zeros_like(up)
     return Lines(sign, ends, jnp.stack([up, level]), jnp.stack([level, down]))
 

@@ -17,16 +17,17 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .. import losses
 from . import interior_point
 from ._blocks import Fold
 from ._central_path import Found
-from ._columns import Columns
+from ._columns import Columns, positive
 from ._design import Design, SAMPLED
+from ._normal import times
 from ._outcome import Outcome
-from ._piecewise import BY_ENTRY, Lines, SCALAR
+from ._piecewise import BY_ENTRY, Given, Lines, SCALAR
 
 
 # The numbers in a table from which on it saves more than compiling it takes, and how many times fewer rows it should
@@ -38,9 +39,13 @@ _SAMPLE, _FILLED = 2**14, 0.9
 
 
 class _State(NamedTuple):
-    """The best coefficients so far, on which piece each example lies there and how far from a kink, the rounds made."""
+    """The best coefficients so far, on which piece each example lies there and how far from a kink, the rounds made.
+
+    `size` is that of the lines.
+    """
 
     found: Found
+    size: Float[Array, ""]
     piece: Int[Array, " n"]
     distance: Float[Array, " n"]
     rounds: Int[Array, ""]
@@ -58,7 +63,8 @@ def _kept(rows: int, coefficients: int) -> int:
 
 
 def solve(
-    given: Lines,
+    given: Given,
+    targets: Shaped[Array, " n"],
     design: Design,
     l2: Float[Array, ""],
     tolerance: Float[Array, ""],
@@ -73,84 +79,108 @@ def solve(
 
     def once(state: _State) -> _State:
         first, last = state.rounds == 0, state.found
-        at, counted = _nearest(state.distance, kept, first)
-        lines, table, share = _together(given, design, state.piece, at, counted, first)
+        at, counted, width = _nearest(state.distance, kept, first)
+        lines, table, share = _together(given, targets, design, state.piece, at, counted, first)
         new = interior_point.search(
             lines, table, share, last.coefficients, design, l2, tolerance, max_iterations, regression=regression
         )
-        u = _residuals(given, design, new.coefficients)
-        shrunk = jnp.sum((design.penalty @ new.coefficients) ** 2) / 2
-        new = new._replace(
-            cost=given.cost(u) + shrunk,
+        unit = jnp.where(first, new.unit, last.unit)
+        step = new.coefficients - last.coefficients
+        # In this basis its length is that of the movement of a score.
+        length = jnp.where(first, jnp.inf, width.astype(unit.dtype) * unit) / positive(jnp.linalg.norm(step))
+        coefficients = last.coefficients + jnp.minimum(length, 1.0) * step
+        cost, size, piece, distance = _seen(given, targets, design, coefficients, unit, state.piece, first)
+        new = Found(
+            coefficients=coefficients,
+            cost=cost + jnp.sum(times(design.penalty, coefficients) ** 2) / 2,
             bound=jnp.where(first, -jnp.inf, jnp.maximum(new.bound, last.bound)),
-            unit=jnp.where(first, new.unit, last.unit),
+            determined=new.determined,
+            unit=unit,
             iterations=last.iterations + new.iterations,
         )
-        piece = jnp.sum(u <= 0, axis=0, dtype=jnp.int8)
-        # Those of which the sign was taken for known, and was not, come first.
-        known = first | (piece == state.piece)
-        distance = jnp.where(known, jnp.min(jnp.abs(u), axis=0), 0.0)
-        distance = jnp.where(design.share > 0, distance, jnp.inf)
-        return _State(new, piece, distance, state.rounds + 1, new.near(tolerance))
+        return _State(new, size, piece, distance, state.rounds + 1, new.near(tolerance))
 
-    centre = design.project(jnp.mean(given.target, axis=0)[:, None], SAMPLED)[:, 0] * float(regression)
     zero, none, no = jnp.zeros_like(l2), jnp.zeros((), int), jnp.array(False)
-    kept, start = _kept(design.share.size, centre.size), Found(centre, zero, zero - jnp.inf, no, zero, none)
-    begin = _State(start, jnp.zeros(design.share.size, jnp.int8), jnp.zeros_like(design.share), none, no)
+    centre = jnp.zeros(design.penalty.shape[1], l2.dtype)
+    if regression:
+        centre = design.project(targets[:, None], SAMPLED)[:, 0]
+    n = design.share.size
+    kept, start = _kept(n, centre.size), Found(centre, zero, zero - jnp.inf, no, zero, none)
+    begin = _State(start, zero, jnp.zeros(n, jnp.int8), jnp.zeros(n, jnp.float32), none, no)
     ended = jax.lax.while_loop(unfinished, once, begin)
-    outcome = interior_point.outcome(ended.found, given, design, tolerance, max_iterations)
+    outcome = interior_point.outcome(ended.found, ended.size, design, tolerance, max_iterations)
     return outcome._replace(doubtful=~ended.close)
 
 
-def _residuals(given: Lines, design: Design, coefficients: Array) -> Array:
-    return given.target - (given.sign * design.scores(design.inner(coefficients)))[None]
+def _seen(
+    given: Given, targets: Array, design: Design, coefficients: Array, unit: Array, last: Array, first: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Of all examples at some coefficients the cost and the size of the lines; of each the piece and the distance."""
+    inner = design.inner(coefficients)
+
+    def of_block(basis: Columns, share: Array, targets: Array, last: Array) -> Fold:
+        lines = given(share, targets)
+        u = lines.target - (lines.sign * basis.scores(inner))[None]
+        piece = jnp.sum(u <= 0, axis=0, dtype=jnp.int8)
+        # Those of which the sign was taken for known, and was not, come first.
+        distance = jnp.where(first | (piece == last), jnp.min(jnp.abs(u), axis=0) / positive(unit), 0.0)
+        return Fold((lines.cost(u), lines.size()), (), (piece, distance.astype(jnp.float32)))
+
+    (cost, size), _, (piece, distance) = design.fold(of_block, targets, last)
+    return cost, size, piece, jnp.where(design.share > 0, distance, jnp.inf)
 
 
-def _nearest(distance: Array, kept: int, sample: Array) -> tuple[Array, Array]:
-    """The places of the examples nearest to a kink, at most so many, and which of them count; or of a sample of all."""
+def _nearest(distance: Array, kept: int, sample: Array) -> tuple[Array, Array, Array]:
+    """The places of the examples nearest to a kink, at most so many; which of them count, and how near they are.
+
+    Or of a sample of all.
+    """
     n = distance.size
     some = jnp.sort(distance[:: -(-n // _SAMPLE)])
-    near = distance <= some[int(_FILLED * kept / n * some.size)]
+    width = some[int(_FILLED * kept / n * some.size)]
+    near = distance <= width
     # As `nonzero` does, which takes twice as long to compile.
     rank = jnp.cumsum(near, dtype=jnp.int32)
     numbers = jnp.arange(n, dtype=jnp.int32)
     places = jnp.zeros(kept, jnp.int32).at[jnp.where(near, rank - 1, kept)].set(numbers, mode="drop")
-    spaced = jnp.floor(jnp.arange(kept, dtype=distance.dtype) * (n / kept)).astype(jnp.int32)
-    return jnp.where(sample, spaced, places), sample | (numbers[:kept] < rank[-1])
+    spaced = jnp.floor(jnp.arange(kept, dtype=float) * (n / kept)).astype(jnp.int32)
+    return jnp.where(sample, spaced, places), sample | (numbers[:kept] < rank[-1]), width
 
 
 def _together(
-    given: Lines, design: Design, piece: Array, at: Array, counted: Array, sample: Array
+    given: Given, targets: Array, design: Design, piece: Array, at: Array, counted: Array, sample: Array
 ) -> tuple[Lines, Array, Array]:
     """Lines, table and shares of some examples and of the mean of the others on each piece; or of a sample."""
-    pieces = jnp.arange(given.target.shape[0] + 1, dtype=piece.dtype)
+    share = jnp.where(counted, design.share[at], 0.0)
+    share = jnp.where(sample, share / jnp.sum(share), share)
+    kept = given(share, targets[at])
+    pieces = jnp.arange(kept.target.shape[0] + 1, dtype=piece.dtype)
 
-    def of_block(basis: Columns, share: Array, piece: Array, sign: Array, *columns: Array) -> Fold:
-        target, up, down = (column.T for column in columns)
+    def of_block(basis: Columns, share: Array, targets: Array, piece: Array) -> Fold:
+        lines = given(share, targets)
         # A row of two blocks has no share in one of them.
         on = ((share > 0)[None] & (piece[None] == pieces[:, None])).astype(share.dtype)
-        weight = jnp.sum(up + down, axis=0)[None] * on
-        first = basis.moments(sign[None] * weight), target @ weight.T
-        return Fold((*first, up @ on.T, down @ on.T, on @ share, jnp.sum(weight, axis=1)))
+        weight = jnp.sum(lines.up + lines.down, axis=0)[None]
+        rows = jnp.concatenate([lines.target * weight, lines.up, lines.down, share[None], weight])
+        return Fold((basis.moments(lines.sign[None] * weight * on), rows @ on.T))
 
     # Kept examples are in no mean, nor is any of a sample.
     piece = jnp.where(sample, -1, piece.at[at].min(jnp.where(counted, -1, piece[at])).astype(jnp.int8))
-    columns = given.target.T, given.up.T, given.down.T
-    means, targets, ups, downs, shares, total = design.fold(of_block, piece, given.sign, *columns).sums
+    means, sums = design.fold(of_block, targets, piece).sums
+    terms = pieces.size - 1
+    middle, ups, downs, (shares, total) = jnp.split(sums, [terms, 2 * terms, 3 * terms])
     divided = jnp.where(total > 0, total, 1.0)
-    share = jnp.where(counted, design.share[at], 0.0)
-    scale = jnp.where(sample, 1 / jnp.sum(share), 1.0)
 
     def with_means(of_each: Array, of_means: Array) -> Array:
         return jnp.concatenate([of_each, of_means], axis=-1)
 
     lines = Lines(
-        sign=with_means(given.sign[at], jnp.ones_like(total)),
-        target=with_means(given.target[:, at], targets / divided[None]),
-        up=with_means(scale * given.up[:, at], ups),
-        down=with_means(scale * given.down[:, at], downs),
+        sign=with_means(kept.sign, jnp.ones_like(total)),
+        target=with_means(kept.target, middle / divided[None]),
+        up=with_means(kept.up, ups),
+        down=with_means(kept.down, downs),
     )
     # One that does not count lies at the origin.
-    table = jnp.where(share > 0, given.sign[at], 0.0)[None] * design.rows(at)
+    table = jnp.where(share > 0, kept.sign, 0.0)[None] * design.rows(at)
     table = with_means(table, design.outer(means) / divided[None])
-    return lines, table, with_means(scale * share, jnp.where(total > 0, shares, 0.0))
+    return lines, table, with_means(share, jnp.where(total > 0, shares, 0.0))

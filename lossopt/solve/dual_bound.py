@@ -18,7 +18,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._design import Design
-from ._normal import gram, normal_solver
 from ._piecewise import Problem
 
 
@@ -26,22 +25,23 @@ def lower_bound(
     problem: Problem,
     design: Design,
     l2: Float[Array, ""],
-    force: Float[Array, "terms n"],
+    force: Float[Array, " n"],
     c: Float[Array, " m"],
-    *,
-    inside: bool,
+    seen: Float[Array, " m"] | None,
 ) -> Float[Array, ""]:
-    """A number that the cost, in the problem's unit, is nowhere below. `inside`: 0 is an inner point of the box."""
+    """A number that the cost, in the problem's unit, is nowhere below.
+
+    `seen` is S (A'S A)⁻¹ A'α in the coefficients; None where 0 is no inner point of the box.
+    """
     basis, target = problem.basis, problem.lines.target
     penalised, first = l2 > 0, design.constants
-    force = jnp.where(problem.share > 0, jnp.sum(force, axis=0), 0.0)
     balanced = _balanced(basis[0] * force, force) if first else force
     # Half the dead zone is what a force of one unit costs.
     middle, reach = jnp.mean(target, axis=0), (target[-1] - target[0]) / 2
     work = lambda force: middle @ force - reach @ jnp.abs(force)  # noqa: E731
     felt = basis @ balanced
     lifted = felt[first:] @ problem.centre[first:] - absorbed(design, felt, l2)
-    free = work(_shrunk(problem, force)) if inside else work(balanced) - charge(felt, c)
+    free = work(_shrunk(problem, force, seen)) if seen is not None else work(balanced) - charge(felt, c)
     # What holds without a penalty holds with one, and is better where that is lost in rounding.
     bent = work(balanced) + lifted / problem.unit
     return jnp.maximum(jnp.where(penalised & (bent > free), bent, free), 0.0)
@@ -57,10 +57,9 @@ def charge(felt: Float[Array, "*felt"], c: Float[Array, "*coefficients"]) -> Flo
     return 2 * (1 + jnp.max(jnp.abs(c))) * jnp.sum(jnp.abs(felt))
 
 
-def _shrunk(problem: Problem, force: Array) -> Array:
-    basis, up, down = problem.basis, jnp.sum(problem.lines.up, axis=0), jnp.sum(problem.lines.down, axis=0)
-    seen = normal_solver(gram(basis, problem.share))(basis @ force)
-    unseen = force - problem.share * (seen @ basis)
+def _shrunk(problem: Problem, force: Array, seen: Array) -> Array:
+    up, down = jnp.sum(problem.lines.up, axis=0), jnp.sum(problem.lines.down, axis=0)
+    unseen = force - problem.share * (seen @ problem.basis)
     return unseen / jnp.maximum(jnp.max(jnp.abs(unseen) / jnp.where(unseen > 0, up, down)), 1.0)
 
 

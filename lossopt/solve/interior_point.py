@@ -22,14 +22,15 @@ The certificate does not rest on the iteration: `dual_bound` makes a force feasi
 import functools
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 
 from ._central_path import Course, follow, Found, one_minimiser, Path
 from ._design import Design
-from ._normal import gram, normal_solver
+from ._normal import gram, normal_solver, times
 from ._outcome import Outcome
-from ._piecewise import Lines, Problem
+from ._piecewise import Given, Lines, Problem
 from .dual_bound import lower_bound
 
 
@@ -40,7 +41,8 @@ _NOTHING = 1e-9
 
 
 def solve(
-    given: Lines,
+    given: Given,
+    targets: Shaped[Array, " n"],
     design: Design,
     l2: Float[Array, ""],
     tolerance: Float[Array, ""],
@@ -53,17 +55,18 @@ def solve(
 
     With l1 the columns of the design are those of the table.
     """
-    level = jnp.mean(given.target, axis=0) * float(regression)
-    table, share = design.basis * given.sign[None], design.share
+    share, of_each = design.share, given(design.share, targets)
+    level = jnp.mean(of_each.target, axis=0) * float(regression)
+    table = design.basis * of_each.sign[None]
     if l1 is None:
         centre = design.project(level[:, None])[:, 0]
     else:
         centre = jnp.where(jnp.arange(len(table)) < design.constants, share @ level, 0.0)
-        given, table, share = _with_weights(given, table, share, design, l1)
-    found = search(given, table, share, centre, design, l2, tolerance, max_iterations, regression=regression)
+        of_each, table, share = _with_weights(of_each, table, share, design, l1)
+    found = search(of_each, table, share, centre, design, l2, tolerance, max_iterations, regression=regression)
     if l1 is not None:
-        found = _with_zeros(found, given, table, design, tolerance)
-    return outcome(found, given, design, tolerance, max_iterations)
+        found = _with_zeros(found, of_each, table, design, tolerance)
+    return outcome(found, of_each.size(), design, tolerance, max_iterations)
 
 
 def _with_weights(given: Lines, table: Array, share: Array, design: Design, l1: Array) -> tuple[Lines, Array, Array]:
@@ -94,10 +97,9 @@ def _with_zeros(found: Found, given: Lines, table: Array, design: Design, tolera
 
 
 def outcome(
-    found: Found, given: Lines, design: Design, tolerance: Float[Array, ""], max_iterations: Int[Array, ""]
+    found: Found, size: Float[Array, ""], design: Design, tolerance: Float[Array, ""], max_iterations: Int[Array, ""]
 ) -> Outcome:
-    """What `solve` hands back."""
-    size = jnp.vdot(jnp.maximum(given.up, given.down), jnp.abs(given.target))
+    """What `solve` hands back, for lines of a size."""
     rounding = 4 * jnp.finfo(size.dtype).eps * size
     return found.outcome(design.decode(found.coefficients), rounding, design.deficient, tolerance, max_iterations)
 
@@ -125,9 +127,16 @@ def search(
         attempts=2,
     )
     ended = follow(course, _start(problem), tolerance, max_iterations)
-    c, least, determined = _vertex(problem, ended.path)
-    force = ended.path.room[0] - problem.lines.down
-    bound = lower_bound(problem, design, l2, force, c, inside=regression)
+    path = ended.path
+    force = jnp.where(share > 0, jnp.sum(path.room[0] - problem.lines.down, axis=0), 0.0)
+    through = _on_vertex(problem, path)
+    weights, pulls = jnp.sum(through, axis=0)[None], jnp.sum(through * path.u, axis=0)[None]
+    if regression:
+        # What the vertex and the bound ask for, one after the other: compiled once, and no larger.
+        weights, pulls = jnp.concatenate([weights, share[None]]), jnp.concatenate([pulls, force[None]])
+    grams, found = jax.lax.map(lambda given: _normal_fit(problem.basis, *given), (weights, pulls))
+    c, least, determined = _vertex(problem, path, grams[0], found[0])
+    bound = lower_bound(problem, design, l2, force, c, found[1] if regression else None)
     return Found(
         coefficients=problem.total(c),
         cost=problem.unit * least,
@@ -181,24 +190,33 @@ def _newton(problem: Problem, path: Path, short: Array) -> Callable[[Array, Path
 def _shortfall(problem: Problem, path: Path) -> Array:
     """P'P c - A'α, which is zero for a force that balances the penalty."""
     force = jnp.sum(path.room[0] - problem.lines.down, axis=0)
-    return problem.square @ problem.total(path.c) - problem.basis @ force
+    return times(problem.square, problem.total(path.c)) - problem.basis @ force
 
 
-def _vertex(problem: Problem, path: Path) -> tuple[Array, Array, Array]:
+def _normal_fit(basis: Array, weights: Array, pull: Array) -> tuple[Array, Array]:
+    """A Gram matrix of weights, and the solution of its normal equations for what pulls at each example."""
+    squares = gram(basis, weights)
+    return squares, normal_solver(squares)(basis @ pull)
+
+
+def _on_vertex(problem: Problem, path: Path) -> Array:
+    """1 for each term on whose kink the vertex next to the iterate lies.
+
+    It has slacks that go to 0 and a force between its bounds; others the reverse.
+    """
+    inside = jnp.max(path.slack, axis=0) < jnp.min(path.room, axis=0) / jnp.sum(path.room, axis=0)
+    return (inside & (problem.share > 0)[None]).astype(problem.basis.dtype)
+
+
+def _vertex(problem: Problem, path: Path, crossed: Array, across: Array) -> tuple[Array, Array, Array]:
     """The vertex next to the iterate and its cost, unless it costs more than the iterate, and then that.
 
-    An example on which the vertex lies has slacks that go to 0 and a force between its bounds; others the reverse. The
-    path leads to the middle of all minimisers: if there are several, the examples through which they all pass do not
-    determine one.
+    `across` leads there, `crossed` is the Gram matrix of the examples that it lies on. The residuals are small already:
+    as a correction, the normal equations of a few rows lose nothing. The path leads to the middle of all minimisers: if
+    there are several, the examples through which they all pass do not determine one.
     """
-    basis = problem.basis
-    inside = jnp.max(path.slack, axis=0) < jnp.min(path.room, axis=0) / jnp.sum(path.room, axis=0)
-    through = (inside & (problem.share > 0)[None]).astype(basis.dtype)
-    crossed = gram(basis, jnp.sum(through, axis=0))
-    # The residuals are small already: as a correction, the normal equations of a few rows lose nothing.
-    across = normal_solver(crossed)(basis @ jnp.sum(through * path.u, axis=0))
-    vertex, rounding = path.c + across, 1 + 4 * jnp.finfo(basis.dtype).eps
-    there, here = problem.cost(vertex), problem.cost_of(path.u, path.c)
-    better = there <= rounding * here
-    found = jnp.where(better, vertex, path.c), jnp.where(better, there, here)
-    return *found, one_minimiser(crossed + problem.square, basis)
+    both = jnp.stack([path.c + across, path.c])
+    there, here = jax.lax.map(problem.cost, both)
+    better = there <= (1 + 4 * jnp.finfo(here.dtype).eps) * here
+    found = jnp.where(better, both[0], both[1]), jnp.where(better, there, here)
+    return *found, one_minimiser(crossed + problem.square, problem.basis)
