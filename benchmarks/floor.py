@@ -76,12 +76,13 @@ def parts(x: np.ndarray, y: np.ndarray, floor: Floors) -> Mapping[str, Part]:
     losses_of = compiled(jax.vmap(jax.value_and_grad(lambda score, target: losses.logistic(score, target))))
     visited = functools.partial(compiled(_visit), basis(table, share), targets)
     gradient_only, with_hessian = jnp.asarray(0), jnp.asarray(1)
+    scores = jax.device_put(np.ascontiguousarray(x[:, 0]))
     whole = functools.partial(solve, losses.logistic, data, model=models.logistic)
     passes = int(whole().iterations)
     return {
         "checks of the input": Part(lambda: border.checked(losses.logistic, data, models.logistic), read, "read"),
         "the basis": Part(lambda: change(table, share), 2 * read / SPARSELY, "a sample read twice"),
-        "n losses and slopes": Part(lambda: losses_of(table[:, 0], targets), exps, "an exp each"),
+        "n losses and slopes": Part(lambda: losses_of(scores, targets), exps, "an exp each"),
         "a pass for the gradient": Part(lambda: visited(gradient_only), read, "read"),
         "a pass with the Hessian": Part(lambda: visited(with_hessian), read + squares, "read, X'WX"),
         f"the solve, of {passes} passes": Part(whole, read, "one read; some passes are of a sample"),

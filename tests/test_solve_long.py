@@ -78,6 +78,20 @@ def test_most_rows_are_not_looked_at_and_the_answer_is_that_of_all(way, loss, op
         np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-8)
 
 
+@each_way
+@pytest.mark.parametrize("seed", [3, 4, 6])
+def test_a_sample_that_errs_by_more_than_the_kept_rows_reach_leads_there_all_the_same(way, seed, solved):
+    # Almost no signal: from the sample's answer the kept rows' own is so far that most signs would change.
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(ROWS, COLUMNS))
+    targets = rng.uniform(size=ROWS) < 1 / (1 + np.exp(-0.3 * np.sum(features, axis=1)))
+    d = data.Dataset(features, targets.astype(float))
+    found = lo.solve(losses.hinge, d, model=models.logistic)
+    assert solved == ["aggregation"]
+    assert found.status.name == "converged"
+    assert 0 <= found.gap <= 1e-9 * found.cost
+
+
 @in_blocks
 def test_a_rough_answer_is_no_further_from_the_best_than_it_says(way):
     d = table(losses.absolute_error)

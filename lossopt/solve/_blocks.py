@@ -10,9 +10,9 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from ..data import Stored
 
 
-# Numbers in a block of rows: fewer make the products of a block slow, more leave the cache. In a table that is worth
-# going through in blocks.
-BLOCK, LARGE = 2**18, 2**21
+# Numbers in a block of rows, with what is computed of them: fewer make the products of a block slow, more leave the
+# cache. In a table that is worth going through in blocks.
+BLOCK, LARGE = 2**19, 2**21
 # By how many the rows of a block can be divided, if there are several blocks of some rows.
 PARTS = 4
 
@@ -58,10 +58,15 @@ def rows_at(table: Rows, places: Int[Array, " k"]) -> Float[Array, "k d"]:
     return table.take(places) if isinstance(table, Stored) else table[places]
 
 
-def by_blocks(fn: Callable[..., Fold], every: Array | int, table: Rows, share: Array, *arrays: Array) -> Fold:
-    """`fn(rows, share, *arrays)`, of a block of each, over one in `every` blocks of rows, in the shares' dtype."""
+def by_blocks(
+    fn: Callable[..., Fold], every: Array | int, table: Rows, share: Array, *arrays: Array, beside: int = 0
+) -> Fold:
+    """`fn(rows, share, *arrays)`, of a block of each, over one in `every` blocks of rows, in the shares' dtype.
+
+    `beside`: about how many numbers it computes of each row, if they are not few beside the columns.
+    """
     n, d = table.shape
-    rows = max(BLOCK // d, 1)
+    rows = max(BLOCK // (d + beside), 1)
     rows = min(n, rows - rows % PARTS if rows > PARTS else rows)
     blocks = -(-n // rows)
 

@@ -83,9 +83,10 @@ class Design(NamedTuple):
         """How many leading coefficients are for the intercept: 1 or 0."""
         return int(self.offset is not None)
 
-    def fold(self, fn: Callable[..., Fold], *columns: Array, every: Array | int = 1) -> Fold:
+    def fold(self, fn: Callable[..., Fold], *columns: Array, every: Array | int = 1, beside: int = 0) -> Fold:
         """`fn(basis, share, *columns)` over all examples; if the table is large, over one in `every` blocks (0: none).
 
+        `beside` is as in `by_blocks`.
         `fn` is given `Columns`. Their scores are `basis.scores(self.inner(c))`, and moments go back by `self.outer`.
         """
         if self.formed is not None:
@@ -94,7 +95,7 @@ class Design(NamedTuple):
         def of_block(features: Array, share: Array, *columns: Array) -> Fold:
             return fn(standardised(features, self.centre, self.size, self.constants), share, *columns)
 
-        return by_blocks(of_block, every, self.features, self.share, *columns)
+        return by_blocks(of_block, every, self.features, self.share, *columns, beside=beside)
 
     def extent(self) -> Float[Array, " d"]:
         """The largest number in each column of the features, or a bit more."""
@@ -128,10 +129,6 @@ class Design(NamedTuple):
 
         total, part = self.fold(of_block, scores, every=every).sums
         return self.outer(total) / positive(part)
-
-    def scores(self, inner: Float[Array, "m *k"]) -> Float[Array, "n *k"]:
-        """The scores of coefficients in the basis that `fold` passes."""
-        return self.fold(lambda basis, *_: Fold((), (), basis.scores(inner).T)).each
 
     def inner_of(self, params: Params) -> Float[Array, "m *k"]:
         """Weights (d, *k) and a bias (*k,) as coefficients in the basis that `fold` passes of a large table."""
@@ -225,7 +222,7 @@ def blocked_design(
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column. Both
     # looks are one loop, so that it compiles once.
     n, d = features.shape
-    first_look = SPARSELY if n >= SPARSELY * ENOUGH * d else SAMPLED
+    first_look = min(max(n // (ENOUGH * d), 1), SPARSELY)
     zeros, none = jnp.zeros(d, share.dtype), jnp.zeros((int(intercept) + d,) * 2, share.dtype)
     first = _Look(zeros, zeros, none, Triangle(none, none, jnp.full_like(l2, jnp.inf)), jnp.array(0))
     centre, size, squared, found, _ = jax.lax.while_loop(lambda last: ~last.found.sound & (last.looks < 2), look, first)

@@ -61,6 +61,9 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
     """
     design, coefficients = cost.design, origin.value.coefficients + step
     apart = design.formed is None
+    # The curvatures of the scores, and these by share and by weight.
+    beside = 3 * step.shape[1] ** 2
+    fold = lambda fn, every: design.fold(fn, cost.targets, *origin.each, every=every, beside=beside)  # noqa: E731
     examples = functools.partial(_examples, cost, design.inner(coefficients), blend)
 
     def of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
@@ -75,7 +78,7 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
         found = _bent(basis, share, examples(basis, targets, *last))
         return Fold((found.sums, jnp.sum(share)), found.largest)
 
-    sums, (negative, moves, majorants), each = design.fold(of_block, cost.targets, *origin.each, every=thin)
+    sums, (negative, moves, majorants), each = fold(of_block, thin)
     (mean, size, steep), gradient, hessian, part = sums
     if apart:
         scale = jnp.where(jnp.asarray(thin) > 1, 1 / positive(part), 1.0)
@@ -83,7 +86,7 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
     value = penalised(cost, coefficients, mean, size, gradient, steep)
     if apart:
         every = jnp.where(every > 0, jnp.maximum(every, thin), 0)
-        (summed, part), majorants, _ = design.fold(bent_of_block, cost.targets, *origin.each, every=every)
+        (summed, part), majorants, _ = fold(bent_of_block, every)
         summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
         hessian = jnp.where(part > 0, summed / positive(part), _corrected(cost, origin, step, value.gradient))
         majorants = jnp.where(part > 0, majorants, origin.majorant)
@@ -150,6 +153,7 @@ def _examples(cost: Cost, inner: Array, blend: Array, basis: Columns, targets: A
     derivatives = jax.vmap(_derivatives(cost.loss), in_axes=(1, 0), out_axes=-1)
     # Many sums are taken of each: none should compute it again.
     values, slopes, curvature = map(jax.lax.optimization_barrier, derivatives(scores, targets))
+    values = once(values)
     residual = scores[0] - targets if cost.traits.residual else None
     majorant = _majorant(values, slopes, curvature, residual)
     weights = curvature

@@ -98,5 +98,7 @@ def _evaluate(cost: Cost, coefficients: Array) -> tuple[Value, Array]:
         numbers = jnp.stack([values, size, jnp.sum(slopes**2, axis=0), jnp.sum(scores**2, axis=0)]) @ share
         return Fold((numbers, basis.moments(share[None] * slopes)))
 
-    (mean, size, steep, wide), gradient = cost.design.fold(of_block, cost.targets).sums
+    # Of each score some ten numbers: itself, its slope, and what the loss makes of it.
+    sums = cost.design.fold(of_block, cost.targets, beside=10 * coefficients.shape[1]).sums
+    (mean, size, steep, wide), gradient = sums
     return penalised(cost, coefficients, mean, size, gradient, steep), wide
