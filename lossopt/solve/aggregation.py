@@ -11,6 +11,10 @@ as near to the bound as asked. Otherwise the next chooses by better coefficients
 
 From r of n examples, m coefficients are found to within √(m/r) mean residuals, at the origin to within 1/√r. Most of
 those whose sign that leaves open are among the r nearest to a kink if r/n is twice as much, and r = (2 n √m)^(2/3).
+Beyond them nothing holds the coefficients back: where a few signs more are open, the problem's own minimum may lie far
+away. It is believed no further than the furthest of the r, which is nearly always enough for the next round.
+
+Of each example no more is kept than a piece and a distance; the lines are made again whenever they are needed.
 """
 
 from typing import NamedTuple
