@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 
 # The size up to which a matrix is eliminated here.
 _SMALL = 64
-# The numbers up to which a product is a sum.
-_FUSED = 2**12
+# How many terms a sum may have that stands for a product: more are added up in a tree, which compiles no sooner.
+_FUSED = 32
 # From how many columns on a Gram matrix is computed by halves, which saves a quarter of the work.
 _HALVED = 32
 
@@ -40,9 +40,9 @@ def moments(basis: Float[Array, "m n"], values: Float[Array, "k n"]) -> Float[Ar
 
 def times(matrix: Float[Array, "l m"], right: Float[Array, "m *k"]) -> Float[Array, "l *k"]:
     """matrix @ right. A small one is a sum, which is compiled with what comes before and after it, in half the time."""
-    if matrix.size * right.size > _FUSED:
+    if max(matrix.shape) > _FUSED or right.ndim > 1:
         return matrix @ right
-    return jnp.sum(matrix.reshape(*matrix.shape, *(1,) * (right.ndim - 1)) * right[None], axis=1)
+    return jnp.sum(matrix * right[None], axis=1)
 
 
 def once(values: Float[Array, " n"]) -> Float[Array, " n"]:
