@@ -79,17 +79,17 @@ def test_most_rows_are_not_looked_at_and_the_answer_is_that_of_all(way, loss, op
 
 
 @each_way
-@pytest.mark.parametrize("seed", [3, 4, 6])
-def test_a_sample_that_errs_by_more_than_the_kept_rows_reach_leads_there_all_the_same(way, seed, solved):
+def test_a_sample_that_errs_by_more_than_the_kept_rows_reach_leads_there_all_the_same(way, solved):
     # Almost no signal: from the sample's answer the kept rows' own is so far that most signs would change.
-    rng = np.random.default_rng(seed)
-    features = rng.normal(size=(ROWS, COLUMNS))
-    targets = rng.uniform(size=ROWS) < 1 / (1 + np.exp(-0.3 * np.sum(features, axis=1)))
-    d = data.Dataset(features, targets.astype(float))
-    found = lo.solve(losses.hinge, d, model=models.logistic)
+    for seed in (3, 4, 6, 11):
+        rng = np.random.default_rng(seed)
+        features = rng.normal(size=(ROWS, COLUMNS))
+        targets = rng.uniform(size=ROWS) < 1 / (1 + np.exp(-0.3 * np.sum(features, axis=1)))
+        found = lo.solve(losses.hinge, data.Dataset(features, targets.astype(float)), model=models.logistic)
+        assert found.status.name == "converged"
+        assert 0 <= found.gap <= 1e-9 * found.cost
+    # It is traced once, and no other method ever.
     assert solved == ["aggregation"]
-    assert found.status.name == "converged"
-    assert 0 <= found.gap <= 1e-9 * found.cost
 
 
 @in_blocks
