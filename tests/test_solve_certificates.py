@@ -364,3 +364,28 @@ def test_a_loss_without_a_method_says_so():
             lo.solve(bent, data.Dataset(np.eye(3), np.ones(3)))
     finally:
         del _register._CARDS[bent]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        losses.absolute_error,
+        lo.bind(losses.quantile, level=0.8),
+        lo.bind(losses.epsilon_insensitive, epsilon=0.5),
+    ],
+    ids=lo.losses.label,
+)
+def test_targets_beside_which_1_is_nothing_have_lines_too(loss, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 2))
+    y = 20 + x @ [1.0, -2.0] + rng.standard_t(2, size=60)
+    power = 1e7 if dtype == "float32" else 1e200
+    # A dead zone is nothing beside such targets.
+    plain = losses.absolute_error if "epsilon" in lo.losses.label(loss) else loss
+    expected = lo.solve(plain, data.Dataset(x, y))
+    found = lo.solve(loss, data.Dataset(x.astype(dtype), (power * y).astype(dtype)))
+    assert found.status.name == "converged"
+    rounding = 1e-4 if dtype == "float32" else 1e-9
+    np.testing.assert_allclose(float(found.cost) / power, expected.cost, rtol=rounding)
+    assert float(found.gap) / power <= rounding * expected.cost

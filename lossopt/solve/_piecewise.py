@@ -82,7 +82,7 @@ def lines(
     outputs: int | None = None,
     output: Int[Array, ""] | int = 0,
 ) -> Lines:
-    """The lines of a loss, of which the slopes are measured one unit beyond its kinks. Of several outputs, of one."""
+    """The lines of a loss, of which the slopes are measured beyond its kinks. Of several outputs, of one."""
     card, sign = losses.claims(loss), jnp.ones_like(share)
     if card.task == "binary":
         assert isinstance(card.kinks, tuple)
@@ -91,7 +91,9 @@ def lines(
         return Lines(sign, jnp.full_like(sign, kink)[None], up[None], down[None])
     reach = jnp.asarray(losses.hyperparameters(loss).get("epsilon", 0.0), share.dtype)
     entries = targets if outputs is None else jnp.broadcast_to(targets[:, None], (targets.size, outputs))
-    up, down = (_steepness(loss, entries + side * (1 + reach), targets, share) for side in (-1.0, 1.0))
+    # So far beyond that it is not lost beside a large target.
+    beyond = 1 + reach + jnp.abs(entries)
+    up, down = (_steepness(loss, entries + side * beyond, targets, share) for side in (-1.0, 1.0))
     if outputs is not None:
         up, down = up[output], down[output]
     if losses.unbound(loss) is not losses.epsilon_insensitive:
