@@ -389,3 +389,16 @@ def test_targets_beside_which_1_is_nothing_have_lines_too(loss, dtype):
     rounding = 1e-4 if dtype == "float32" else 1e-9
     np.testing.assert_allclose(float(found.cost) / power, expected.cost, rtol=rounding)
     assert float(found.gap) / power <= rounding * expected.cost
+
+
+@pytest.mark.parametrize(("dtype", "power"), [("float64", 1e10), ("float64", 1e200), ("float32", 1e7)])
+def test_percentages_of_large_targets_are_as_exact_as_of_small_ones(dtype, power):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 2))
+    y = 20 + x @ [1.0, -2.0] + rng.standard_t(2, size=60)
+    expected = lo.solve(losses.absolute_percentage_error, data.Dataset(x, y))
+    found = lo.solve(losses.absolute_percentage_error, data.Dataset(x.astype(dtype), (power * y).astype(dtype)))
+    assert found.status.name == "converged"
+    rounding = 2e-5 if dtype == "float32" else 1e-10
+    np.testing.assert_allclose(float(found.cost), expected.cost, rtol=rounding)
+    assert float(found.gap) <= rounding * expected.cost

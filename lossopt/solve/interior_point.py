@@ -27,6 +27,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
 from ._central_path import Course, follow, Found, one_minimiser, Path
+from ._columns import positive
 from ._design import Design
 from ._normal import gram, normal_solver, times
 from ._outcome import Outcome
@@ -117,7 +118,12 @@ def search(
     regression: bool,
 ) -> Found:
     """The same for examples that need not be those of the design, near `centre`; the table has their signs."""
-    problem = _standardised(given, table, share, centre, design, regression)
+    # A power of two near the mean slope, by which to divide is exact.
+    slopes = positive(jnp.sum(jnp.maximum(given.up, given.down)))
+    steep = jnp.ldexp(jnp.ones_like(slopes), jnp.frexp(slopes)[1])
+    given, l2 = given._replace(up=given.up / steep, down=given.down / steep), l2 / steep
+    problem = _standardised(given, table, share, centre, design.penalty.T @ design.penalty / steep, regression)
+    unit = steep * problem.unit
 
     course = Course(
         cost=lambda path: problem.cost_of(path.u, path.c),
@@ -139,15 +145,15 @@ def search(
     bound = lower_bound(problem, design, l2, force, c, found[1] if regression else None)
     return Found(
         coefficients=problem.total(c),
-        cost=problem.unit * least,
-        bound=problem.unit * bound,
+        cost=unit * least,
+        bound=unit * bound,
         determined=determined,
-        unit=problem.unit,
+        unit=unit,
         iterations=ended.iterations,
     )
 
 
-def _standardised(given: Lines, table: Array, share: Array, centre: Array, design: Design, regression: bool) -> Problem:
+def _standardised(given: Lines, table: Array, share: Array, centre: Array, square: Array, regression: bool) -> Problem:
     n, used = share.size, share > 0
     residual = given.target - (centre @ table)[None]
     mean = share @ jnp.mean(jnp.abs(residual), axis=0)
@@ -155,7 +161,6 @@ def _standardised(given: Lines, table: Array, share: Array, centre: Array, desig
     # An example that does not count becomes one at the origin, which moves nothing.
     target = jnp.where(used, residual / unit, 0.0)
     up, down = (jnp.where(used, side, 1 / n) for side in (given.up, given.down))
-    square = design.penalty.T @ design.penalty
     return Problem(table, Lines(given.sign, target, up, down), square, centre, unit, share)
 
 
