@@ -222,7 +222,7 @@ def blocked_design(
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column. Both
     # looks are one loop, so that it compiles once.
     n, d = features.shape
-    first_look = min(max(n // (ENOUGH * d), 1), SPARSELY)
+    first_look = SPARSELY if n >= SPARSELY * ENOUGH * d else min(max(n // (ENOUGH * d), 1), SAMPLED)
     zeros, none = jnp.zeros(d, share.dtype), jnp.zeros((int(intercept) + d,) * 2, share.dtype)
     first = _Look(zeros, zeros, none, Triangle(none, none, jnp.full_like(l2, jnp.inf)), jnp.array(0))
     centre, size, squared, found, _ = jax.lax.while_loop(lambda last: ~last.found.sound & (last.looks < 2), look, first)

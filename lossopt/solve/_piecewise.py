@@ -43,7 +43,7 @@ class Lines(NamedTuple):
         return jnp.sum(jnp.where(u > 0, self.up, -self.down) * u)
 
     def size(self) -> Float[Array, ""]:
-        """What the cost rounds like."""
+        """What the cost is summed from at the origin, in units of which its rounding is."""
         return jnp.sum(jnp.maximum(self.up, self.down) * jnp.abs(self.target))
 
 

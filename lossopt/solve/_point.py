@@ -153,6 +153,7 @@ def _examples(cost: Cost, inner: Array, blend: Array, basis: Columns, targets: A
     derivatives = jax.vmap(_derivatives(cost.loss), in_axes=(1, 0), out_axes=-1)
     # Many sums are taken of each: none should compute it again.
     values, slopes, curvature = map(jax.lax.optimization_barrier, derivatives(scores, targets))
+    # Not even for the rows of what is stacked, which no barrier prevents.
     values = once(values)
     residual = scores[0] - targets if cost.traits.residual else None
     majorant = _majorant(values, slopes, curvature, residual)

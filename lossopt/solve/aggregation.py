@@ -17,6 +17,8 @@ away. It is believed no further than the furthest of the r, which is nearly alwa
 Of each example no more is kept than a piece and a distance; the lines are made again whenever they are needed.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -40,6 +42,14 @@ _LONG, _FEWER, _ROUNDS = 2**18, 6, 6
 # The entries of a sample that stands for all where a quantile is sought, and the share of the room for examples that it
 # should fill.
 _SAMPLE, _FILLED = 2**14, 0.9
+
+
+class _Table(NamedTuple):
+    """All examples."""
+
+    given: Given
+    targets: Shaped[Array, " n"]
+    design: Design
 
 
 class _State(NamedTuple):
@@ -81,57 +91,59 @@ def solve(
     def unfinished(state: _State) -> Array:
         return (state.rounds < _ROUNDS) & ~state.close & jnp.isfinite(state.found.cost)
 
-    def once(state: _State) -> _State:
-        first, last = state.rounds == 0, state.found
-        at, counted, width = _nearest(state.distance, kept, first)
-        lines, table, share = _together(given, targets, design, state.piece, at, counted, first)
-        new = interior_point.search(
-            lines, table, share, last.coefficients, design, l2, tolerance, max_iterations, regression=regression
-        )
-        unit = jnp.where(first, new.unit, last.unit)
-        step = new.coefficients - last.coefficients
-        # In this basis its length is that of the movement of a score.
-        length = jnp.where(first, jnp.inf, width.astype(unit.dtype) * unit) / positive(jnp.linalg.norm(step))
-        coefficients = last.coefficients + jnp.minimum(length, 1.0) * step
-        cost, size, piece, distance = _seen(given, targets, design, coefficients, unit, state.piece, first)
-        new = Found(
-            coefficients=coefficients,
-            cost=cost + jnp.sum(times(design.penalty, coefficients) ** 2) / 2,
-            bound=jnp.where(first, -jnp.inf, jnp.maximum(new.bound, last.bound)),
-            determined=new.determined,
-            unit=unit,
-            iterations=last.iterations + new.iterations,
-        )
-        return _State(new, size, piece, distance, state.rounds + 1, new.near(tolerance))
+    def search(lines: Lines, table: Array, share: Array, near: Array) -> Found:
+        options = {"regression": regression}
+        return interior_point.search(lines, table, share, near, design, l2, tolerance, max_iterations, **options)
 
     zero, none, no = jnp.zeros_like(l2), jnp.zeros((), int), jnp.array(False)
     centre = jnp.zeros(design.penalty.shape[1], l2.dtype)
     if regression:
         centre = design.project(targets[:, None], SAMPLED)[:, 0]
-    n = design.share.size
-    kept, start = _kept(n, centre.size), Found(centre, zero, zero - jnp.inf, no, zero, none)
+    start, n = Found(centre, zero, zero - jnp.inf, no, zero, none), design.share.size
     begin = _State(start, zero, jnp.zeros(n, jnp.int8), jnp.zeros(n, jnp.float32), none, no)
+    once = functools.partial(_once, _Table(given, targets, design), search, tolerance)
     ended = jax.lax.while_loop(unfinished, once, begin)
     outcome = interior_point.outcome(ended.found, ended.size, design, tolerance, max_iterations)
     return outcome._replace(doubtful=~ended.close)
 
 
+def _once(all_: _Table, search: Callable[..., Found], tolerance: Array, state: _State) -> _State:
+    """A round: the examples that are kept, the coefficients that they give, and what all examples say to those."""
+    first, last, design = state.rounds == 0, state.found, all_.design
+    at, counted, width = _nearest(state.distance, _kept(design.share.size, last.coefficients.size), first)
+    new = search(*_together(all_, state.piece, at, counted, first), last.coefficients)
+    unit, step = jnp.where(first, new.unit, last.unit), new.coefficients - last.coefficients
+    # In this basis its length is that of the movement of a score.
+    length = jnp.where(first, jnp.inf, width.astype(unit.dtype) * unit) / positive(jnp.linalg.norm(step))
+    coefficients = last.coefficients + jnp.minimum(length, 1.0) * step
+    cost, size, piece, distance = _seen(all_, coefficients, unit, state.piece, first)
+    new = Found(
+        coefficients=coefficients,
+        cost=cost + jnp.sum(times(design.penalty, coefficients) ** 2) / 2,
+        bound=jnp.where(first, -jnp.inf, jnp.maximum(new.bound, last.bound)),
+        determined=new.determined,
+        unit=unit,
+        iterations=last.iterations + new.iterations,
+    )
+    return _State(new, size, piece, distance, state.rounds + 1, new.near(tolerance))
+
+
 def _seen(
-    given: Given, targets: Array, design: Design, coefficients: Array, unit: Array, last: Array, first: Array
+    all_: _Table, coefficients: Array, unit: Array, last: Array, first: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Of all examples at some coefficients the cost and the size of the lines; of each the piece and the distance."""
-    inner = design.inner(coefficients)
+    inner = all_.design.inner(coefficients)
 
     def of_block(basis: Columns, share: Array, targets: Array, last: Array) -> Fold:
-        lines = given(share, targets)
+        lines = all_.given(share, targets)
         u = lines.target - (lines.sign * basis.scores(inner))[None]
         piece = jnp.sum(u <= 0, axis=0, dtype=jnp.int8)
         # Those of which the sign was taken for known, and was not, come first.
         distance = jnp.where(first | (piece == last), jnp.min(jnp.abs(u), axis=0) / positive(unit), 0.0)
         return Fold((lines.cost(u), lines.size()), (), (piece, distance.astype(jnp.float32)))
 
-    (cost, size), _, (piece, distance) = design.fold(of_block, targets, last)
-    return cost, size, piece, jnp.where(design.share > 0, distance, jnp.inf)
+    (cost, size), _, (piece, distance) = all_.design.fold(of_block, all_.targets, last)
+    return cost, size, piece, jnp.where(all_.design.share > 0, distance, jnp.inf)
 
 
 def _nearest(distance: Array, kept: int, sample: Array) -> tuple[Array, Array, Array]:
@@ -151,10 +163,9 @@ def _nearest(distance: Array, kept: int, sample: Array) -> tuple[Array, Array, A
     return jnp.where(sample, spaced, places), sample | (numbers[:kept] < rank[-1]), width
 
 
-def _together(
-    given: Given, targets: Array, design: Design, piece: Array, at: Array, counted: Array, sample: Array
-) -> tuple[Lines, Array, Array]:
+def _together(all_: _Table, piece: Array, at: Array, counted: Array, sample: Array) -> tuple[Lines, Array, Array]:
     """Lines, table and shares of some examples and of the mean of the others on each piece; or of a sample."""
+    given, targets, design = all_
     share = jnp.where(counted, design.share[at], 0.0)
     share = jnp.where(sample, share / jnp.sum(share), share)
     kept = given(share, targets[at])

@@ -133,16 +133,15 @@ def search(
         attempts=2,
     )
     ended = follow(course, _start(problem), tolerance, max_iterations)
-    path = ended.path
+    path, through = ended.path, _on_vertex(problem, ended.path)
     force = jnp.where(share > 0, jnp.sum(path.room[0] - problem.lines.down, axis=0), 0.0)
-    through = _on_vertex(problem, path)
-    weights, pulls = jnp.sum(through, axis=0)[None], jnp.sum(through * path.u, axis=0)[None]
-    if regression:
-        # What the vertex and the bound ask for, one after the other: compiled once, and no larger.
-        weights, pulls = jnp.concatenate([weights, share[None]]), jnp.concatenate([pulls, force[None]])
-    grams, found = jax.lax.map(lambda given: _normal_fit(problem.basis, *given), (weights, pulls))
-    c, least, determined = _vertex(problem, path, grams[0], found[0])
-    bound = lower_bound(problem, design, l2, force, c, found[1] if regression else None)
+    # Weights and what pulls at each example: for the vertex, and for the bound.
+    fits = [(jnp.sum(through, axis=0), jnp.sum(through * path.u, axis=0))] + [(share, force)] * regression
+    # One after the other: compiled once, and no larger.
+    stacked = tuple(jnp.stack(each) for each in zip(*fits, strict=True))
+    (crossed, *_), (across, *seen) = jax.lax.map(lambda fit: _normal_fit(problem.basis, *fit), stacked)
+    c, least, determined = _vertex(problem, path, crossed, across)
+    bound = lower_bound(problem, design, l2, force, c, *(seen or [None]))
     return Found(
         coefficients=problem.total(c),
         cost=unit * least,
@@ -221,7 +220,7 @@ def _vertex(problem: Problem, path: Path, crossed: Array, across: Array) -> tupl
     there are several, the examples through which they all pass do not determine one.
     """
     both = jnp.stack([path.c + across, path.c])
-    there, here = jax.lax.map(problem.cost, both)
+    there, here = jax.vmap(problem.cost)(both)
     better = there <= (1 + 4 * jnp.finfo(here.dtype).eps) * here
     found = jnp.where(better, both[0], both[1]), jnp.where(better, there, here)
     return *found, one_minimiser(crossed + problem.square, problem.basis)
