@@ -15,7 +15,7 @@ from jaxtyping import Float
 from ._arguments import counted, like, Scalar, times
 from ._card import LossCard
 from ._deviance import above_fit, half_deviance, share_divergence
-from ._elementary import differentiated_by, excess, relative_expm1, sigmoid, softplus
+from ._elementary import differentiated_by, excess, log1p_of_fraction, relative_expm1, sigmoid, softplus
 from ._kinds import NON_NEGATIVE_FINITE, POSITIVE_FINITE, UNIT
 from ._register import register
 
@@ -120,7 +120,7 @@ def _negative_binomial_kernel(s: Array, y: Array, dispersion: Array) -> Array:
     bent = mean / relative_expm1(logarithm)
     small = jnp.where(jnp.isinf(bent), bent + 0 * y, bent + times(y, logarithm - low))
     safe = jnp.where(large, dispersion, 1.0)
-    beyond = jnp.log1p(jnp.exp(-jnp.where(large, t, 0.0)))
+    beyond = log1p_of_fraction(jnp.exp(-jnp.where(large, t, 0.0)))
     return jnp.where(large, (t + beyond) / safe + y * (jnp.log(safe) + beyond), small)
 
 

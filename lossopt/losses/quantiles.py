@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ._arguments import floats, like, residual, Scalar, sided, Vector
 from ._card import LossCard
-from ._elementary import differentiated_by, sigmoid, tanh
+from ._elementary import differentiated_by, log1p_of_fraction, sigmoid, tanh
 from ._kinds import POSITIVE_FINITE, UNIT_OPEN
 from ._register import register
 from .regression import LOG_COSH_95
@@ -103,7 +103,7 @@ def _smooth_slope(x: Array, level: Array) -> Array:
 @differentiated_by(_smooth_slope)
 def _smooth_pinball(x: Array, level: Array) -> Array:
     """softplus(x) - level x, as a sum of two numbers that are not negative."""
-    return x * sided(x, -level, 1 - level) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+    return x * sided(x, -level, 1 - level) + log1p_of_fraction(jnp.exp(-jnp.abs(x)))
 
 
 @register(
