@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import losses
+from ..losses._elementary import sums
 from ._blocks import Fold
 from ._columns import Columns, positive
 from ._descent import Cost, error, penalised, unseen, Value
@@ -172,12 +173,12 @@ def _examples(cost: Cost, inner: Array, blend: Array, basis: Columns, targets: A
 
 def _sizes(cost: Cost, found: _Examples) -> Array:
     """Of each example the loss, the size of its terms and of its slope."""
-    size = jnp.abs(found.values) + jnp.sum(jnp.abs(found.slopes * found.scores), axis=0)
     steep = found.slopes**2
     if not cost.traits.vanishing:
         # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
-        steep += (8 * jnp.finfo(size.dtype).eps / cost.tolerance * _bend(found.curvature)[None] * found.scores) ** 2
-    return jnp.stack([found.values, size, jnp.sum(steep, axis=0)])
+        steep += (8 * jnp.finfo(steep.dtype).eps / cost.tolerance * _bend(found.curvature)[None] * found.scores) ** 2
+    size, steep = sums(jnp.abs(found.slopes * found.scores), steep)
+    return jnp.stack([found.values, jnp.abs(found.values) + size, steep])
 
 
 def _extremes(cost: Cost, found: _Examples, share: Array, *last: Array) -> tuple[Array, Array]:

@@ -18,9 +18,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
+from ..losses._elementary import sums
 from ._blocks import Fold
 from ._columns import Columns
 from ._descent import code, Cost, error, penalised, succeeds, unseen, Value
+from ._normal import once
 from ._outcome import Outcome
 from .separation import falls_for_ever
 
@@ -71,7 +73,7 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
 
 
 def _iterate(cost: Cost, state: _State) -> _State:
-    value, wide = _evaluate(cost, state.value.coefficients + state.step)
+    value = _evaluate(cost, state.value.coefficients + state.step)
     success, count = succeeds(state.value, value, state.step), state.iterations + 1
     # optax computes with Python numbers, for which it needs JAX's standard promotion.
     with jax.numpy_dtype_promotion("standard"):
@@ -79,6 +81,8 @@ def _iterate(cost: Cost, state: _State) -> _State:
     length = jnp.sum(state.step**2)
     along = jnp.sum((value.gradient - state.value.gradient) * state.step)
     bend = jnp.where(length > 0, along / jnp.where(length > 0, length, 1.0), 0.0)
+    # In this basis the mean square of the scores is that of the coefficients.
+    wide = jnp.sum(value.coefficients**2)
     blur = (8 * jnp.finfo(bend.dtype).eps / cost.tolerance * bend) ** 2 * wide
     none = jnp.zeros_like(state.failures)
     tried = _State(value, -against, remembered, bend, error(value, blur), none, count)
@@ -86,19 +90,17 @@ def _iterate(cost: Cost, state: _State) -> _State:
     return jax.tree.map(lambda new, old: jnp.where(success, new, old), tried, failed)
 
 
-def _evaluate(cost: Cost, coefficients: Array) -> tuple[Value, Array]:
-    """The value by one pass over the examples, and the mean square of the scores."""
+def _evaluate(cost: Cost, coefficients: Array) -> Value:
+    """The value by one pass over the examples."""
     inner = cost.design.inner(coefficients)
 
     def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
         scores = basis.scores(inner)
         values, slopes = jax.vmap(jax.value_and_grad(cost.loss), in_axes=(1, 0), out_axes=(0, 1))(scores, targets)
-        values, slopes = jax.lax.optimization_barrier((values, slopes))
-        size = jnp.abs(values) + jnp.sum(jnp.abs(slopes * scores), axis=0)
-        numbers = jnp.stack([values, size, jnp.sum(slopes**2, axis=0), jnp.sum(scores**2, axis=0)]) @ share
-        return Fold((numbers, basis.moments(share[None] * slopes)))
+        values, slopes = jax.lax.optimization_barrier((once(values), slopes))
+        size, steep = sums(jnp.abs(slopes * scores), slopes**2)
+        return Fold((jnp.stack([values, jnp.abs(values) + size, steep]) @ share, basis.moments(share[None] * slopes)))
 
     # Of each score some ten numbers: itself, its slope, and what the loss makes of it.
-    sums = cost.design.fold(of_block, cost.targets, beside=10 * coefficients.shape[1]).sums
-    (mean, size, steep, wide), gradient = sums
-    return penalised(cost, coefficients, mean, size, gradient, steep), wide
+    (mean, size, steep), gradient = cost.design.fold(of_block, cost.targets, beside=10 * coefficients.shape[1]).sums
+    return penalised(cost, coefficients, mean, size, gradient, steep)
