@@ -61,18 +61,21 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
     over one in `thin` blocks, and the Hessian over no more. The majorant is of the blocks of the Hessian.
     """
     design, coefficients = cost.design, origin.value.coefficients + step
-    apart = design.formed is None
+    apart, unmoved = design.formed is None, jnp.zeros_like(origin.moved)
     # The curvatures of the scores, and these by share and by weight.
     beside = 3 * step.shape[1] ** 2
     fold = lambda fn, every: design.fold(fn, cost.targets, *origin.each, every=every, beside=beside)  # noqa: E731
-    examples = functools.partial(_examples, cost, design.inner(coefficients), blend)
+    inner, along = design.inner(coefficients), design.inner(step)
+    examples = functools.partial(_examples, cost, inner, blend)
 
     def of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
         found = examples(basis, targets, *last)
         gradient = basis.moments(share[None] * found.slopes)
         bent = Fold(()) if apart else _bent(basis, share, found)
         sums = (_sizes(cost, found) @ share, gradient, bent.sums, jnp.sum(share))
-        return Fold(sums, (*_extremes(cost, found, share, *last), bent.largest), found.each)
+        # A score is linear in the coefficients: nobody need remember what it was.
+        moves = jnp.abs(basis.scores(along)) if cost.traits.vanishing else unmoved
+        return Fold(sums, (_negative(cost, found, share), moves, bent.largest), found.each)
 
     def bent_of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
         # Computed again: most passes sum no Hessian, or one of few blocks.
@@ -91,7 +94,8 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
         summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
         hessian = jnp.where(part > 0, summed / positive(part), _corrected(cost, origin, step, value.gradient))
         majorants = jnp.where(part > 0, majorants, origin.majorant)
-    return Point(value, error(value), hessian, jnp.max(majorants), -jnp.max(negative), jnp.max(moves), each)
+    moved = jnp.where(jnp.isfinite(origin.value.cost), jnp.max(moves), jnp.inf)
+    return Point(value, error(value), hessian, jnp.max(majorants), -jnp.max(negative), moved, each)
 
 
 def portion(every: Array, near: Array, fast: Array, success: Array) -> Array:
@@ -131,9 +135,8 @@ def _corrected(cost: Cost, origin: Point, step: Array, gradient: Array) -> Array
 def start_at(cost: Cost, start: Array) -> Point:
     """The start, before it is evaluated."""
     (m, k), value = start.shape, unseen(start)
-    rows, force, zero = cost.design.share.size, has_force(cost), jnp.zeros_like(value.cost)
-    each = (jnp.zeros((rows, k), start.dtype),) if cost.traits.vanishing or force else ()
-    each = (*each, *(2 * (jnp.zeros(rows, start.dtype),) if force else ()))
+    zero, nothing = jnp.zeros_like(value.cost), jnp.zeros(cost.design.share.size, start.dtype)
+    each = (nothing, nothing, nothing) if has_force(cost) else ()
     return Point(value, value.cost, jnp.zeros((k, m, k, m), start.dtype), zero, zero, zero, each)
 
 
@@ -159,15 +162,15 @@ def _examples(cost: Cost, inner: Array, blend: Array, basis: Columns, targets: A
     residual = scores[0] - targets if cost.traits.residual else None
     majorant = _majorant(values, slopes, curvature, residual)
     weights = curvature
-    each: tuple[Array, ...] = (scores.T,) if last else ()
+    each: tuple[Array, ...] = ()
     if residual is not None:
         own = curvature[0, 0]
         share = jnp.minimum(blend, 1.0)
         if has_force(cost):
-            share = jnp.maximum(share, _lag(slopes[0], scores[0] - last[0][:, 0], *last[1:]))
+            share = jnp.maximum(share, _lag(slopes[0], scores[0] - last[0], *last[1:]))
         weight = once(own + share * (majorant - own))
         weights = weight[None, None]
-        each = (*each, slopes[0], weight) if has_force(cost) else each
+        each = (scores[0], slopes[0], weight) if has_force(cost) else ()
     return _Examples(scores, values, slopes, curvature, majorant, weights, each)
 
 
@@ -181,14 +184,12 @@ def _sizes(cost: Cost, found: _Examples) -> Array:
     return jnp.stack([found.values, jnp.abs(found.values) + size, steep])
 
 
-def _extremes(cost: Cost, found: _Examples, share: Array, *last: Array) -> tuple[Array, Array]:
-    """Of which the largest are wanted, of all blocks: negative curvatures and movements, 0 if nobody asks.
-
-    The largest of a block would have to be found in each.
-    """
-    none, asked = jnp.zeros((), share.dtype), cost.traits.convex is None
-    negative = jnp.where(share[None, None] > 0, -found.curvature, -jnp.inf) if asked else none
-    return negative, jnp.abs(found.scores - last[0].T) if cost.traits.vanishing else none
+def _negative(cost: Cost, found: _Examples, share: Array) -> Array:
+    """Negative curvatures, of which the largest of all blocks is wanted; 0 if nobody asks."""
+    if cost.traits.convex is not None:
+        return jnp.zeros((), share.dtype)
+    # The largest of a block would have to be found in each.
+    return jnp.where(share[None, None] > 0, -found.curvature, -jnp.inf)
 
 
 def _bent(basis: Columns, share: Array, found: _Examples) -> Fold:
