@@ -60,6 +60,12 @@ def rows_at(table: Rows, places: Int[Array, " k"]) -> Float[Array, "k d"]:
     return table.take(places) if isinstance(table, Stored) else table[places]
 
 
+def place(block: Array, rows: int, n: int) -> tuple[Int[Array, ""], Bool[Array, " rows"]]:
+    """Where a block of so many of n rows begins, early enough to be whole, and which of them were in none before."""
+    start = jnp.minimum(block * rows, n - rows)
+    return start, start + jnp.arange(rows) >= block * rows
+
+
 def by_blocks(
     fn: Callable[..., Fold], every: Array | int, table: Rows, share: Array, *arrays: Array, beside: int = 0
 ) -> Fold:
@@ -73,10 +79,9 @@ def by_blocks(
     blocks = -(-n // rows)
 
     def of_block(index: Array) -> tuple[Array, Fold]:
-        # The last block begins early enough to be whole; what it has in common with the one before counts once.
-        start = jnp.minimum(index * rows, n - rows)
+        start, fresh = place(index, rows, n)
         part, *rest = (jax.lax.dynamic_slice_in_dim(array, start, rows) for array in (share, *arrays))
-        part = jnp.where(start + jnp.arange(rows) >= index * rows, part, 0.0)
+        part = jnp.where(fresh, part, 0.0)
         return start, fn(rows_of(table, start, rows).astype(share.dtype), part, *rest)
 
     # Traced once, to know the shapes and to run: of a large loss tracing is a fifth of the time to compile.

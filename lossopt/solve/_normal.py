@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._blocks import place
+
 
 # The size up to which a matrix is eliminated here.
 _SMALL = 64
@@ -19,15 +21,31 @@ _SMALL = 64
 _FUSED = 32
 # From how many columns on a Gram matrix is computed by halves, which saves a quarter of the work.
 _HALVED = 32
+# The numbers in a block of columns of which one is computed, where there are several blocks.
+_CACHED = 2**16
 
 
 def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array, "m m"]:
     """B diag(weights) B'."""
+    if basis.size > 2 * _CACHED:
+        return _gram_by_blocks(basis, weights)
     weighted, half = weights[None] * basis, basis.shape[0] // 2
     if half < _HALVED // 2:
         return basis @ weighted.T
     above, right = basis[:half] @ weighted.T, basis[half:] @ weighted[half:].T
     return jnp.concatenate([above, jnp.concatenate([above[:, half:].T, right], axis=1)])
+
+
+def _gram_by_blocks(basis: Array, weights: Array) -> Array:
+    """The same of a table larger than the cache, of which no weighted copy is made."""
+    (m, n), columns = basis.shape, max(_CACHED // len(basis), 1)
+
+    def add(block: Array, total: Array) -> Array:
+        start, fresh = place(block, columns, n)
+        part = jnp.where(fresh, jax.lax.dynamic_slice_in_dim(weights, start, columns), 0.0)
+        return total + gram(jax.lax.dynamic_slice_in_dim(basis, start, columns, axis=1), part)
+
+    return jax.lax.fori_loop(0, -(-n // columns), add, jnp.zeros((m, m), basis.dtype))
 
 
 def moments(basis: Float[Array, "m n"], values: Float[Array, "k n"]) -> Float[Array, "m k"]:

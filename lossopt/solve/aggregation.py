@@ -27,7 +27,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .. import losses
 from . import interior_point
-from ._blocks import Fold
+from ._blocks import Fold, place
 from ._central_path import Found
 from ._columns import Columns, positive
 from ._design import Design, SAMPLED
@@ -52,8 +52,16 @@ class _Table(NamedTuple):
     design: Design
 
 
+class _Near(NamedTuple):
+    """The places of some examples, how many of them count, and how far from a kink the furthest may lie."""
+
+    at: Int[Array, " r"]
+    count: Int[Array, ""]
+    width: Float[Array, ""]
+
+
 class _State(NamedTuple):
-    """The best coefficients so far, on which piece each example lies there and how far from a kink, the rounds made.
+    """The best coefficients so far, on which piece each example lies there, whom to keep next, the rounds made.
 
     `size` is that of the lines.
     """
@@ -61,7 +69,7 @@ class _State(NamedTuple):
     found: Found
     size: Float[Array, ""]
     piece: Int[Array, " n"]
-    distance: Float[Array, " n"]
+    near: _Near
     rounds: Int[Array, ""]
     close: Bool[Array, ""]
 
@@ -100,7 +108,7 @@ def solve(
     if regression:
         centre = design.project(targets[:, None], SAMPLED)[:, 0]
     start, n = Found(centre, zero, zero - jnp.inf, no, zero, none), design.share.size
-    begin = _State(start, zero, jnp.zeros(n, jnp.int8), jnp.zeros(n, jnp.float32), none, no)
+    begin = _State(start, zero, jnp.zeros(n, jnp.int8), _spaced(n, _kept(n, centre.size)), none, no)
     once = functools.partial(_once, _Table(given, targets, design), search, tolerance)
     ended = jax.lax.while_loop(unfinished, once, begin)
     outcome = interior_point.outcome(ended.found, ended.size, design, tolerance, max_iterations)
@@ -110,11 +118,10 @@ def solve(
 def _once(all_: _Table, search: Callable[..., Found], tolerance: Array, state: _State) -> _State:
     """A round: the examples that are kept, the coefficients that they give, and what all examples say to those."""
     first, last, design = state.rounds == 0, state.found, all_.design
-    at, counted, width = _nearest(state.distance, _kept(design.share.size, last.coefficients.size), first)
-    new = search(*_together(all_, state.piece, at, counted, first), last.coefficients)
+    new = search(*_together(all_, state.piece, state.near, first), last.coefficients)
     unit, step = jnp.where(first, new.unit, last.unit), new.coefficients - last.coefficients
     # In this basis its length is that of the movement of a score.
-    length = jnp.where(first, jnp.inf, width.astype(unit.dtype) * unit) / positive(jnp.linalg.norm(step))
+    length = state.near.width.astype(unit.dtype) * unit / positive(jnp.linalg.norm(step))
     coefficients = last.coefficients + jnp.minimum(length, 1.0) * step
     cost, size, piece, distance = _seen(all_, coefficients, unit, state.piece, first)
     new = Found(
@@ -125,7 +132,8 @@ def _once(all_: _Table, search: Callable[..., Found], tolerance: Array, state: _
         unit=unit,
         iterations=last.iterations + new.iterations,
     )
-    return _State(new, size, piece, distance, state.rounds + 1, new.near(tolerance))
+    near = _nearest(distance, state.near.at.size)
+    return _State(new, size, piece, near, state.rounds + 1, new.near(tolerance))
 
 
 def _seen(
@@ -146,26 +154,37 @@ def _seen(
     return cost, size, piece, jnp.where(all_.design.share > 0, distance, jnp.inf)
 
 
-def _nearest(distance: Array, kept: int, sample: Array) -> tuple[Array, Array, Array]:
-    """The places of the examples nearest to a kink, at most so many; which of them count, and how near they are.
+def _spaced(n: int, kept: int) -> _Near:
+    """A sample of all."""
+    places = jnp.floor(jnp.arange(kept, dtype=float) * (n / kept)).astype(jnp.int32)
+    return _Near(places, jnp.array(kept, jnp.int32), jnp.full((), jnp.inf, jnp.float32))
 
-    Or of a sample of all.
-    """
+
+def _nearest(distance: Array, kept: int) -> _Near:
+    """The examples nearest to a kink, at most so many."""
     n = distance.size
     some = jnp.sort(distance[:: -(-n // _SAMPLE)])
     width = some[int(_FILLED * kept / n * some.size)]
-    near = distance <= width
-    # As `nonzero` does, which takes twice as long to compile.
-    rank = jnp.cumsum(near, dtype=jnp.int32)
-    numbers = jnp.arange(n, dtype=jnp.int32)
-    places = jnp.zeros(kept, jnp.int32).at[jnp.where(near, rank - 1, kept)].set(numbers, mode="drop")
-    spaced = jnp.floor(jnp.arange(kept, dtype=float) * (n / kept)).astype(jnp.int32)
-    return jnp.where(sample, spaced, places), sample | (numbers[:kept] < rank[-1]), width
+    rows = min(n, _SAMPLE)
+
+    def add(block: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+        places, count = found
+        start, fresh = place(block, rows, n)
+        near = fresh & (jax.lax.dynamic_slice_in_dim(distance, start, rows) <= width)
+        rank = count + jnp.cumsum(near, dtype=jnp.int32)
+        numbers = (start + jnp.arange(rows)).astype(jnp.int32)
+        return places.at[jnp.where(near, rank - 1, kept)].set(numbers, mode="drop"), rank[-1]
+
+    # By blocks, and not of all at once as `nonzero` does, which would take as much memory as all else.
+    nothing = jnp.zeros(kept, jnp.int32), jnp.zeros((), jnp.int32)
+    places, count = jax.lax.fori_loop(0, -(-n // rows), add, nothing)
+    return _Near(places, count, width)
 
 
-def _together(all_: _Table, piece: Array, at: Array, counted: Array, sample: Array) -> tuple[Lines, Array, Array]:
+def _together(all_: _Table, piece: Array, near: _Near, sample: Array) -> tuple[Lines, Array, Array]:
     """Lines, table and shares of some examples and of the mean of the others on each piece; or of a sample."""
-    given, targets, design = all_
+    (given, targets, design), at = all_, near.at
+    counted = jnp.arange(at.size, dtype=near.count.dtype) < near.count
     share = jnp.where(counted, design.share[at], 0.0)
     share = jnp.where(sample, share / jnp.sum(share), share)
     kept = given(share, targets[at])
