@@ -266,12 +266,34 @@ def test_a_class_that_never_occurs_has_no_finite_bias():
     assert solution.status.name == "no finite minimiser"
 
 
-@pytest.mark.parametrize(("loss", "outcome"), [(losses.squared_hinge, "converged"), (losses.hinge, "not unique")])
-def test_a_margin_loss_attains_zero_on_separable_data(loss, outcome):
-    features, labels = (table[:100] for table in iris())
+MARGINS = [losses.squared_hinge, losses.smoothed_hinge, losses.modified_huber, losses.hinge]
+IN_BLOCKS = [(losses.squared_hinge, 6000), (losses.hinge, 6000)]
+
+
+@pytest.mark.parametrize(("loss", "times"), [*((loss, 1) for loss in MARGINS), *IN_BLOCKS])
+def test_on_separable_data_a_margin_is_not_the_only_one(loss, times):
+    features, labels = (np.concatenate([table[:100]] * times) for table in iris())
     solution = lo.solve(loss, data.Dataset(features, labels), model=models.logistic)
-    assert solution.status.name == outcome
-    assert solution.cost < 1e-15
+    assert solution.status.name == "not unique"
+    assert solution.cost < 1e-30
+    larger = features @ np.asarray(2 * solution.params.weights) + 2 * solution.params.bias
+    assert lo.cost(loss)(larger, jnp.asarray(labels)) < 1e-30
+    assert solve_status(loss, features, labels, l2=1e-3) == "converged"
+
+
+def solve_status(loss, features, targets, **options):
+    model = models.logistic if losses.card(loss).task == "binary" else models.linear
+    return lo.solve(loss, data.Dataset(features, targets), model=model, **options).status.name
+
+
+def test_a_flat_piece_is_a_second_minimiser_only_if_it_leads_somewhere():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(40, 2))
+    exact = features @ [1.0, -2.0]
+    within = losses.bind(losses.squared_epsilon_insensitive, epsilon=0.5)
+    assert solve_status(within, features, exact + rng.uniform(-0.1, 0.1, size=40)) == "not unique"
+    assert solve_status(within, features, exact + rng.uniform(-3, 3, size=40)) == "converged"
+    assert solve_status(losses.huber, features, exact) == "converged"
 
 
 def reweighted(d, c):

@@ -16,7 +16,6 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..models import Params
 from ..status import Status
-from ._factor import triangle_of
 from ._outcome import Outcome
 
 
@@ -125,15 +124,6 @@ class Found(NamedTuple):
         short = jnp.where(self.iterations >= max_iterations, Status.OUT_OF_STEPS, Status.STALLED)
         gap = jnp.maximum(self.cost - self.bound, 0.0) + rounding
         return Outcome(params, gap, self.iterations, jnp.where(self.near(tolerance), good, short))
-
-
-def one_minimiser(curvature: Float[Array, "size size"], basis: Float[Array, "m n"]) -> Bool[Array, ""]:
-    """Whether a cost of this curvature in the coefficients of a basis, or of several outputs in it, has one minimiser.
-
-    What no example sees is left out: of that the design tells.
-    """
-    unseen = jnp.tile(~jnp.any(basis != 0, axis=1), curvature.shape[0] // basis.shape[0])
-    return triangle_of(curvature + jnp.diag(unseen.astype(basis.dtype))).sound
 
 
 def _advance(course: Course, path: Path, short: Array) -> Path:

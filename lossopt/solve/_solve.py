@@ -12,18 +12,16 @@ from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
 from ..compiling import AT_ONCE, at_once, SOONER, staged
-from ..cost import cost
 from ..data import Dataset, Stored, traced
 from ..status import Status
 from . import aggregation
 from ._algorithms import ALGORITHMS
-from ._blocks import Fold
 from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
-from ._columns import Columns
-from ._design import blocked_design, column_design, Design, design
+from ._design import blocked_design, column_design, design
 from ._lone import lone, may_be_far, without
 from ._method import choose_method
 from ._traits import constant_curvature, traits
+from ._value import value_at
 
 
 # Numbers in a table up to which compiling well takes longer than it saves, in some hundred solutions: half a second
@@ -238,29 +236,13 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
-        if blocks:
-            value = _cost_by_blocks(loss, basis, params, targets)
-        else:
-            scores = jax.vmap(model.predict, in_axes=(None, 0))(params, features)
-            value = cost(loss)(scores, targets, weights=share)
-        # The root first, for 0 times a square that overflows is not 0.
-        shrunk = jnp.sum((jnp.sqrt(l2) * params.weights) ** 2) / 2
-        shrunk = shrunk if l1 is None else shrunk + l1 * jnp.sum(jnp.abs(params.weights))
-        value = value + shrunk
+        value, several = value_at(loss, model, basis, targets, params, l1, l2)
+    code = jnp.where(several & (outcome.code == Status.CONVERGED), Status.NOT_UNIQUE, outcome.code)
     sound = finite & jnp.isfinite(value)
     gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
-    status = Status(jnp.where(sound, outcome.code, Status.DIVERGED))
+    status = Status(jnp.where(sound, code, Status.DIVERGED))
     out = None if blocks or not may_be_far(loss) else lone(basis, orthonormal=l1 is None)
     return Solution(params, value, gap, outcome.iterations, status), basis.suspect | outcome.doubtful, out
-
-
-def _cost_by_blocks(loss: losses.Loss, basis: Design, params: models.Params, targets: Array) -> Array:
-    inner = basis.inner_of(params)
-
-    def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
-        return Fold(jnp.sum(share) * cost(loss)(basis.scores(inner).T, targets, weights=share))
-
-    return basis.fold(of_block, targets).sums
 
 
 _STATIC = ("model", "method", "facts", "table", "final")

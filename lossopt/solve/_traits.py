@@ -34,6 +34,7 @@ class Traits(NamedTuple):
         residual: a function of prediction - target alone.
         vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever;
             of a log mean, where the target is 0.
+        flat: convex, and of a curvature that may be 0 all around a prediction: then a minimum need not be one point.
         start: where descent starts: at zero, at least squares, or at the constant that fits a log mean, or a location
             and a log scale.
     """
@@ -41,6 +42,7 @@ class Traits(NamedTuple):
     convex: bool | None
     residual: bool
     vanishing: bool
+    flat: bool = False
     start: Literal["zero", "least squares", "log mean", "location and log scale"] = "zero"
 
 
@@ -52,13 +54,24 @@ def traits(loss: losses.Loss) -> Traits:
     log_mean, convex = card.prediction == "log mean", _convex(loss)
     unbounded = callable(card.supremum) or card.supremum == float("inf")
     onwards = card.task not in ("regression", "distribution") and not card.zero_at_perfect_fit and unbounded
+    # Where it is not convex, a slope that fades far out proves nothing.
+    vanishing = convex if log_mean else onwards
     return Traits(
         convex=convex,
         residual=card.of_residual,
-        # Where it is not convex, a slope that fades far out proves nothing.
-        vanishing=convex if log_mean else onwards,
+        vanishing=vanishing,
+        # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
+        flat=convex and not vanishing and card.smoothness is not None and constant_curvature(loss) is None,
         start=_STARTS.get(card.prediction, "least squares" if card.of_residual else "zero"),
     )
+
+
+def forgiving(loss: losses.Loss) -> bool:
+    """Whether all examples may be classified so well that none costs anything."""
+    if not losses.has_card(loss):
+        return False
+    card = losses.claims(loss)
+    return card.task in ("binary", "multiclass") and card.zero_at_perfect_fit is not False
 
 
 def smooth(loss: losses.Loss) -> bool:

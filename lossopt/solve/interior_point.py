@@ -26,9 +26,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
-from ._central_path import Course, follow, Found, one_minimiser, Path
+from ._central_path import Course, follow, Found, Path
 from ._columns import positive
 from ._design import Design
+from ._factor import one_minimiser
 from ._normal import gram, normal_solver, times
 from ._outcome import Outcome
 from ._piecewise import Given, Lines, Problem

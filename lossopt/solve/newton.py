@@ -39,9 +39,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ..status import Status
 from ._columns import positive
 from ._descent import code, Cost, higher, lower, MOST, succeeds
 from ._design import SAMPLED, SPARSELY
+from ._factor import one_minimiser
 from ._normal import definite_solver
 from ._outcome import Outcome
 from ._point import (
@@ -202,6 +204,11 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     (value, *_), convex, stalled = ended.point, cost.traits.convex, ended.blend >= MOST
     bent = ended.point.least < 0 if convex is None else jnp.array(not convex)
     reached = code(cost.design, value, settled=ended.settled, stalled=stalled, bent=bent, escaping=ended.escaping)
+    if cost.traits.flat and cost.design.formed is not None:
+        # Of a table in blocks the Hessian is not of all examples.
+        of_penalty = penalty_of(cost)
+        determined = one_minimiser(ended.point.hessian.reshape(of_penalty.shape) + of_penalty, cost.design.formed)
+        reached = jnp.where((reached == Status.CONVERGED) & ~determined, Status.NOT_UNIQUE, reached)
     known = ~bent & ~ended.escaping & jnp.isfinite(ended.promised)
     gap = jnp.where(known, jnp.maximum(ended.promised, 0.0), jnp.inf)
     # The last step is taken unseen: so near the minimum Newton's leads to the floor of rounding.

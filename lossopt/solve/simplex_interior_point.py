@@ -39,8 +39,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ._central_path import Course, follow, Found, one_minimiser, Path
+from ._central_path import Course, follow, Found, Path
 from ._design import Design
+from ._factor import one_minimiser
 from ._normal import gram, moments, normal_solver
 from ._outcome import Outcome
 from .dual_bound import absorbed, charge
