@@ -249,16 +249,31 @@ def column_design(
     share: Float[Array, " n"],
     l2: Float[Array, ""],
     intercept: bool,
+    *,
     blocks: bool,
+    sampled: bool,
 ) -> Design:
-    """The columns themselves as a basis: centred, if there is an intercept, and of length one, but not orthogonal."""
-    centre, largest = extents(features, share, intercept)
-    largest = positive(largest)
+    """The columns themselves as a basis: centred, if there is an intercept, and of length one, but not orthogonal.
 
-    def squares(rows: Array, share: Array) -> Fold:
-        return Fold(share @ ((rows - centre[None]) / largest[None]) ** 2)
+    `sampled` takes centre and length of a large table from a sample in which every column has one.
+    """
 
-    size = positive(largest * jnp.sqrt(by_blocks(squares, 1, features, share).sums))
+    def look(last: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        every = jnp.where(last[2] == 0, SAMPLED if sampled else 1, 1)
+        centre, largest = extents(features, share, intercept, every)
+        largest = positive(largest)
+
+        def squares(rows: Array, share: Array) -> Fold:
+            return Fold((share @ ((rows - centre[None]) / largest[None]) ** 2, jnp.sum(share)))
+
+        square, part = by_blocks(squares, every, features, share).sums
+        return centre, largest * jnp.sqrt(square / positive(part)), last[2] + 1
+
+    looks = 2 if sampled else 1
+    zeros = jnp.zeros(features.shape[1], share.dtype)
+    unseen = lambda last: (last[2] < looks) & ~jnp.all(last[1] > 0)  # noqa: E731
+    centre, size, _ = jax.lax.while_loop(unseen, look, (zeros, zeros, jnp.array(0)))
+    size = positive(size)
     eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
     formed = None
     if not blocks:

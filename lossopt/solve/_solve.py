@@ -170,7 +170,7 @@ def _plan(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named:
     smooth = method in ("newton", "lbfgs", "proximal_newton")
     table = None if part else "quick"
     if (smooth or long) and large:
-        table = "sample" if method in ("newton", "lbfgs") and not part else "blocks"
+        table = "sample" if smooth and not part else "blocks"
     return _Plan(
         method="aggregation" if long else method,
         table=table,
@@ -222,7 +222,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
         features, targets, share = cleaned(data, l2.dtype, blocks=blocks)
         ridge = l2 / constant_curvature(loss) if method == "least_squares" else l2
         if l1 is not None:
-            basis = column_design(features, share, l2, model.intercept, blocks)
+            basis = column_design(features, share, l2, model.intercept, blocks=blocks, sampled=table == "sample")
         elif blocks:
             look = {"sampled": table == "sample", "any_rank": final}
             basis = blocked_design(features, share, ridge, model.intercept, **look)
