@@ -193,7 +193,7 @@ def design(
             suspect = ~sound
     assert factor.basis is not None
     factor = factor._replace(basis=jnp.where(root > 0, factor.basis / positive(root)[None], 0.0))
-    return _finish(features, share, l2, intercept, centre, size, factor, None, suspect)
+    return finish(features, share, l2, intercept, centre, size, factor, None, suspect)
 
 
 def blocked_design(
@@ -230,7 +230,7 @@ def blocked_design(
     if any_rank:
         carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
         factor, change = only_if(~found.sound, carefully, (squared, size), (factor, change))
-    return _finish(features, share, l2, intercept, centre, size, factor, change, ~found.sound)
+    return finish(features, share, l2, intercept, centre, size, factor, change, ~found.sound)
 
 
 class _Look(NamedTuple):
@@ -244,46 +244,7 @@ class _Look(NamedTuple):
     looks: Array
 
 
-def column_design(
-    features: Rows,
-    share: Float[Array, " n"],
-    l2: Float[Array, ""],
-    intercept: bool,
-    *,
-    blocks: bool,
-    sampled: bool,
-) -> Design:
-    """The columns themselves as a basis: centred, if there is an intercept, and of length one, but not orthogonal.
-
-    `sampled` takes centre and length of a large table from a sample in which every column has one.
-    """
-
-    def look(last: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        every = jnp.where(last[2] == 0, SAMPLED if sampled else 1, 1)
-        centre, largest = extents(features, share, intercept, every)
-        largest = positive(largest)
-
-        def squares(rows: Array, share: Array) -> Fold:
-            return Fold((share @ ((rows - centre[None]) / largest[None]) ** 2, jnp.sum(share)))
-
-        square, part = by_blocks(squares, every, features, share).sums
-        return centre, largest * jnp.sqrt(square / positive(part)), last[2] + 1
-
-    looks = 2 if sampled else 1
-    zeros = jnp.zeros(features.shape[1], share.dtype)
-    unseen = lambda last: (last[2] < looks) & ~jnp.all(last[1] > 0)  # noqa: E731
-    centre, size, _ = jax.lax.while_loop(unseen, look, (zeros, zeros, jnp.array(0)))
-    size = positive(size)
-    eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
-    formed = None
-    if not blocks:
-        formed = jnp.where(share[None] > 0, standardised(features, centre, size, intercept).formed, 0.0)
-    factor = from_triangle(Triangle(eye, eye, size[0]), size, intercept, formed)
-    no = jnp.array(False)
-    return _finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)
-
-
-def _finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:
+def finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:
     weights_of, first = factor.weights_of, factor.first
     unpenalised = jnp.zeros((size.size, int(intercept)), size.dtype)
     return Design(

@@ -17,7 +17,8 @@ from ..status import Status
 from . import aggregation
 from ._algorithms import ALGORITHMS
 from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
-from ._design import blocked_design, column_design, design
+from ._column_design import column_design
+from ._design import blocked_design, design
 from ._lone import lone, may_be_far, without
 from ._method import choose_method
 from ._traits import constant_curvature, traits

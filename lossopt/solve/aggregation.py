@@ -56,7 +56,7 @@ class _Near(NamedTuple):
     """The places of some examples, how many of them count, and how far from a kink the furthest may lie."""
 
     at: Int[Array, " r"]
-    count: Int[Array, ""]
+    used: Int[Array, ""]
     width: Float[Array, ""]
 
 
@@ -184,7 +184,7 @@ def _nearest(distance: Array, kept: int) -> _Near:
 def _together(all_: _Table, piece: Array, near: _Near, sample: Array) -> tuple[Lines, Array, Array]:
     """Lines, table and shares of some examples and of the mean of the others on each piece; or of a sample."""
     (given, targets, design), at = all_, near.at
-    counted = jnp.arange(at.size, dtype=near.count.dtype) < near.count
+    counted = jnp.arange(at.size, dtype=near.used.dtype) < near.used
     share = jnp.where(counted, design.share[at], 0.0)
     share = jnp.where(sample, share / jnp.sum(share), share)
     kept = given(share, targets[at])

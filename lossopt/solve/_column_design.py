@@ -1,0 +1,51 @@
+"""The columns of a table as the basis: for penalties that are not the same in another."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ._blocks import by_blocks, Fold, Rows
+from ._columns import extents, positive, standardised
+from ._design import Design, finish, SAMPLED
+from ._factor import from_triangle, Triangle
+
+
+def column_design(
+    features: Rows,
+    share: Float[Array, " n"],
+    l2: Float[Array, ""],
+    intercept: bool,
+    *,
+    blocks: bool,
+    sampled: bool,
+) -> Design:
+    """The columns themselves as a basis: centred, if there is an intercept, and of length one, but not orthogonal.
+
+    `sampled` takes centre and length of a large table from a sample in which every column has one.
+    """
+
+    def look(last: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        every, *_ = last
+        centre, largest = extents(features, share, intercept, every)
+        largest = positive(largest)
+
+        def squares(rows: Array, share: Array) -> Fold:
+            return Fold((share @ ((rows - centre[None]) / largest[None]) ** 2, jnp.sum(share)))
+
+        square, part = by_blocks(squares, every, features, share).sums
+        return jnp.where(every > 1, 1, 0), centre, largest * jnp.sqrt(square / positive(part))
+
+    def unseen(last: tuple[Array, Array, Array]) -> Array:
+        every, _, size = last
+        return (every > 0) & ~jnp.all(size > 0)
+
+    zeros = jnp.zeros(features.shape[1], share.dtype)
+    _, centre, size = jax.lax.while_loop(unseen, look, (jnp.array(SAMPLED if sampled else 1), zeros, zeros))
+    size = positive(size)
+    eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
+    formed = None
+    if not blocks:
+        formed = jnp.where(share[None] > 0, standardised(features, centre, size, intercept).formed, 0.0)
+    factor = from_triangle(Triangle(eye, eye, size[0]), size, intercept, formed)
+    no = jnp.array(False)
+    return finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)
