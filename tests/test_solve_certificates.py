@@ -184,6 +184,21 @@ def test_a_location_and_its_scale_are_fitted_together_in_any_unit(name):
     np.testing.assert_allclose(large.params.bias[1], solution.params.bias[1] + np.log(1e6), rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_a_scale_follows_the_noise_however_small_but_without_noise_there_is_none(name):
+    rng = np.random.default_rng(0)
+    features, noise = rng.normal(size=(80, 2)), rng.normal(size=80)
+    exact = features @ [1.0, 2.0] + 3
+    fit = lambda targets: lo.solve(losses.get(name), data.Dataset(features, targets), model=models.multi_output(2))  # noqa: E731
+    small, ordinary = fit(exact + 1e-9 * noise), fit(exact + noise)
+    assert small.status.name == ordinary.status.name == "local minimum"
+    assert small.iterations < 10
+    # The noise itself is known to a rounding of the targets.
+    np.testing.assert_allclose(small.params.bias[1] - np.log(1e-9), ordinary.params.bias[1], atol=1e-4)
+    assert fit(exact).status.name == "no finite minimiser"
+    assert fit(np.full(80, 2.0)).status.name == "no finite minimiser"
+
+
 @settings(max_examples=10)
 @given(seed=SEEDS, power=st.floats(-9.0, 2.0))
 def test_the_gap_holds_with_a_penalty(seed, power):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .. import losses, models
-from ..status import GOOD
+from ..status import GOOD, Status
 from . import (
     aggregation,
     concave_convex,
@@ -19,8 +19,10 @@ from . import (
     proximal_newton,
     simplex_interior_point,
 )
+from ._blocks import Fold
+from ._columns import Columns
 from ._descent import Cost
-from ._design import SAMPLED
+from ._design import Design, SAMPLED
 from ._outcome import Outcome
 from ._piecewise import BY_CLASS, lines
 from ._traits import constant_curvature
@@ -33,7 +35,7 @@ def _by_least_squares(loss, basis, targets, penalty, init, controls, model, fact
 
 
 def _smooth(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
-    start, units = _start(basis, targets, model, facts, orthonormal=penalty.l1 is None)
+    start, units, exact = _start(basis, targets, model, facts, orthonormal=penalty.l1 is None)
     if init is not None:
         start = basis.encode(init if model.classes is not None else jax.tree.map(lambda leaf: leaf[..., None], init))
 
@@ -43,32 +45,61 @@ def _smooth(minimise, loss, basis, targets, penalty, init, controls, model, fact
 
     given = Cost(in_units, basis, targets, facts, controls[0], units)
     outcome = minimise(given, start / units[None], max_iterations=controls[1])
+    if exact is not None:
+        outcome = outcome._replace(code=jnp.where(exact, Status.NO_FINITE_MINIMISER, outcome.code))
     if model.classes is not None:
         return outcome
     return outcome._replace(params=jax.tree.map(lambda leaf: leaf[..., 0], outcome.params))
 
 
-def _start(basis, targets, model, facts, *, orthonormal: bool) -> tuple[Array, Array]:
-    """Where descent starts unless it is told, one column a score, and the unit of each score."""
+def _start(basis, targets, model, facts, *, orthonormal: bool) -> tuple[Array, Array, Array | None]:
+    """Where descent starts unless it is told, one column a score, and the unit of each score.
+
+    Also whether a scale has nothing to measure, if there is one.
+    """
     share, columns = basis.share, model.classes or 1
     zero, units = jnp.zeros((basis.penalty.shape[1], columns), share.dtype), jnp.ones(columns, share.dtype)
     if facts.start == "zero":
-        return zero, units
+        return zero, units, None
     by_score = targets.astype(share.dtype).reshape(share.size, -1)
+    if facts.start == "location and log scale":
+        return _location_and_scale(basis, by_score[:, 0])
     if facts.start == "least squares" and orthonormal:
         # Where there is one minimum, it need not begin near.
-        return basis.project(by_score, SAMPLED if facts.convex else 1), units
+        return basis.project(by_score, SAMPLED if facts.convex else 1), units, None
     level = share @ by_score
     if facts.start == "log mean":
         # The mean of all targets: from 0, a large count would take Newton's first step out of the floats.
         level = jnp.log(jnp.where(level > 0, level, 1.0))
-    if facts.start == "location and log scale":
-        apart = jnp.sqrt(share @ (by_score - level[None]) ** 2)
-        spread = jnp.where(apart > 1e3 * jnp.finfo(share.dtype).eps * jnp.abs(level), apart, 1.0)
-        level, units = jnp.concatenate([level, jnp.log(spread)]), jnp.concatenate([spread, jnp.ones_like(spread)])
+    return _constant(basis, level, orthonormal), units, None
+
+
+def _location_and_scale(basis: Design, targets: Array) -> tuple[Array, Array, Array]:
+    """Least squares and the spread of what they leave, which is the unit; and whether they leave only rounding.
+
+    Then the scale, and with it the cost, falls for ever.
+    """
+    location = basis.project(targets[:, None])
+    inner = basis.inner(location)
+
+    def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
+        return Fold(jnp.stack([(targets - basis.scores(inner)[0]) ** 2, targets**2]) @ share)
+
+    apart, size = jnp.sqrt(basis.fold(of_block, targets).sums)
+    exact = apart <= 1e3 * jnp.finfo(apart.dtype).eps * size
+    spread = jnp.where(exact, 1.0, apart)
+    scale = _constant(basis, jnp.log(spread)[None], orthonormal=True)
+    return jnp.concatenate([location, scale], axis=1), jnp.stack([spread, jnp.ones_like(spread)]), exact
+
+
+def _constant(basis: Design, level: Array, orthonormal: bool) -> Array:
+    """The coefficients of scores that are the same for all examples, or of those nearest to them."""
+    d, columns = basis.features.shape[1], level.size
     if basis.constants:
-        return basis.encode(models.Params(jnp.zeros((basis.features.shape[1], columns), share.dtype), level)), units
-    return (basis.project(jnp.broadcast_to(level, (share.size, columns))) if orthonormal else zero), units
+        return basis.encode(models.Params(jnp.zeros((d, columns), level.dtype), level))
+    if orthonormal:
+        return basis.project(jnp.broadcast_to(level, (basis.share.size, columns)))
+    return jnp.zeros((basis.penalty.shape[1], columns), level.dtype)
 
 
 def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
