@@ -184,7 +184,7 @@ def test_a_location_and_its_scale_are_fitted_together_in_any_unit(name):
     np.testing.assert_allclose(large.params.bias[1], solution.params.bias[1] + np.log(1e6), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("name", ["gaussian_nll", "student_t_nll", "crps_logistic"])
 def test_a_scale_follows_the_noise_however_small_but_without_noise_there_is_none(name):
     rng = np.random.default_rng(0)
     features, noise = rng.normal(size=(80, 2)), rng.normal(size=80)
