@@ -234,7 +234,8 @@ def power_growth(x: Array, rate: Array) -> Array:
 
 
 def sums(*terms: Array) -> tuple[Array, ...]:
-    """The sum of each vector, in one pass: XLA's CPU compiler would repeat a separate sum for every entry."""
+    """The sum of each array over its first axis, in one pass: XLA's CPU compiler would repeat a separate sum for every
+    entry, or give it to a library that is slow where the axis is short."""
 
     def add(left: tuple[Array, ...], right: tuple[Array, ...]) -> tuple[Array, ...]:
         return tuple(a + b for a, b in zip(left, right, strict=True))

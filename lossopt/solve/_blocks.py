@@ -105,3 +105,22 @@ def by_blocks(
     )
     count = jnp.where(jnp.asarray(every) > 0, -(-blocks // jnp.maximum(every, 1)), 0)
     return jax.lax.fori_loop(0, count, step, nothing)
+
+
+def sample_first(
+    look: Callable[[Array], PyTree], enough: Callable[[PyTree], Array], first: int, nothing: PyTree
+) -> PyTree:
+    """What `look` finds in one of `first` blocks or, where that is not enough, in all. It is compiled once.
+
+    `look` is given how many blocks there are to one that it sees; `nothing` is shaped as what it finds, and not enough.
+    """
+
+    def again(last: tuple[Array, PyTree]) -> tuple[Array, PyTree]:
+        every, _ = last
+        return jnp.where(every > 1, 1, 0), look(every)
+
+    def wanting(last: tuple[Array, PyTree]) -> Array:
+        every, found = last
+        return (every > 0) & ~enough(found)
+
+    return jax.lax.while_loop(wanting, again, (jnp.array(first), nothing))[1]

@@ -1,10 +1,9 @@
 """The columns of a table as the basis: for penalties that are not the same in another."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._blocks import by_blocks, Fold, Rows
+from ._blocks import by_blocks, Fold, Rows, sample_first
 from ._columns import extents, positive, standardised
 from ._design import Design, finish, SAMPLED
 from ._factor import from_triangle, Triangle
@@ -24,8 +23,7 @@ def column_design(
     `sampled` takes centre and length of a large table from a sample in which every column has one.
     """
 
-    def look(last: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        every, *_ = last
+    def look(every: Array) -> tuple[Array, Array]:
         centre, largest = extents(features, share, intercept, every)
         largest = positive(largest)
 
@@ -33,14 +31,11 @@ def column_design(
             return Fold((share @ ((rows - centre[None]) / largest[None]) ** 2, jnp.sum(share)))
 
         square, part = by_blocks(squares, every, features, share).sums
-        return jnp.where(every > 1, 1, 0), centre, largest * jnp.sqrt(square / positive(part))
-
-    def unseen(last: tuple[Array, Array, Array]) -> Array:
-        every, _, size = last
-        return (every > 0) & ~jnp.all(size > 0)
+        return centre, largest * jnp.sqrt(square / positive(part))
 
     zeros = jnp.zeros(features.shape[1], share.dtype)
-    _, centre, size = jax.lax.while_loop(unseen, look, (jnp.array(SAMPLED if sampled else 1), zeros, zeros))
+    first = SAMPLED if sampled else 1
+    centre, size = sample_first(look, lambda found: jnp.all(found[1] > 0), first, (zeros, zeros))
     size = positive(size)
     eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
     formed = None

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ..models import Params
-from ._blocks import by_blocks, Fold, Rows, rows_at
+from ._blocks import by_blocks, Fold, Rows, rows_at, sample_first
 from ._branch import only_if
 from ._columns import Columns, extents, positive, standardised
 from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
@@ -205,8 +205,7 @@ def blocked_design(
     be found for columns of any rank, the basis is NaN where it is suspect.
     """
 
-    def look(last: _Look) -> _Look:
-        every = jnp.where(last.looks == 0, first_look, 1)
+    def look(every: Array) -> _Look:
         centre, largest = extents(features, share, intercept, every if sampled else 1)
         # A power of two, with which to multiply and divide is exact.
         size = jnp.ldexp(jnp.ones_like(centre), jnp.frexp(positive(jnp.maximum(largest, jnp.sqrt(l2))))[1])
@@ -217,15 +216,14 @@ def blocked_design(
         squared, part = by_blocks(squares, every, features, share).sums
         ridge = jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2])
         squared = squared / positive(part) + jnp.diag(ridge)
-        return _Look(centre, size, squared, triangle_of(squared), last.looks + 1)
+        return _Look(centre, size, squared, triangle_of(squared))
 
-    # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column. Both
-    # looks are one loop, so that it compiles once.
+    # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column.
     n, d = features.shape
     first_look = SPARSELY if n >= SPARSELY * ENOUGH * d else min(max(n // (ENOUGH * d), 1), SAMPLED)
     zeros, none = jnp.zeros(d, share.dtype), jnp.zeros((int(intercept) + d,) * 2, share.dtype)
-    first = _Look(zeros, zeros, none, Triangle(none, none, jnp.full_like(l2, jnp.inf)), jnp.array(0))
-    centre, size, squared, found, _ = jax.lax.while_loop(lambda last: ~last.found.sound & (last.looks < 2), look, first)
+    nothing = _Look(zeros, zeros, none, Triangle(none, none, jnp.full_like(l2, jnp.inf)))
+    centre, size, squared, found = sample_first(look, lambda last: last.found.sound, first_look, nothing)
     factor, change = from_triangle(found, size, intercept), found.inverse
     if any_rank:
         carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
@@ -234,17 +232,16 @@ def blocked_design(
 
 
 class _Look(NamedTuple):
-    """The columns' centres, sizes and Gram matrix with its triangle: of a sample at the first look, of all rows at the
-    second."""
+    """The columns' centres, sizes and Gram matrix with its triangle."""
 
     centre: Array
     size: Array
     squared: Array
     found: Triangle
-    looks: Array
 
 
 def finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:
+    """The design of a factor, with the ways back from its basis."""
     weights_of, first = factor.weights_of, factor.first
     unpenalised = jnp.zeros((size.size, int(intercept)), size.dtype)
     return Design(

@@ -109,6 +109,12 @@ def penalty_of(cost: Cost) -> Array:
     return jnp.kron(jnp.diag(cost.units**2), cost.design.penalty.T @ cost.design.penalty)
 
 
+def penalised_hessian(cost: Cost, point: Point) -> Array:
+    """The Hessian of loss and penalty, likewise in two dimensions."""
+    of_penalty = penalty_of(cost)
+    return point.hessian.reshape(of_penalty.shape) + of_penalty
+
+
 def idle(point: Point, largest: Array) -> Array:
     """A curvature for equal changes of all scores: the largest if they change nothing, as those of logits do, or 0."""
     m, k = point.value.gradient.shape
@@ -120,8 +126,7 @@ def idle(point: Point, largest: Array) -> Array:
 
 def _corrected(cost: Cost, origin: Point, step: Array, gradient: Array) -> Array:
     """The last Hessian, with the curvature seen along the step in place of its own."""
-    of_penalty, (m, k) = penalty_of(cost), step.shape
-    whole = origin.hessian.reshape(of_penalty.shape) + of_penalty
+    whole, (m, k) = penalised_hessian(cost, origin), step.shape
     along, change = (array.T.reshape(k * m) for array in (step, gradient - origin.value.gradient))
     expected = whole @ along
     seen, foreseen = along @ change, along @ expected
@@ -170,7 +175,8 @@ def _examples(cost: Cost, inner: Array, blend: Array, basis: Columns, targets: A
             share = jnp.maximum(share, _lag(slopes[0], scores[0] - last[0], *last[1:]))
         weight = once(own + share * (majorant - own))
         weights = weight[None, None]
-        each = (scores[0], slopes[0], weight) if has_force(cost) else ()
+        if has_force(cost):
+            each = (scores[0], slopes[0], weight)
     return _Examples(scores, values, slopes, curvature, majorant, weights, each)
 
 

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
 from .. import losses, models
@@ -35,9 +36,8 @@ def value_at(
         return mean(params) + penalty, jnp.array(False)
     both = jax.vmap(mean)(jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), params))
     nothing = jnp.max(both) + penalty <= jnp.finfo(penalty.dtype).eps ** 2
-    return both[0] + penalty, nothing & jnp.any(
-        jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(params)]) != 0
-    )
+    coefficients, _ = ravel_pytree(params)
+    return both[0] + penalty, nothing & jnp.any(coefficients != 0)
 
 
 def _mean(loss: losses.Loss, model: models.Model, basis: Design, targets: Array, params: models.Params) -> Array:

@@ -14,7 +14,7 @@ those whose sign that leaves open are among the r nearest to a kink if r/n is tw
 Beyond them nothing holds the coefficients back: where a few signs more are open, the problem's own minimum may lie far
 away. It is believed no further than the furthest of the r, which is nearly always enough for the next round.
 
-Of each example no more is kept than a piece and a distance; the lines are made again whenever they are needed.
+From round to round no more is kept of each example than its piece; the lines are made again whenever they are needed.
 """
 
 import functools

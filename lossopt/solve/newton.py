@@ -51,6 +51,7 @@ from ._point import (
     FAST,
     idle,
     NEAR,
+    penalised_hessian,
     penalty_of,
     Point,
     portion,
@@ -206,8 +207,7 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     reached = code(cost.design, value, settled=ended.settled, stalled=stalled, bent=bent, escaping=ended.escaping)
     if cost.traits.flat and cost.design.formed is not None:
         # Of a table in blocks the Hessian is not of all examples.
-        of_penalty = penalty_of(cost)
-        determined = one_minimiser(ended.point.hessian.reshape(of_penalty.shape) + of_penalty, cost.design.formed)
+        determined = one_minimiser(penalised_hessian(cost, ended.point), cost.design.formed)
         reached = jnp.where((reached == Status.CONVERGED) & ~determined, Status.NOT_UNIQUE, reached)
     known = ~bent & ~ended.escaping & jnp.isfinite(ended.promised)
     gap = jnp.where(known, jnp.maximum(ended.promised, 0.0), jnp.inf)

@@ -26,7 +26,7 @@ from ._descent import code, Cost, higher, lower, MOST, relative, Value
 from ._design import SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
-from ._point import FAST, idle, NEAR, penalty_of, Point, portion, start_at, visit
+from ._point import FAST, idle, NEAR, penalised_hessian, Point, portion, start_at, visit
 from .separation import falls_for_ever
 
 
@@ -136,7 +136,7 @@ def _hessian(cost: Cost, point: Point, blend: Array) -> Array:
     (m, k), eps = point.value.gradient.shape, jnp.finfo(blend.dtype).eps
     unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
     largest = jnp.where(point.majorant > 0, point.majorant, 1.0)
-    hessian = point.hessian.reshape(k * m, k * m) + penalty_of(cost)
+    hessian = penalised_hessian(cost, point)
     # The columns have length one: m times the largest curvature lies above any Hessian.
     above = jnp.minimum(blend, 1.0) * (m * largest * jnp.kron(unit, eye) - hessian)
     hessian = jnp.maximum(blend, 1.0) * (hessian + above) + 8 * eps * largest * jnp.kron(unit, eye)
