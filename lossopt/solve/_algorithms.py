@@ -61,13 +61,13 @@ def _start(basis, targets, model, facts, *, orthonormal: bool) -> tuple[Array, A
     zero, units = jnp.zeros((basis.penalty.shape[1], columns), share.dtype), jnp.ones(columns, share.dtype)
     if facts.start == "zero":
         return zero, units, None
-    by_score = targets.astype(share.dtype).reshape(share.size, -1)
+    by_score = targets.astype(share.dtype).reshape(len(targets), -1)
     if facts.start == "location and log scale":
         return _location_and_scale(basis, by_score[:, 0])
     if facts.start == "least squares" and orthonormal:
         # Where there is one minimum, it need not begin near.
         return basis.project(by_score, SAMPLED if facts.convex else 1), units, None
-    level = share @ by_score
+    level = basis.mean(by_score)
     if facts.start == "log mean":
         # The mean of all targets: from 0, a large count would take Newton's first step out of the floats.
         level = jnp.log(jnp.where(level > 0, level, 1.0))
@@ -98,7 +98,7 @@ def _constant(basis: Design, level: Array, orthonormal: bool) -> Array:
     if basis.constants:
         return basis.encode(models.Params(jnp.zeros((d, columns), level.dtype), level))
     if orthonormal:
-        return basis.project(jnp.broadcast_to(level, (basis.share.size, columns)))
+        return basis.project(jnp.broadcast_to(level, (basis.features.shape[0], columns)))
     return jnp.zeros((basis.penalty.shape[1], columns), level.dtype)
 
 

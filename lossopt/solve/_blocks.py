@@ -71,6 +71,7 @@ def by_blocks(
 ) -> Fold:
     """`fn(rows, share, *arrays)`, of a block of each, over one in `every` blocks of rows, in the shares' dtype.
 
+    `share` may be one number, which all rows have.
     `beside`: about how many numbers it computes of each row, if they are not few beside the columns.
     """
     n, d = table.shape
@@ -80,7 +81,9 @@ def by_blocks(
 
     def of_block(index: Array) -> tuple[Array, Fold]:
         start, fresh = place(index, rows, n)
-        part, *rest = (jax.lax.dynamic_slice_in_dim(array, start, rows) for array in (share, *arrays))
+        part, *rest = (
+            jax.lax.dynamic_slice_in_dim(array, start, rows) if array.ndim else array for array in (share, *arrays)
+        )
         part = jnp.where(fresh, part, 0.0)
         return start, fn(rows_of(table, start, rows).astype(share.dtype), part, *rest)
 

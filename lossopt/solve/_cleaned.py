@@ -44,7 +44,8 @@ def working_dtype(dtype: Any) -> Any:
 def cleaned(data: Dataset, dtype: Any, *, blocks: bool) -> tuple[Rows, Array, Array]:
     """Features, targets and shares that sum to one; an example of weight 0 becomes a copy of one that counts.
 
-    Features that are gone through in blocks are so when a block is read: a copy would be as large.
+    Features that are gone through in blocks are so when a block is read: a copy would be as large. Without weights the
+    share of each is then one number.
     """
     features: Any = data.features if blocks else data.features.astype(dtype)
     targets = data.targets
@@ -52,7 +53,7 @@ def cleaned(data: Dataset, dtype: Any, *, blocks: bool) -> tuple[Rows, Array, Ar
         targets = targets.astype(dtype)
     if data.weights is None:
         n = features.shape[0]
-        return features, targets, jnp.full(n, 1 / n, dtype)
+        return features, targets, jnp.full(() if blocks else n, 1 / n, dtype)
     weights = data.weights.astype(dtype)
     relative, kept, stand_in = weights / jnp.max(weights), weights > 0, jnp.argmax(weights)
 

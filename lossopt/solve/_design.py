@@ -45,7 +45,8 @@ class Design(NamedTuple):
     """The basis, and the way back to weights and bias.
 
     Attributes:
-        features, share: the table and the weights that sum to one.
+        features: the table.
+        share: the weights that sum to one; of a large table one number, if it is that of every example.
         formed: the basis; None if it is formed a block at a time.
         centre, size: of each column of the features.
         change: the coefficients of (1, z) for those of the basis; None if it is formed.
@@ -59,7 +60,7 @@ class Design(NamedTuple):
     """
 
     features: Rows
-    share: Float[Array, " n"]
+    share: Float[Array, "*n"]
     formed: Float[Array, "m n"] | None
     centre: Float[Array, " d"]
     size: Float[Array, " d"]
@@ -96,6 +97,10 @@ class Design(NamedTuple):
             return fn(standardised(features, self.centre, self.size, self.constants), share, *columns)
 
         return by_blocks(of_block, every, self.features, self.share, *columns, beside=beside)
+
+    def mean(self, values: Float[Array, "n k"]) -> Float[Array, " k"]:
+        """Of some values of each example."""
+        return jnp.broadcast_to(self.share, len(values)) @ values
 
     def extent(self) -> Float[Array, " d"]:
         """The largest number in each column of the features, or a bit more."""

@@ -140,7 +140,7 @@ def _corrected(cost: Cost, origin: Point, step: Array, gradient: Array) -> Array
 def start_at(cost: Cost, start: Array) -> Point:
     """The start, before it is evaluated."""
     (m, k), value = start.shape, unseen(start)
-    zero, nothing = jnp.zeros_like(value.cost), jnp.zeros(cost.design.share.size, start.dtype)
+    zero, nothing = jnp.zeros_like(value.cost), jnp.zeros(len(cost.targets), start.dtype)
     each = (nothing, nothing, nothing) if has_force(cost) else ()
     return Point(value, value.cost, jnp.zeros((k, m, k, m), start.dtype), zero, zero, zero, each)
 
@@ -148,7 +148,7 @@ def start_at(cost: Cost, start: Array) -> Point:
 def worth_sampling(cost: Cost) -> bool:
     """Whether a table is so long that a sample of it is best solved first."""
     coefficients = cost.design.penalty.shape[1] * cost.units.size
-    long = cost.design.formed is None and cost.design.share.size >= SAMPLED * ENOUGH * coefficients
+    long = cost.design.formed is None and len(cost.targets) >= SAMPLED * ENOUGH * coefficients
     return long and bool(cost.traits.convex)
 
 

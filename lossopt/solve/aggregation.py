@@ -14,7 +14,8 @@ those whose sign that leaves open are among the r nearest to a kink if r/n is tw
 Beyond them nothing holds the coefficients back: where a few signs more are open, the problem's own minimum may lie far
 away. It is believed no further than the furthest of the r, which is nearly always enough for the next round.
 
-From round to round no more is kept of each example than its piece; the lines are made again whenever they are needed.
+From round to round no more is kept of each example than the piece that it is taken to be on; the lines are made again
+whenever they are needed.
 """
 
 import functools
@@ -42,6 +43,8 @@ _LONG, _FEWER, _ROUNDS = 2**18, 6, 6
 # The entries of a sample that stands for all where a quantile is sought, and the share of the room for examples that it
 # should fill.
 _SAMPLE, _FILLED = 2**14, 0.9
+# For the number of a piece.
+_ANY = -1
 
 
 class _Table(NamedTuple):
@@ -59,11 +62,16 @@ class _Near(NamedTuple):
     used: Int[Array, ""]
     width: Float[Array, ""]
 
+    @property
+    def counted(self) -> Bool[Array, " r"]:
+        """Which count."""
+        return jnp.arange(self.at.size, dtype=self.used.dtype) < self.used
+
 
 class _State(NamedTuple):
-    """The best coefficients so far, on which piece each example lies there, whom to keep next, the rounds made.
+    """The best coefficients so far, which piece each example is taken to be on, whom to keep next, the rounds made.
 
-    `size` is that of the lines.
+    `size` is that of the lines. Those to be kept, and in the first round all, may be on any piece: `_ANY`.
     """
 
     found: Found
@@ -107,8 +115,8 @@ def solve(
     centre = jnp.zeros(design.penalty.shape[1], l2.dtype)
     if regression:
         centre = design.project(targets[:, None], SAMPLED)[:, 0]
-    start, n = Found(centre, zero, zero - jnp.inf, no, zero, none), design.share.size
-    begin = _State(start, zero, jnp.zeros(n, jnp.int8), _spaced(n, _kept(n, centre.size)), none, no)
+    start, n = Found(centre, zero, zero - jnp.inf, no, zero, none), len(targets)
+    begin = _State(start, zero, jnp.full(n, _ANY, jnp.int8), _spaced(n, _kept(n, centre.size)), none, no)
     once = functools.partial(_once, _Table(given, targets, design), search, tolerance)
     ended = jax.lax.while_loop(unfinished, once, begin)
     outcome = interior_point.outcome(ended.found, ended.size, design, tolerance, max_iterations)
@@ -123,7 +131,7 @@ def _once(all_: _Table, search: Callable[..., Found], tolerance: Array, state: _
     # In this basis its length is that of the movement of a score.
     length = state.near.width.astype(unit.dtype) * unit / positive(jnp.linalg.norm(step))
     coefficients = last.coefficients + jnp.minimum(length, 1.0) * step
-    cost, size, piece, distance = _seen(all_, coefficients, unit, state.piece, first)
+    cost, size, piece, distance = _seen(all_, coefficients, unit, state.piece)
     new = Found(
         coefficients=coefficients,
         cost=cost + jnp.sum(times(design.penalty, coefficients) ** 2) / 2,
@@ -133,12 +141,11 @@ def _once(all_: _Table, search: Callable[..., Found], tolerance: Array, state: _
         iterations=last.iterations + new.iterations,
     )
     near = _nearest(distance, state.near.at.size)
+    piece = piece.at[jnp.where(near.counted, near.at, piece.size)].set(_ANY, mode="drop")
     return _State(new, size, piece, near, state.rounds + 1, new.near(tolerance))
 
 
-def _seen(
-    all_: _Table, coefficients: Array, unit: Array, last: Array, first: Array
-) -> tuple[Array, Array, Array, Array]:
+def _seen(all_: _Table, coefficients: Array, unit: Array, last: Array) -> tuple[Array, Array, Array, Array]:
     """Of all examples at some coefficients the cost and the size of the lines; of each the piece and the distance."""
     inner = all_.design.inner(coefficients)
 
@@ -147,17 +154,23 @@ def _seen(
         u = lines.target - (lines.sign * basis.scores(inner))[None]
         piece = jnp.sum(u <= 0, axis=0, dtype=jnp.int8)
         # Those of which the sign was taken for known, and was not, come first.
-        distance = jnp.where(first | (piece == last), jnp.min(jnp.abs(u), axis=0) / positive(unit), 0.0)
-        return Fold((lines.cost(u), lines.size()), (), (piece, distance.astype(jnp.float32)))
+        expected = (last == _ANY) | (piece == last)
+        distance = jnp.where(expected, jnp.min(jnp.abs(u), axis=0) / positive(unit), 0.0)
+        return Fold((lines.cost(u), lines.size()), (), (piece, _ordered(distance)))
 
     (cost, size), _, (piece, distance) = all_.design.fold(of_block, all_.targets, last)
-    return cost, size, piece, jnp.where(all_.design.share > 0, distance, jnp.inf)
+    return cost, size, piece, jnp.where(all_.design.share > 0, distance, _ordered(jnp.inf))
+
+
+def _ordered(distance: Array | float) -> Array:
+    """Distances to three digits, as whole numbers in their order, of two bytes."""
+    return jax.lax.bitcast_convert_type(jnp.asarray(distance, jnp.bfloat16), jnp.int16)
 
 
 def _spaced(n: int, kept: int) -> _Near:
     """A sample of all."""
     places = jnp.floor(jnp.arange(kept, dtype=float) * (n / kept)).astype(jnp.int32)
-    return _Near(places, jnp.array(kept, jnp.int32), jnp.full((), jnp.inf, jnp.float32))
+    return _Near(places, jnp.array(kept, jnp.int32), jnp.full((), jnp.inf, jnp.bfloat16))
 
 
 def _nearest(distance: Array, kept: int) -> _Near:
@@ -178,14 +191,13 @@ def _nearest(distance: Array, kept: int) -> _Near:
     # By blocks, and not of all at once as `nonzero` does, which would take as much memory as all else.
     nothing = jnp.zeros(kept, jnp.int32), jnp.zeros((), jnp.int32)
     places, count = jax.lax.fori_loop(0, -(-n // rows), add, nothing)
-    return _Near(places, count, width)
+    return _Near(places, count, jax.lax.bitcast_convert_type(width, jnp.bfloat16))
 
 
 def _together(all_: _Table, piece: Array, near: _Near, sample: Array) -> tuple[Lines, Array, Array]:
     """Lines, table and shares of some examples and of the mean of the others on each piece; or of a sample."""
     (given, targets, design), at = all_, near.at
-    counted = jnp.arange(at.size, dtype=near.used.dtype) < near.used
-    share = jnp.where(counted, design.share[at], 0.0)
+    share = jnp.where(near.counted, jnp.broadcast_to(design.share, targets.shape)[at], 0.0)
     share = jnp.where(sample, share / jnp.sum(share), share)
     kept = given(share, targets[at])
     pieces = jnp.arange(kept.target.shape[0] + 1, dtype=piece.dtype)
@@ -198,8 +210,6 @@ def _together(all_: _Table, piece: Array, near: _Near, sample: Array) -> tuple[L
         rows = jnp.concatenate([lines.target * weight, lines.up, lines.down, share[None], weight])
         return Fold((basis.moments(lines.sign[None] * weight * on), rows @ on.T))
 
-    # Kept examples are in no mean, nor is any of a sample.
-    piece = jnp.where(sample, -1, piece.at[at].min(jnp.where(counted, -1, piece[at])).astype(jnp.int8))
     means, sums = design.fold(of_block, targets, piece).sums
     terms = pieces.size - 1
     middle, ups, downs, (shares, total) = jnp.split(sums, [terms, 2 * terms, 3 * terms])
@@ -215,6 +225,19 @@ def _together(all_: _Table, piece: Array, near: _Near, sample: Array) -> tuple[L
         down=with_means(kept.down, downs),
     )
     # One that does not count lies at the origin.
-    table = jnp.where(share > 0, kept.sign, 0.0)[None] * design.rows(at)
-    table = with_means(table, design.outer(means) / divided[None])
+    table = _table(design, at, jnp.where(share > 0, kept.sign, 0.0), design.outer(means) / divided[None])
     return lines, table, with_means(share, jnp.where(total > 0, shares, 0.0))
+
+
+def _table(design: Design, at: Array, sign: Array, means: Array) -> Array:
+    """The examples at some places times their signs, and means; by the block, so that there is no second copy."""
+    rows = min(at.size, _SAMPLE)
+
+    def put(block: Array, table: Array) -> Array:
+        start, _ = place(block, rows, at.size)
+        places, signs = (jax.lax.dynamic_slice_in_dim(each, start, rows) for each in (at, sign))
+        return jax.lax.dynamic_update_slice_in_dim(table, signs[None] * design.rows(places), start, 1)
+
+    empty = jnp.zeros((len(means), at.size), means.dtype)
+    table = jnp.concatenate([empty, means], axis=1)
+    return jax.lax.fori_loop(0, -(-at.size // rows), put, table)
