@@ -85,6 +85,10 @@ def _check_scores(loss: losses.Loss, model: models.Model) -> None:
         )
 
 
+# Targets that are looked at together.
+_PART = 2**16
+
+
 def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:
     if isinstance(dataset.targets, jax.core.Tracer):
         return
@@ -96,16 +100,20 @@ def _check_targets(loss: losses.Loss, dataset: data.Dataset, model: models.Model
         raise ValueError(
             f"{card.name} takes as target {losses.TARGETS[kind]}, but the targets have shape {targets.shape}: {hint}."
         )
-    bad = _illegal(kind, targets, losses.hyperparameters(loss)["trials"] if kind == "successes" else model.classes)
+    most = losses.hyperparameters(loss)["trials"] if kind == "successes" else model.classes
     if apart:
         # No process sees all rows: all are told the same.
-        if bool(bad.any()):
+        if bool(_illegal(kind, targets, most).any()):
             raise ValueError(f"{card.name} takes as target {losses.TARGETS[kind]}, but some rows hold another value.")
         return
-    rows = np.flatnonzero(bad)
+    # By parts, so that the answers take no memory beside a long table's.
+    parts = range(0, len(targets), _PART)
+    rows = np.concatenate(
+        [start + np.flatnonzero(_illegal(kind, targets[start : start + _PART], most)) for start in parts]
+    )
     if rows.size:
         raise ValueError(
-            f"{card.name} takes as target {losses.TARGETS[kind]}, but {rows.size} of {bad.size} rows hold "
+            f"{card.name} takes as target {losses.TARGETS[kind]}, but {rows.size} of {len(targets)} rows hold "
             f"another value, the first in row {rows[0]}: {targets[rows[0]]}; {_remedy(kind, targets)}."
         )
 

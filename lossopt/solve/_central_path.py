@@ -138,11 +138,11 @@ def _advance(course: Course, path: Path, short: Array) -> Path:
         room, slack = _lengths(course, jnp.min(more), jnp.min(step.slack / path.slack))
         # Where the product is to be 0, the relative changes of force and slack sum to -1.
         gained = product * more
-        second = gained + gained * more
+        total, curved = jnp.sum(gained), jnp.vdot(gained, more)
         # The sum of product (1 + room more) (1 - slack (1 + more)).
-        left = (1 - slack) * gap + (room - slack) * jnp.sum(gained) - room * slack * jnp.sum(second)
+        left = (1 - slack) * gap + (room - slack) * total - room * slack * (total + curved)
         mean = gap / product.size
-        corrector = mean * (left / gap) ** 3 + jnp.clip(second, -_FAR * mean, _FAR * mean)
+        corrector = mean * (left / gap) ** 3 + jnp.clip(gained + gained * more, -_FAR * mean, _FAR * mean)
         return step, jnp.where(number == 0, corrector, aim), room, slack
 
     # The predictor is the first, so that all are compiled once.

@@ -22,12 +22,12 @@ _FUSED = 32
 # From how many columns on a Gram matrix is computed by halves, which saves a quarter of the work.
 _HALVED = 32
 # The numbers in a block of columns of which one is computed, where there are several blocks.
-_CACHED = 2**16
+CACHED = 2**16
 
 
 def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array, "m m"]:
     """B diag(weights) B'."""
-    if basis.size > 2 * _CACHED:
+    if basis.size > 2 * CACHED:
         return _gram_by_blocks(basis, weights)
     weighted, half = weights[None] * basis, basis.shape[0] // 2
     if half < _HALVED // 2:
@@ -38,7 +38,7 @@ def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array
 
 def _gram_by_blocks(basis: Array, weights: Array) -> Array:
     """The same of a table larger than the cache, of which no weighted copy is made."""
-    (m, n), columns = basis.shape, max(_CACHED // len(basis), 1)
+    (m, n), columns = basis.shape, max(CACHED // len(basis), 1)
 
     def add(block: Array, total: Array) -> Array:
         start, fresh = place(block, columns, n)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
-from ..compiling import AT_ONCE, at_once, SOONER, staged
+from ..compiling import AT_ONCE, at_once, LEANER, SOONER, staged
 from ..data import Dataset, Stored, traced
 from ..status import Status
 from . import aggregation
@@ -125,7 +125,8 @@ def solve(
     controls = (jnp.asarray(tolerance, dtype), jnp.asarray(max_iterations))
     penalty = _Penalty(jnp.asarray(l1, dtype) if plan.absolute else None, jnp.asarray(l2, dtype))
     small = at_once(math.prod(data.features.shape), _SMALL)
-    compiled = _inside if part else _of_small if small else _alone
+    long = plan.method == "aggregation"
+    compiled = _inside if part else _of_small if small else _of_long if long else _alone
     facts = traits(loss) if plan.smooth else None
     run = functools.partial(compiled, bound, penalty=penalty, init=init, controls=controls, model=model, facts=facts)
     solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
@@ -247,9 +248,10 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
 
 
 _STATIC = ("model", "method", "facts", "table", "final")
-# Inside another programme, and by itself, of a small table and of another.
+# Inside another programme, and by itself, of a small table, of a long one and of another.
 _inside = jax.jit(_solve, static_argnames=_STATIC)
 _of_small = jax.jit(_solve, static_argnames=_STATIC, compiler_options=AT_ONCE)
+_of_long = jax.jit(_solve, static_argnames=_STATIC, compiler_options=LEANER)
 _alone = jax.jit(_solve, static_argnames=_STATIC, compiler_options=SOONER)
 
 

@@ -32,7 +32,7 @@ from ._blocks import Fold, place
 from ._central_path import Found
 from ._columns import Columns, positive
 from ._design import Design, SAMPLED
-from ._normal import times
+from ._normal import CACHED, times
 from ._outcome import Outcome
 from ._piecewise import BY_ENTRY, Given, Lines, SCALAR
 
@@ -231,7 +231,7 @@ def _together(all_: _Table, piece: Array, near: _Near, sample: Array) -> tuple[L
 
 def _table(design: Design, at: Array, sign: Array, means: Array) -> Array:
     """The examples at some places times their signs, and means; by the block, so that there is no second copy."""
-    rows = min(at.size, _SAMPLE)
+    rows = min(at.size, max(CACHED // len(means), 1))
 
     def put(block: Array, table: Array) -> Array:
         start, _ = place(block, rows, at.size)
