@@ -1,7 +1,8 @@
 """Fits with the rows spread over all devices, compared with the same fits on one: run by `test_sharding`.
 
-`python tests/sharded.py automatic|explicit names [address process]`: the axes of the mesh, and the losses to fit, or
-"fit" for the training loop; with an address it is one of two processes.
+`python tests/sharded.py automatic|explicit names [address process]`: the axes of the mesh, and the losses to fit,
+"fit" for the training loop or "gram" for a table of which no device may see more than its own rows; with an address it
+is one of two processes.
 """
 
 import sys
@@ -12,6 +13,7 @@ import optax
 
 import lossopt as lo
 from lossopt import data, losses, models
+from lossopt.solve._normal import gram
 
 
 def main(axes: str, names: str, address: str | None = None, process: str = "0") -> None:
@@ -51,6 +53,14 @@ def main(axes: str, names: str, address: str | None = None, process: str = "0") 
     ):  # fmt: skip
         model = models.softmax(3) if name.startswith("softmax") else models.linear
         compare(name, lambda d, name=name, model=model: lo.solve(losses.get(name), d, model=model), targets)
+    if "gram" in names.split(","):
+        basis, weight = rng.normal(size=(3, 80_000)), rng.uniform(size=80_000)
+        by_column = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(None, "rows"))
+        given = jax.make_array_from_callback(basis.shape, by_column, lambda index: basis[index]), spread(weight)
+        compiled = jax.jit(gram).lower(*given).compile()
+        np.testing.assert_allclose(compiled(*given), (weight * basis) @ basis.T, rtol=1e-12)
+        assert "all-gather" not in compiled.as_text()
+        print("gram agrees")
     compare("fit", lambda d: lo.fit(losses.huber, d, optimizer=optax.adam(0.1), num_steps=30), real)
     try:
         lo.solve(losses.logistic, jax.tree.map(spread, data.Dataset(features, real)))

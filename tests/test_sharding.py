@@ -41,7 +41,10 @@ def address():
 
 @pytest.mark.parametrize(
     ("axes", "names"),
-    [("automatic", "squared_error,tukey,quantile,logistic,softmax_cross_entropy"), ("explicit", "huber,hinge,fit")],
+    [
+        ("automatic", "squared_error,tukey,quantile,logistic,softmax_cross_entropy,gram"),
+        ("explicit", "huber,hinge,fit"),
+    ],
 )
 def test_eight_devices_give_the_answers_of_one(axes, names):
     output = finish(start("sharded.py", axes, names, devices=8))

@@ -66,6 +66,21 @@ def place(block: Array, rows: int, n: int) -> tuple[Int[Array, ""], Bool[Array, 
     return start, start + jnp.arange(rows) >= block * rows
 
 
+def by_parts(fn: Callable[..., PyTree], axes: tuple[int, ...], *arrays: Array) -> PyTree:
+    """What `fn` makes of the examples on each device, along a first axis; `axes` are those of the examples.
+
+    Examples that lie on several devices would first be brought to all, where they are gone through by the block.
+    """
+    parts = jax.device_count()
+    if parts == 1 or arrays[0].shape[axes[0]] % parts:
+        return jax.tree.map(lambda leaf: leaf[None], fn(*arrays))
+
+    def split(array: Array, axis: int) -> Array:
+        return array.reshape(*array.shape[:axis], parts, -1, *array.shape[axis + 1 :])
+
+    return jax.vmap(fn, in_axes=axes)(*map(split, arrays, axes))
+
+
 def by_blocks(
     fn: Callable[..., Fold], every: Array | int, table: Rows, share: Array, *arrays: Array, beside: int = 0
 ) -> Fold:

@@ -11,7 +11,7 @@ from ._factor import from_triangle, Triangle
 
 def column_design(
     features: Rows,
-    share: Float[Array, " n"],
+    share: Float[Array, "*n"],
     l2: Float[Array, ""],
     intercept: bool,
     *,

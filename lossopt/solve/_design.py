@@ -202,7 +202,7 @@ def design(
 
 
 def blocked_design(
-    features: Rows, share: Float[Array, " n"], l2: Float[Array, ""], intercept: bool, *, sampled: bool, any_rank: bool
+    features: Rows, share: Float[Array, "*n"], l2: Float[Array, ""], intercept: bool, *, sampled: bool, any_rank: bool
 ) -> Design:
     """The same for a table larger than the cache, of whose rows no copy is made.
 

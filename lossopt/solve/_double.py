@@ -10,6 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._blocks import place
+
+
+# Numbers that are added to as many others at a time.
+_SIDE_BY_SIDE = 2**11
+
 
 class Pair(NamedTuple):
     """The number high + low, |low| at most half a unit in the last place of high."""
@@ -51,6 +57,27 @@ def total(a: Pair, axis: int) -> Pair:
     zero = jnp.zeros((), a.high.dtype)
     high, low = jax.lax.reduce((a.high, a.low), (zero, zero), lambda x, y: tuple(add(Pair(*x), Pair(*y))), (axis,))
     return Pair(high, low)
+
+
+def weighted_sums(table: Float[Array, "n m"], weights: Pair) -> Pair:
+    """Σ weights_i table_i, as rows that `total` adds up: a sum that waits for the last takes many times as long."""
+    n, m = table.shape
+    rows = min(max(_SIDE_BY_SIDE // m, 1), n)
+
+    def add_rows(block: Array, so_far: Pair) -> Pair:
+        start, fresh = place(block, rows, n)
+        part, high, low = (jax.lax.dynamic_slice_in_dim(each, start, rows) for each in (table, *weights))
+        high, low = (jnp.where(fresh, each, 0.0)[:, None] for each in (high, low))
+        # As in `product`, but what is lost is summed apart, and no pair is made before the end.
+        (a_high, a_low), (b_high, b_low) = _halves(part), _halves(high)
+        whole, lost = two_sum(so_far.high, a_high * b_high)
+        whole, lost_left = two_sum(whole, a_high * b_low)
+        whole, lost_right = two_sum(whole, a_low * b_high)
+        little = a_low * b_low + part * low
+        return Pair(whole, so_far.low + (lost + (lost_left + (lost_right + little))))
+
+    nothing = jnp.zeros((rows, m), table.dtype)
+    return jax.lax.fori_loop(0, -(-n // rows), add_rows, Pair(nothing, nothing))
 
 
 def _halves(x: Array) -> Pair:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._blocks import place
+from ._blocks import by_parts, place
 
 
 # The size up to which a matrix is eliminated here.
@@ -28,7 +28,7 @@ CACHED = 2**16
 def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array, "m m"]:
     """B diag(weights) B'."""
     if basis.size > 2 * CACHED:
-        return _gram_by_blocks(basis, weights)
+        return jnp.sum(by_parts(_gram_by_blocks, (1, 0), basis, weights), axis=0)
     weighted, half = weights[None] * basis, basis.shape[0] // 2
     if half < _HALVED // 2:
         return basis @ weighted.T
@@ -38,7 +38,8 @@ def gram(basis: Float[Array, "m n"], weights: Float[Array, " n"]) -> Float[Array
 
 def _gram_by_blocks(basis: Array, weights: Array) -> Array:
     """The same of a table larger than the cache, of which no weighted copy is made."""
-    (m, n), columns = basis.shape, max(CACHED // len(basis), 1)
+    m, n = basis.shape
+    columns = min(max(CACHED // m, 1), n)
 
     def add(block: Array, total: Array) -> Array:
         start, fresh = place(block, columns, n)

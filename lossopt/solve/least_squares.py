@@ -16,8 +16,9 @@ from jaxtyping import Array, Float
 
 from ..models import Params
 from ..status import Status
-from . import _double
+from ._blocks import by_parts
 from ._design import Design
+from ._double import add, Pair, product, times, total, two_sum, weighted_sums
 from ._outcome import Outcome
 
 
@@ -35,20 +36,24 @@ def solve(design: Design, targets: Float[Array, " n"], l2: Float[Array, ""], cur
     """Minimise Σ s a r²/2 + l2/2 |w|², where a is `curvature`; the design is that of the penalty l2 / a."""
     penalty = l2 / curvature
 
-    def start() -> _State:
-        params = design.decode(design.basis @ (design.share * targets))
-        return _State(params, _correction(design, targets, penalty, params), jnp.zeros((), int), jnp.array(True))
+    coefficients = design.basis @ (design.share * targets)
+    floor = jnp.finfo(penalty.dtype).eps * jnp.linalg.norm(coefficients)
 
     def improve(state: _State) -> _State:
         params = jax.tree.map(jnp.add, state.params, design.decode(state.correction))
         correction = _correction(design, targets, penalty, params)
+        size = jnp.linalg.norm(correction)
         # At the floor of rounding the correction stops shrinking; the negation also stops at NaN.
-        smaller = jnp.linalg.norm(correction) < jnp.linalg.norm(state.correction) / 2
-        better = _State(params, correction, state.passes + 1, smaller)
-        kept = jax.tree.map(lambda new, old: jnp.where(smaller, new, old), better, state)
-        return kept._replace(passes=better.passes, improving=smaller)
+        smaller = (state.passes < 0) | (size < jnp.linalg.norm(state.correction) / 2)
+        passes = state.passes + 1
+        better = _State(params, correction, passes, smaller & ((passes < 1) | (size > floor)))
+        return jax.tree.map(lambda new, old: jnp.where(smaller, new, old), better, state)._replace(
+            passes=passes, improving=better.improving
+        )
 
-    ended = jax.lax.while_loop(lambda s: s.improving & (s.passes < MOST_PASSES), improve, start())
+    # The first correction is found by a correction of nothing, so that all are compiled once.
+    begin = _State(design.decode(coefficients), jnp.zeros_like(coefficients), jnp.array(-1), jnp.array(True))
+    ended = jax.lax.while_loop(lambda s: s.improving & (s.passes < MOST_PASSES), improve, begin)
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(ended.params)]))
     found = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
     gap = curvature / 2 * jnp.sum(ended.correction**2)
@@ -57,11 +62,12 @@ def solve(design: Design, targets: Float[Array, " n"], l2: Float[Array, ""], cur
 
 def _correction(design: Design, targets: Array, penalty: Array, params: Params) -> Array:
     """What to add to the coefficients, from a residual and a gradient in twice the working precision."""
-    explained = _double.total(_double.product(design.features, params.weights[None]), 1)
+    weights = Pair(params.weights, jnp.zeros_like(params.weights))
+    explained = total(weighted_sums(design.features.T, weights), 0)
     bias = jnp.zeros_like(penalty) if params.bias is None else params.bias
-    residual = _double.add(_double.two_sum(targets, -bias), _double.Pair(-explained.high, -explained.low))
-    shared = _double.times(residual, design.share)
-    by_row = _double.Pair(shared.high[:, None], shared.low[:, None])
-    shrunk = _double.product(penalty, -params.weights)
-    by_weights = _double.add(_double.total(_double.times(by_row, design.features), 0), shrunk)
-    return design.pull_back(by_weights.high, _double.total(shared, 0).high)
+    residual = add(two_sum(targets, -bias), Pair(-explained.high, -explained.low))
+    shared = times(residual, design.share)
+    by_part = by_parts(lambda rows, *pair: weighted_sums(rows, Pair(*pair)), (0, 0, 0), design.features, *shared)
+    by_weights = total(jax.tree.map(lambda sums: sums.reshape(-1, params.weights.size), by_part), 0)
+    by_weights = add(by_weights, product(penalty, -params.weights))
+    return design.pull_back(by_weights.high, total(shared, 0).high)
