@@ -10,6 +10,7 @@ from jaxtyping import Array
 from .. import losses, models
 from ..status import GOOD, Status
 from . import (
+    _lbfgs_first,
     aggregation,
     concave_convex,
     interior_point,
@@ -149,6 +150,7 @@ ALGORITHMS: dict[str, Callable[..., Outcome]] = {
     "least_squares": _by_least_squares,
     "newton": functools.partial(_smooth, newton.solve),
     "lbfgs": functools.partial(_smooth, lbfgs.solve),
+    "lbfgs, newton": functools.partial(_smooth, _lbfgs_first.solve),
     "interior_point": functools.partial(_by_interior_point, interior_point.solve),
     "aggregation": functools.partial(_by_interior_point, aggregation.solve),
     "concave_convex": _by_concave_convex,

@@ -7,8 +7,9 @@ from ._traits import constant_curvature, smooth, traits
 
 METHODS = ("least_squares", "newton", "lbfgs", "interior_point", "concave_convex", "proximal_newton")
 
-# The number of coefficients from which on their Hessian is too large.
-_LARGE = 400
+# The number of coefficients from which on their Hessian is too large, and of those of several scores from which on it
+# is better not needed.
+_LARGE, _MANY = 400, 30
 
 
 def choose_method(
@@ -43,8 +44,13 @@ def choose_method(
         raise ValueError(f"There is no exact method for {label} yet: use lossopt.fit.")
     if named is not None and named not in possible:
         raise ValueError(f"method={named!r} does not fit {label}: use {' or '.join(possible)}, or leave it out.")
-    large = coefficients >= _LARGE and possible[0] == "newton" and losses.has_card(loss) and losses.card(loss).convex
+    large = coefficients >= _LARGE and possible[0] == "newton" and bool(traits(loss).convex)
     return named or ("lbfgs" if large else possible[0])
+
+
+def lbfgs_first(loss: losses.Loss, columns: int, scores: int) -> bool:
+    """Whether, of a table that is not large, L-BFGS is likely to find the minimum before Newton's method would."""
+    return scores > 1 and columns * scores >= _MANY and bool(traits(loss).convex)
 
 
 def _possible(loss: losses.Loss) -> list[str]:

@@ -14,13 +14,13 @@ from .. import border, losses, models
 from ..compiling import AT_ONCE, at_once, LEANER, SOONER, staged
 from ..data import Dataset, Stored, traced
 from ..status import Status
-from . import aggregation
 from ._algorithms import ALGORITHMS
-from ._cleaned import cleaned, in_blocks, where_it_stays, working_dtype
+from ._cleaned import cleaned, where_it_stays, working_dtype
 from ._column_design import column_design
 from ._design import blocked_design, design
+from ._lbfgs_first import FELL_SHORT, SHORT
 from ._lone import lone, may_be_far, without
-from ._method import choose_method
+from ._plan import Plan, plan_of
 from ._traits import constant_curvature, traits
 from ._value import value_at
 
@@ -28,9 +28,6 @@ from ._value import value_at
 # Numbers in a table up to which compiling well takes longer than it saves, in some hundred solutions: half a second
 # against a millisecond or two.
 _SMALL = 2**14
-# The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
-# columns.
-_LONG = 10
 # What columns that are much larger outside the sample that their sizes are taken from may lead to, though there are so
 # many steps, and nearly dependent ones.
 _MANY = 100
@@ -81,16 +78,17 @@ def solve(
     """Minimise `Σ w loss / Σ w + l1 Σ |weights| + l2/2 Σ weights**2` exactly (the bias is not penalised).
 
     Least squares are solved by orthogonal factorisation, other smooth losses by safeguarded Newton steps or, where the
-    Hessian would be large (many columns times classes), by L-BFGS; piecewise-linear ones (absolute error, quantiles,
-    intervals, dead zones, hinges of two or several classes) by an interior-point method; with `l1`, which ends with
-    weights that are exactly 0, smooth convex losses by proximal Newton steps. A loss that is not convex gives the
-    local minimum that descent from the least-squares fit (for a classifier: from zero), or from `init`, reaches; the
-    ramp that which the concave-convex procedure reaches from the hinge's minimum, or from `init`. Of several minima
-    that have the same scores the one with the smallest weights is given. May be jitted, and vmapped over data sets,
-    `l2`, `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through
-    in blocks of rows, without a copy of it; least squares are then found by Newton's method. Features that are
-    `data.Stored`, or a large memory-mapped array, are read by the block. Piecewise-linear losses of a long table see
-    only the rows that matter to them, and need the whole of one that is not, or of which too many rows lie on a kink.
+    Hessian would be large (many columns times classes), by L-BFGS, which goes first where there are several scores;
+    piecewise-linear ones (absolute error, quantiles, intervals, dead zones, hinges of two or several classes) by an
+    interior-point method; with `l1`, which ends with weights that are exactly 0, smooth convex losses by proximal
+    Newton steps. A loss that is not convex gives the local minimum that descent from the least-squares fit (for a
+    classifier: from zero), or from `init`, reaches; the ramp that which the concave-convex procedure reaches from the
+    hinge's minimum, or from `init`. Of several minima that have the same scores the one with the smallest weights is
+    given. May be jitted, and vmapped over data sets, `l2`, `init` and bound hyperparameters; a sweep over a
+    hyperparameter compiles once. A large table is gone through in blocks of rows, without a copy of it; least squares
+    are then found by Newton's method. Features that are `data.Stored`, or a large memory-mapped array, are read by the
+    block. Piecewise-linear losses of a long table see only the rows that matter to them, and need the whole of one that
+    is not, or of which too many rows lie on a kink.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
@@ -114,7 +112,7 @@ def solve(
     data = border.checked(loss, data, model, stored=True)
     border.check_penalties(l1=l1, l2=l2)
     part = staged() or traced(data, loss, l1, l2, init)
-    plan = _plan(loss, data, model, l1, method, part)
+    plan = plan_of(loss, data, model, l1, method, part)
     if isinstance(data.features, Stored) and not plan.stored:
         data = _in_memory(data)
     _check_init(init, data, model)
@@ -128,7 +126,8 @@ def solve(
     long = plan.method == "aggregation"
     compiled = _inside if part else _of_small if small else _of_long if long else _alone
     facts = traits(loss) if plan.smooth else None
-    run = functools.partial(compiled, bound, penalty=penalty, init=init, controls=controls, model=model, facts=facts)
+    once = functools.partial(compiled, bound, penalty=penalty, model=model, facts=facts)
+    run = functools.partial(_in_turn, once, plan, init, controls[0], max_iterations)
     solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
     if out is not None and out.any():
         settings = {"model": model, "init": init, "method": method, "tolerance": controls[0], "dtype": dtype}
@@ -140,51 +139,7 @@ def solve(
     return solution
 
 
-class _Plan(NamedTuple):
-    """How a table is to be solved, as far as that is known before anything is compiled.
-
-    Attributes:
-        method, table: what `_solve` is given at first.
-        whole: the method for all of the table at once, should that be needed.
-        absolute: there may be a penalty on absolute weights.
-        smooth: the method is one for smooth losses, and sees their traits.
-        part: it becomes part of a larger programme, in which nothing can be tried again.
-        stored: the features stay where they are stored.
-    """
-
-    method: str
-    table: str | None
-    whole: str
-    absolute: bool
-    smooth: bool
-    part: bool
-    stored: bool
-
-
-def _plan(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named: str | None, part: bool) -> _Plan:
-    absolute, stored, large = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored), in_blocks(data.features)
-    rows, columns = data.features.shape
-    choose = functools.partial(choose_method, loss, named, columns * (model.classes or 1), absolute=absolute)
-    # Of what is part of a larger programme nobody sees in time that columns depend on each other.
-    method = choose(in_blocks=stored or (large and not part and rows >= _LONG * columns))
-    whole = part or absolute
-    long = method == "interior_point" and not whole and aggregation.worth_while(loss, rows, columns)
-    smooth = method in ("newton", "lbfgs", "proximal_newton")
-    table = None if part else "quick"
-    if (smooth or long) and large:
-        table = "sample" if smooth and not part else "blocks"
-    return _Plan(
-        method="aggregation" if long else method,
-        table=table,
-        whole=choose(),
-        absolute=absolute,
-        smooth=smooth,
-        part=part,
-        stored=stored and (smooth or long),
-    )
-
-
-def _trusted(run: Callable[..., Any], data: Dataset, plan: _Plan, *, patient: bool) -> tuple[Solution, Any]:
+def _trusted(run: Callable[..., Any], data: Dataset, plan: Plan, *, patient: bool) -> tuple[Solution, Any]:
     """The solution as planned or, where that may be misled, by all blocks, and then of the whole table at once.
 
     Also, on the host, which examples fix a coefficient by themselves; None if that is not known.
@@ -205,6 +160,23 @@ def _trusted(run: Callable[..., Any], data: Dataset, plan: _Plan, *, patient: bo
         jax.block_until_ready(solution)
     known = not (plan.part or plan.stored) and out is not None and out.is_fully_addressable
     return solution, np.asarray(out) if known else None
+
+
+def _in_turn(
+    once: Callable[..., Any], plan: Plan, init: Any, tolerance: Array, steps: int, *, method: str, **rest: Any
+):
+    """What `_solve` hands back, with the plan's second method where the first falls short."""
+    second = plan.then if method == plan.method else None
+    at_first = steps if second is None else min(steps, SHORT)
+    solution, suspect, out = once(method=method, init=init, controls=(tolerance, jnp.asarray(at_first)), **rest)
+    if second is None or bool(suspect) or int(solution.status.code) not in FELL_SHORT:
+        return solution, suspect, out
+    made = solution.iterations
+    if steps > int(made):
+        controls = tolerance, jnp.asarray(steps - int(made))
+        solution, suspect, out = once(method=second, init=solution.params, controls=controls, **rest)
+        solution = solution._replace(iterations=made + solution.iterations)
+    return solution, suspect, out
 
 
 def _misled(solution: Solution, suspect: Array) -> bool:

@@ -1,0 +1,66 @@
+"""How a table is to be solved, as far as that is known before anything is compiled."""
+
+import functools
+from typing import Any, NamedTuple
+
+from .. import losses, models
+from ..data import Dataset, Stored, traced
+from . import aggregation
+from ._cleaned import in_blocks
+from ._method import choose_method, lbfgs_first
+
+
+# The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
+# columns.
+_LONG = 10
+
+
+class Plan(NamedTuple):
+    """How a table is to be solved.
+
+    Attributes:
+        method, table: what `_solve` is given at first.
+        then: the method that goes on where the first falls short; None if none does.
+        whole: the method for all of the table at once, should that be needed.
+        absolute: there may be a penalty on absolute weights.
+        smooth: the method is one for smooth losses, and sees their traits.
+        part: it becomes part of a larger programme, in which nothing can be tried again.
+        stored: the features stay where they are stored.
+    """
+
+    method: str
+    table: str | None
+    then: str | None
+    whole: str
+    absolute: bool
+    smooth: bool
+    part: bool
+    stored: bool
+
+
+def plan_of(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named: str | None, part: bool) -> Plan:
+    """The plan for a data set; `part` as in `Plan`, `named` is the method that the caller named."""
+    absolute, stored, large = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored), in_blocks(data.features)
+    (rows, columns), scores = data.features.shape, model.classes or 1
+    choose = functools.partial(choose_method, loss, named, columns * scores, absolute=absolute)
+    # Of what is part of a larger programme nobody sees in time that columns depend on each other.
+    method = choose(in_blocks=stored or (large and not part and rows >= _LONG * columns))
+    whole = part or absolute
+    long = method == "interior_point" and not whole and aggregation.worth_while(loss, rows, columns)
+    quick = method == "newton" and named is None and not (stored or large) and lbfgs_first(loss, columns, scores)
+    smooth = method in ("newton", "lbfgs", "proximal_newton")
+    table = None if part else "quick"
+    if (smooth or long) and large:
+        table = "sample" if smooth and not part else "blocks"
+    if quick:
+        method = "lbfgs, newton" if part else "lbfgs"
+    return Plan(
+        method="aggregation" if long else method,
+        table=table,
+        then="newton" if quick and not part else None,
+        whole=choose(),
+        absolute=absolute,
+        smooth=smooth,
+        part=part,
+        stored=stored and (smooth or long),
+    )

@@ -1,0 +1,38 @@
+"""L-BFGS, which goes first where there are several scores, and alone where the Hessian would be too large."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import lossopt as lo
+from lossopt import data, losses, models
+from lossopt.status import Status
+
+
+def test_newton_goes_on_where_lbfgs_falls_short():
+    # Skewed columns and a class for nearly all: curvatures that differ by orders of magnitude.
+    rng = np.random.default_rng(0)
+    features = np.exp(rng.normal(size=(3000, 12)) / 3 + rng.normal(size=(3000, 1)))
+    scores = (features - features.mean(0)) @ rng.normal(size=(12, 4))
+    labels = np.where(rng.uniform(size=3000) < 0.95, 0, (scores + rng.gumbel(size=(3000, 4))).argmax(1))
+    d, options = data.Dataset(features, labels), {"model": models.softmax(4)}
+    solve = functools.partial(lo.solve, losses.softmax_cross_entropy, **options)
+    by_newton, alone = solve(d, method="newton"), solve(d, method="lbfgs", max_iterations=100)
+    assert alone.status.code == Status.OUT_OF_STEPS
+    for found in (solve(d), jax.jit(solve)(d)):
+        assert found.status.code == Status.CONVERGED
+        assert 100 < found.iterations < 110
+        np.testing.assert_allclose(found.cost, by_newton.cost, rtol=1e-13)
+    assert solve(d, max_iterations=60).iterations == 60
+    assert solve(d, max_iterations=101).iterations == 101
+
+
+def test_many_coefficients_of_a_swept_loss():
+    features = np.random.default_rng(0).normal(size=(450, 410))
+    d, deltas = data.Dataset(features, features[:, 0] ** 2), jnp.array([0.5, 2.0])
+    swept = jax.vmap(lambda delta: lo.solve(losses.bind(losses.huber, delta=delta), d, l2=0.1))(deltas)
+    for delta, cost in zip(deltas, swept.cost, strict=True):
+        alone = lo.solve(losses.bind(losses.huber, delta=float(delta)), d, l2=0.1)
+        np.testing.assert_allclose(cost, alone.cost, rtol=1e-9)
