@@ -20,11 +20,15 @@ def where_it_stays(data: Dataset) -> Dataset:
     return data._replace(features=table)
 
 
-def in_blocks(features: Array | Stored) -> bool:
-    """Whether a table is large; not where its rows lie on several devices, each of which does its own at once."""
+def in_blocks(features: Array | Stored, *, often: bool) -> bool:
+    """Whether a table is large; not where its rows lie on several devices, each of which does its own at once.
+
+    What is done `often` is worth compiling more for.
+    """
     if isinstance(features, Stored):
         return True
-    return features.size >= LARGE and (traced(features) or len(features.sharding.device_set) == 1)
+    least = LARGE // 3 if often else LARGE
+    return features.size >= least and (traced(features) or len(features.sharding.device_set) == 1)
 
 
 def working_dtype(dtype: Any) -> Any:

@@ -40,24 +40,27 @@ class Plan(NamedTuple):
 
 def plan_of(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named: str | None, part: bool) -> Plan:
     """The plan for a data set; `part` as in `Plan`, `named` is the method that the caller named."""
-    absolute, stored, large = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored), in_blocks(data.features)
     (rows, columns), scores = data.features.shape, model.classes or 1
+    absolute, stored = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored)
+    # A larger programme is mostly a sweep.
+    by_gradients = named is None and lbfgs_first(loss, columns, scores)
+    large = in_blocks(data.features, often=part and not by_gradients)
     choose = functools.partial(choose_method, loss, named, columns * scores, absolute=absolute)
     # Of what is part of a larger programme nobody sees in time that columns depend on each other.
     method = choose(in_blocks=stored or (large and not part and rows >= _LONG * columns))
     whole = part or absolute
     long = method == "interior_point" and not whole and aggregation.worth_while(loss, rows, columns)
-    quick = method == "newton" and named is None and not (stored or large) and lbfgs_first(loss, columns, scores)
+    first = method == "newton" and by_gradients and not (stored or large)
     smooth = method in ("newton", "lbfgs", "proximal_newton")
     table = None if part else "quick"
     if (smooth or long) and large:
         table = "sample" if smooth and not part else "blocks"
-    if quick:
+    if first:
         method = "lbfgs, newton" if part else "lbfgs"
     return Plan(
         method="aggregation" if long else method,
         table=table,
-        then="newton" if quick and not part else None,
+        then="newton" if first and not part else None,
         whole=choose(),
         absolute=absolute,
         smooth=smooth,
