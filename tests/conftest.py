@@ -23,14 +23,12 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-# Every annotation in the package is checked while it is imported under this hook.
-with install_import_hook("lossopt", "typecheck.checked"):
-    from lossopt import analysis, asymptotics, cli, cost, properties, scale, solve, train  # noqa: F401
-
 # The files that take longest, so that they start first and both workers end together.
 LONGEST = [
     "test_losses.py", "test_experiments.py", "test_properties.py", "test_solve.py", "test_solve_certificates.py",
-    "test_solve_reference.py", "test_sharding.py", "test_solve_large.py", "test_asymptotics.py", "test_transforms.py",
+    "test_solve_reference.py", "test_sharding.py", "test_solve_large.py", "test_solve_long.py", "test_solve_stored.py",
+    "test_sweep.py", "test_asymptotics.py", "test_transforms.py", "test_solve_multiclass_margin.py",
+    "test_solve_absolute.py", "test_solve_lone.py", "test_readme.py",
 ]  # fmt: skip
 
 
@@ -50,6 +48,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """SciPy's own tests, which tests/peers borrows, carry markers of theirs."""
     for name in SCIPY_MARKERS:
         config.addinivalue_line("markers", f"{name}: of SciPy's, not applied here")
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses"):
+        _import_checked()
+
+
+def _import_checked() -> None:
+    """Import the package so that each of its annotations is checked: that takes seconds, which who runs no test can spare."""
+    with install_import_hook("lossopt", "typecheck.checked"):
+        from lossopt import analysis, asymptotics, cli, cost, properties, scale, solve, train  # noqa: F401
 
 
 settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=50)
