@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _import_checked() -> None:
-    """Import the package so that each of its annotations is checked: that takes seconds, which who runs no test can spare."""
+    """Import the package so that each of its annotations is checked: seconds that a controller can spare."""
     with install_import_hook("lossopt", "typecheck.checked"):
         from lossopt import analysis, asymptotics, cli, cost, properties, scale, solve, train  # noqa: F401
 

@@ -50,7 +50,7 @@ def table(loss):
     score = features @ [1.0, -0.1, 5.0] + rng.standard_t(2, size=ROWS)
     weights = rng.integers(0, 3, ROWS).astype(float)
     if losses.claims(loss).task == "binary":
-        return data.Dataset(features, (score > 0).astype(float), weights)
+        return data.Dataset(features, (score > 0).astype(float))
     return data.Dataset(features, score, weights)
 
 

@@ -57,9 +57,8 @@ def assert_same_bits(one, other):
 
 CASES = {
     "logistic": {},
-    "logistic, l2": {"l2": 0.1},
     "logistic, l1": {"l1": 0.02},
-    "logistic, lbfgs": {"method": "lbfgs"},
+    "logistic, lbfgs": {"method": "lbfgs", "l2": 0.1},
     "softmax": {"model": models.softmax(2)},
     "least squares": {"method": "newton"},
 }
