@@ -10,6 +10,7 @@ from .classification import (
     logistic_large,
     logistic_many,
     softmax_large,
+    softmax_medium,
     squared_hinge_large,
 )
 from .counts import gamma_large, poisson_large
@@ -30,6 +31,7 @@ CONTESTS: dict[str, Callable[..., Contest]] = {
         lasso_large,
         squared_hinge_large,
         softmax_large,
+        softmax_medium,
         huber_large,
         logistic_large,
         logistic_correlated,
