@@ -308,6 +308,10 @@ def test_a_flat_piece_is_a_second_minimiser_only_if_it_leads_somewhere():
     assert solve_status(within, features, exact + rng.uniform(-0.1, 0.1, size=40)) == "not unique"
     assert solve_status(within, features, exact + rng.uniform(-3, 3, size=40)) == "converged"
     assert solve_status(losses.huber, features, exact) == "converged"
+    # Two heaps, between which every constant costs the same.
+    heaps = np.repeat([0.0, 100.0], 20)
+    assert solve_status(losses.huber, np.tile([[1.0], [2.0]], (20, 1)), heaps) == "not unique"
+    assert solve_status(losses.pseudo_huber, np.tile([[1.0], [2.0]], (20, 1)), heaps) == "converged"
 
 
 def reweighted(d, c):

@@ -245,4 +245,6 @@ def _bend(curvature: Array) -> Array:
 def _lag(slope: Array, moved: Array, last_slope: Array, last_weight: Array) -> Array:
     """1 - α/ψ of each example, from the force α that the last step promised."""
     force, zero = last_slope + last_weight * moved, slope == 0
-    return jnp.where(zero, 0.0, 1 - jnp.clip(force / jnp.where(zero, 1.0, slope), 0.0, 1.0))
+    lag = jnp.where(zero, 0.0, 1 - jnp.clip(force / jnp.where(zero, 1.0, slope), 0.0, 1.0))
+    # What is only rounding would hide that the curvatures at the minimum leave some direction free.
+    return jnp.where(lag < jnp.sqrt(jnp.finfo(lag.dtype).eps), 0.0, lag)

@@ -49,6 +49,7 @@ from ._outcome import Outcome
 from ._point import (
     DENSELY,
     FAST,
+    has_force,
     idle,
     NEAR,
     penalised_hessian,
@@ -131,6 +132,9 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     # A gradient that is small may promise much, where one example is so far out that the others are nothing beside it.
     much = promised > cost.tolerance * jnp.abs(point.value.cost) + point.value.rounding
     settled = (_expected(point, before) <= cost.tolerance) & ~much & whole
+    if traits.flat and has_force(cost):
+        # At first the Hessian is a majorant's, which hides where there is no curvature.
+        settled &= state.iterations > 0
     if traits.vanishing:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
         still = point.moved <= _STILL
