@@ -1,7 +1,8 @@
-"""L-BFGS, and Newton's method from where it has come to if it falls short: for a few scores of an example.
+"""L-BFGS, and Newton's method if it falls short: for a few scores of an example.
 
 The Hessian of k scores has k² blocks, so that a Newton step costs as much as some tens of gradients. Mostly the minimum
-is found with fewer. Where the curvatures differ much (a class is rare, the columns are skewed) it is not.
+is found with fewer. Where the curvatures differ much (a class is rare, the columns are skewed) it is not, nor where it
+may not exist: far out Newton's method learns nothing of that, and begins anew.
 """
 
 import jax
@@ -15,7 +16,7 @@ from ._outcome import Outcome
 
 
 # The gradients after which L-BFGS has fallen short, and how else it may.
-SHORT = 100
+SHORT = 80
 FELL_SHORT = (Status.OUT_OF_STEPS, Status.STALLED, Status.DIVERGED)
 
 
@@ -23,9 +24,7 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     """Minimise Σ s loss + l2/2 |w|² from `start`, in one programme."""
     first = lbfgs.solve(cost, start, jnp.minimum(max_iterations, SHORT))
     short = jnp.isin(first.code, jnp.array(FELL_SHORT))
-    from_there = cost.design.encode(first.params) / cost.units[None]
-    from_there = jnp.where(jnp.all(jnp.isfinite(from_there)), from_there, start)
     rest = jnp.where(short, max_iterations - first.iterations, 0)
-    second = newton.solve(cost, from_there, rest)
+    second = newton.solve(cost, start, rest)
     both = second._replace(iterations=first.iterations + second.iterations)
     return jax.tree.map(lambda new, old: jnp.where(rest > 0, new, old), both, first)

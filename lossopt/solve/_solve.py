@@ -169,14 +169,15 @@ def _in_turn(
     second = plan.then if method == plan.method else None
     at_first = steps if second is None else min(steps, SHORT)
     solution, suspect, out = once(method=method, init=init, controls=(tolerance, jnp.asarray(at_first)), **rest)
-    if second is None or bool(suspect) or int(solution.status.code) not in FELL_SHORT:
+    if second is None or bool(suspect):
         return solution, suspect, out
-    made = solution.iterations
-    if steps > int(made):
-        controls = tolerance, jnp.asarray(steps - int(made))
-        solution, suspect, out = once(method=second, init=solution.params, controls=controls, **rest)
-        solution = solution._replace(iterations=made + solution.iterations)
-    return solution, suspect, out
+    left = steps - int(solution.iterations)
+    # What an example that is far out fixes by itself takes L-BFGS for ever.
+    far = out is not None and out.is_fully_addressable and np.asarray(out).any()
+    if left == 0 or not (far or int(solution.status.code) in FELL_SHORT):
+        return solution, suspect, out
+    again, suspect, out = once(method=second, init=init, controls=(tolerance, jnp.asarray(left)), **rest)
+    return again._replace(iterations=solution.iterations + again.iterations), suspect, out
 
 
 def _misled(solution: Solution, suspect: Array) -> bool:

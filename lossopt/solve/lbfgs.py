@@ -31,6 +31,8 @@ from .separation import falls_for_ever
 _MEMORY = 20
 # How much shorter a step is made that did not lower the cost; so many in a row end the search.
 _SHORTER, _PATIENCE = 4.0, 12
+# How far the next step may move a score where slopes fade towards infinity.
+_STILL = 1e-2
 
 
 # What is remembered of the last steps.
@@ -38,11 +40,12 @@ _REMEMBERED = optax.scale_by_lbfgs(memory_size=_MEMORY)
 
 
 class _State(NamedTuple):
-    """A point, the step to try from it, and the curvature along the one that led to it."""
+    """A point, the step to try from it, its length before it was made shorter, and the curvature along the last."""
 
     value: Value
     step: Float[Array, "m k"]
     remembered: PyTree
+    length: Float[Array, ""]
     bend: Float[Array, ""]
     error: Float[Array, ""]
     failures: Int[Array, ""]
@@ -54,22 +57,38 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
 
     def unfinished(state: _State) -> Array:
         going = (state.iterations < max_iterations) & (state.failures < _PATIENCE)
-        return going & (state.error > cost.tolerance)
+        return going & ((state.error > cost.tolerance) | fading(state))
+
+    def fading(state: _State) -> Array:
+        """Whether a small gradient may be one that fades towards infinity: the way is long, or promises much."""
+        # In this basis the length of a step is the root of the mean square of how far it moves a score.
+        far = state.length * len(cost.targets) ** 0.5 > _STILL
+        much = _promised(state) > cost.tolerance * jnp.abs(state.value.cost) + state.value.rounding
+        return cost.traits.vanishing & (far | much)
 
     value, none, remembered = unseen(start), jnp.array(0), _REMEMBERED.init(start)
-    first = _State(value, jnp.zeros_like(start), remembered, jnp.zeros_like(value.cost), value.cost, none, none)
+    zero = jnp.zeros_like(value.cost)
+    first = _State(value, jnp.zeros_like(start), remembered, zero, zero, value.cost, none, none)
     ended = jax.lax.while_loop(unfinished, functools.partial(_iterate, cost), first)
-    settled, stalled, escaping = ended.error <= cost.tolerance, ended.failures >= _PATIENCE, jnp.array(False)
+    settled = (ended.error <= cost.tolerance) & ~fading(ended)
+    stalled, escaping = ended.failures >= _PATIENCE, jnp.array(False)
     if cost.traits.vanishing:
-        # Far out on separable data the coefficients themselves are nearly a direction that separates.
-        escaping = falls_for_ever(cost, ended.value.coefficients, ~settled)
+        # Far out on separable data the coefficients themselves are nearly a direction that separates; where some of
+        # them are finite, the steps are.
+        direction = jnp.where(ended.error <= cost.tolerance, ended.step, ended.value.coefficients)
+        escaping = falls_for_ever(cost, direction, ~settled)
     convex = bool(cost.traits.convex)
     reached = code(
         cost.design, ended.value, settled=settled, stalled=stalled, bent=jnp.array(not convex), escaping=escaping
     )
-    known = (ended.bend > 0) & convex
-    gap = jnp.where(known, jnp.sum(ended.value.gradient**2) / (2 * jnp.where(known, ended.bend, 1.0)), jnp.inf)
+    gap = jnp.where(convex, _promised(ended), jnp.inf)
     return Outcome(cost.design.decode(ended.value.coefficients * cost.units[None]), gap, ended.iterations, reached)
+
+
+def _promised(state: _State) -> Array:
+    """How far below the cost a parabola with the curvature along the last step has its minimum."""
+    square, known = jnp.sum(state.value.gradient**2), state.bend > 0
+    return jnp.where(known | (square == 0), square / (2 * jnp.where(known, state.bend, 1.0)), jnp.inf)
 
 
 def _iterate(cost: Cost, state: _State) -> _State:
@@ -78,14 +97,15 @@ def _iterate(cost: Cost, state: _State) -> _State:
     # optax computes with Python numbers, for which it needs JAX's standard promotion.
     with jax.numpy_dtype_promotion("standard"):
         against, remembered = _REMEMBERED.update(value.gradient, state.remembered, value.coefficients)
-    length = jnp.sum(state.step**2)
+    square = jnp.sum(state.step**2)
     along = jnp.sum((value.gradient - state.value.gradient) * state.step)
-    bend = jnp.where(length > 0, along / jnp.where(length > 0, length, 1.0), 0.0)
+    bend = jnp.where(square > 0, along / jnp.where(square > 0, square, 1.0), 0.0)
     # In this basis the mean square of the scores is that of the coefficients.
     wide = jnp.sum(value.coefficients**2)
     blur = (8 * jnp.finfo(bend.dtype).eps / cost.tolerance * bend) ** 2 * wide
     none = jnp.zeros_like(state.failures)
-    tried = _State(value, -against, remembered, bend, error(value, blur), none, count)
+    length = jnp.linalg.norm(against)
+    tried = _State(value, -against, remembered, length, bend, error(value, blur), none, count)
     failed = state._replace(step=state.step / _SHORTER, failures=state.failures + 1, iterations=count)
     return jax.tree.map(lambda new, old: jnp.where(success, new, old), tried, failed)
 
