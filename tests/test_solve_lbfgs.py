@@ -12,7 +12,7 @@ from lossopt import data, losses, models
 from lossopt.status import Status
 
 
-def test_newton_goes_on_where_lbfgs_falls_short():
+def test_newton_takes_over_where_lbfgs_falls_short():
     # Skewed columns and a class for nearly all: curvatures that differ by orders of magnitude.
     rng = np.random.default_rng(0)
     features = np.exp(rng.normal(size=(3000, 12)) / 3 + rng.normal(size=(3000, 1)))

@@ -20,7 +20,7 @@ class Plan(NamedTuple):
 
     Attributes:
         method, table: what `_solve` is given at first.
-        then: the method that goes on where the first falls short; None if none does.
+        then: the method that begins anew where the first falls short; None if none does.
         whole: the method for all of the table at once, should that be needed.
         absolute: there may be a penalty on absolute weights.
         smooth: the method is one for smooth losses, and sees their traits.
