@@ -48,10 +48,9 @@ def table(loss):
     rng = np.random.default_rng(0)
     features = rng.normal(size=(ROWS, COLUMNS)) * [1.0, 10.0, 0.1] + [0.0, 5.0, 0.0]
     score = features @ [1.0, -0.1, 5.0] + rng.standard_t(2, size=ROWS)
-    weights = rng.integers(0, 3, ROWS).astype(float)
     if losses.claims(loss).task == "binary":
         return data.Dataset(features, (score > 0).astype(float))
-    return data.Dataset(features, score, weights)
+    return data.Dataset(features, score, rng.integers(0, 3, ROWS).astype(float))
 
 
 CASES = [

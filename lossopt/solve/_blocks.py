@@ -66,6 +66,13 @@ def place(block: Array, rows: int, n: int) -> tuple[Int[Array, ""], Bool[Array, 
     return start, start + jnp.arange(rows) >= block * rows
 
 
+def walk(
+    step: Callable[[Int[Array, ""], Bool[Array, " rows"], PyTree], PyTree], rows: int, n: int, nothing: PyTree
+) -> PyTree:
+    """`step(start, fresh, so_far)` over blocks of so many of n rows, from `nothing`; start and fresh as of `place`."""
+    return jax.lax.fori_loop(0, -(-n // rows), lambda block, so_far: step(*place(block, rows, n), so_far), nothing)
+
+
 def by_parts(fn: Callable[..., PyTree], axes: tuple[int, ...], *arrays: Array) -> PyTree:
     """What `fn` makes of the examples on each device, along a first axis; `axes` are those of the examples.
 

@@ -102,6 +102,15 @@ def succeeds(before: Value, after: Value, step: Array) -> Array:
     return jnp.isfinite(after.cost) & (enough | (level & turned))
 
 
+# The movement of a score below which no step leads to infinity.
+STILL = 1e-2
+
+
+def much(cost: Cost, value: Value, promised: Array) -> Array:
+    """Whether a fall of the cost that is still promised is more than what is asked and its rounding."""
+    return promised > cost.tolerance * jnp.abs(value.cost) + value.rounding
+
+
 def code(
     design: Design,
     value: Value,

@@ -98,9 +98,14 @@ class Design(NamedTuple):
 
         return by_blocks(of_block, every, self.features, self.share, *columns, beside=beside)
 
+    @property
+    def shares(self) -> Float[Array, " n"]:
+        """The share of each example."""
+        return jnp.broadcast_to(self.share, self.features.shape[:1])
+
     def mean(self, values: Float[Array, "n k"]) -> Float[Array, " k"]:
         """Of some values of each example."""
-        return jnp.broadcast_to(self.share, len(values)) @ values
+        return self.shares @ values
 
     def extent(self) -> Float[Array, " d"]:
         """The largest number in each column of the features, or a bit more."""

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._blocks import place
+from ._blocks import walk
 
 
 # Numbers that are added to as many others at a time.
@@ -64,8 +64,7 @@ def weighted_sums(table: Float[Array, "n m"], weights: Pair) -> Pair:
     n, m = table.shape
     rows = min(max(_SIDE_BY_SIDE // m, 1), n)
 
-    def add_rows(block: Array, so_far: Pair) -> Pair:
-        start, fresh = place(block, rows, n)
+    def add_rows(start: Array, fresh: Array, so_far: Pair) -> Pair:
         part, high, low = (jax.lax.dynamic_slice_in_dim(each, start, rows) for each in (table, *weights))
         high, low = (jnp.where(fresh, each, 0.0)[:, None] for each in (high, low))
         # As in `product`, but what is lost is summed apart, and no pair is made before the end.
@@ -77,7 +76,7 @@ def weighted_sums(table: Float[Array, "n m"], weights: Pair) -> Pair:
         return Pair(whole, so_far.low + (lost + (lost_left + (lost_right + little))))
 
     nothing = jnp.zeros((rows, m), table.dtype)
-    return jax.lax.fori_loop(0, -(-n // rows), add_rows, Pair(nothing, nothing))
+    return walk(add_rows, rows, n, Pair(nothing, nothing))
 
 
 def _halves(x: Array) -> Pair:

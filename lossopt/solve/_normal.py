@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._blocks import by_parts, place
+from ._blocks import by_parts, walk
 
 
 # The size up to which a matrix is eliminated here.
@@ -41,12 +41,11 @@ def _gram_by_blocks(basis: Array, weights: Array) -> Array:
     m, n = basis.shape
     columns = min(max(CACHED // m, 1), n)
 
-    def add(block: Array, total: Array) -> Array:
-        start, fresh = place(block, columns, n)
+    def add(start: Array, fresh: Array, total: Array) -> Array:
         part = jnp.where(fresh, jax.lax.dynamic_slice_in_dim(weights, start, columns), 0.0)
         return total + gram(jax.lax.dynamic_slice_in_dim(basis, start, columns, axis=1), part)
 
-    return jax.lax.fori_loop(0, -(-n // columns), add, jnp.zeros((m, m), basis.dtype))
+    return walk(add, columns, n, jnp.zeros((m, m), basis.dtype))
 
 
 def moments(basis: Float[Array, "m n"], values: Float[Array, "k n"]) -> Float[Array, "m k"]:

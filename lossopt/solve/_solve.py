@@ -120,17 +120,17 @@ def solve(
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     dtype = working_dtype(data.features.dtype if dtype is None else dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
-    controls = (jnp.asarray(tolerance, dtype), jnp.asarray(max_iterations))
+    tolerance = jnp.asarray(tolerance, dtype)
     penalty = _Penalty(jnp.asarray(l1, dtype) if plan.absolute else None, jnp.asarray(l2, dtype))
     small = at_once(math.prod(data.features.shape), _SMALL)
     long = plan.method == "aggregation"
     compiled = _inside if part else _of_small if small else _of_long if long else _alone
     facts = traits(loss) if plan.smooth else None
     once = functools.partial(compiled, bound, penalty=penalty, model=model, facts=facts)
-    run = functools.partial(_in_turn, once, plan, init, controls[0], max_iterations)
+    run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
     solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
     if out is not None and out.any():
-        settings = {"model": model, "init": init, "method": method, "tolerance": controls[0], "dtype": dtype}
+        settings = {"model": model, "init": init, "method": method, "tolerance": tolerance, "dtype": dtype}
         settings["max_iterations"] = max_iterations
         others = lambda data, share: solve(loss, data, l1=l1 / share, l2=l2 / share, **settings)  # noqa: E731
         solution = without(solution, out, data, loss, model, others)
@@ -158,8 +158,7 @@ def _trusted(run: Callable[..., Any], data: Dataset, plan: Plan, *, patient: boo
     if plan.stored:
         # A table is read for as long as somebody holds it, which after this may be nobody.
         jax.block_until_ready(solution)
-    known = not (plan.part or plan.stored) and out is not None and out.is_fully_addressable
-    return solution, np.asarray(out) if known else None
+    return solution, None if plan.part or plan.stored else _on_host(out)
 
 
 def _in_turn(
@@ -173,11 +172,16 @@ def _in_turn(
         return solution, suspect, out
     left = steps - int(solution.iterations)
     # What an example that is far out fixes by itself takes L-BFGS for ever.
-    far = out is not None and out.is_fully_addressable and np.asarray(out).any()
-    if left == 0 or not (far or int(solution.status.code) in FELL_SHORT):
+    far = _on_host(out)
+    if left == 0 or not ((far is not None and far.any()) or int(solution.status.code) in FELL_SHORT):
         return solution, suspect, out
     again, suspect, out = once(method=second, init=init, controls=(tolerance, jnp.asarray(left)), **rest)
     return again._replace(iterations=solution.iterations + again.iterations), suspect, out
+
+
+def _on_host(out: Array | None) -> np.ndarray | None:
+    """What is known of every example, where this process can see it."""
+    return np.asarray(out) if out is not None and out.is_fully_addressable else None
 
 
 def _misled(solution: Solution, suspect: Array) -> bool:

@@ -28,7 +28,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .. import losses
 from . import interior_point
-from ._blocks import Fold, place
+from ._blocks import Fold, walk
 from ._central_path import Found
 from ._columns import Columns, positive
 from ._design import Design, SAMPLED
@@ -180,9 +180,8 @@ def _nearest(distance: Array, kept: int) -> _Near:
     width = some[int(_FILLED * kept / n * some.size)]
     rows = min(n, _SAMPLE)
 
-    def add(block: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+    def add(start: Array, fresh: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
         places, count = found
-        start, fresh = place(block, rows, n)
         near = fresh & (jax.lax.dynamic_slice_in_dim(distance, start, rows) <= width)
         rank = count + jnp.cumsum(near, dtype=jnp.int32)
         numbers = (start + jnp.arange(rows)).astype(jnp.int32)
@@ -190,14 +189,14 @@ def _nearest(distance: Array, kept: int) -> _Near:
 
     # By blocks, and not of all at once as `nonzero` does, which would take as much memory as all else.
     nothing = jnp.zeros(kept, jnp.int32), jnp.zeros((), jnp.int32)
-    places, count = jax.lax.fori_loop(0, -(-n // rows), add, nothing)
+    places, count = walk(add, rows, n, nothing)
     return _Near(places, count, jax.lax.bitcast_convert_type(width, jnp.bfloat16))
 
 
 def _together(all_: _Table, piece: Array, near: _Near, sample: Array) -> tuple[Lines, Array, Array]:
     """Lines, table and shares of some examples and of the mean of the others on each piece; or of a sample."""
     (given, targets, design), at = all_, near.at
-    share = jnp.where(near.counted, jnp.broadcast_to(design.share, targets.shape)[at], 0.0)
+    share = jnp.where(near.counted, design.shares[at], 0.0)
     share = jnp.where(sample, share / jnp.sum(share), share)
     kept = given(share, targets[at])
     pieces = jnp.arange(kept.target.shape[0] + 1, dtype=piece.dtype)
@@ -225,19 +224,17 @@ def _together(all_: _Table, piece: Array, near: _Near, sample: Array) -> tuple[L
         down=with_means(kept.down, downs),
     )
     # One that does not count lies at the origin.
-    table = _table(design, at, jnp.where(share > 0, kept.sign, 0.0), design.outer(means) / divided[None])
+    table = _rows_and_means(design, at, jnp.where(share > 0, kept.sign, 0.0), design.outer(means) / divided[None])
     return lines, table, with_means(share, jnp.where(total > 0, shares, 0.0))
 
 
-def _table(design: Design, at: Array, sign: Array, means: Array) -> Array:
+def _rows_and_means(design: Design, at: Array, sign: Array, means: Array) -> Array:
     """The examples at some places times their signs, and means; by the block, so that there is no second copy."""
     rows = min(at.size, max(CACHED // len(means), 1))
 
-    def put(block: Array, table: Array) -> Array:
-        start, _ = place(block, rows, at.size)
+    def put(start: Array, _: Array, table: Array) -> Array:
         places, signs = (jax.lax.dynamic_slice_in_dim(each, start, rows) for each in (at, sign))
         return jax.lax.dynamic_update_slice_in_dim(table, signs[None] * design.rows(places), start, 1)
 
     empty = jnp.zeros((len(means), at.size), means.dtype)
-    table = jnp.concatenate([empty, means], axis=1)
-    return jax.lax.fori_loop(0, -(-at.size // rows), put, table)
+    return walk(put, rows, at.size, jnp.concatenate([empty, means], axis=1))

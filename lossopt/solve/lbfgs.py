@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from ..losses._elementary import sums
 from ._blocks import Fold
 from ._columns import Columns
-from ._descent import code, Cost, error, penalised, succeeds, unseen, Value
+from ._descent import code, Cost, error, much, penalised, STILL, succeeds, unseen, Value
 from ._normal import once
 from ._outcome import Outcome
 from .separation import falls_for_ever
@@ -31,8 +31,6 @@ from .separation import falls_for_ever
 _MEMORY = 20
 # How much shorter a step is made that did not lower the cost; so many in a row end the search.
 _SHORTER, _PATIENCE = 4.0, 12
-# How far the next step may move a score where slopes fade towards infinity.
-_STILL = 1e-2
 
 
 # What is remembered of the last steps.
@@ -62,9 +60,8 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     def fading(state: _State) -> Array:
         """Whether a small gradient may be one that fades towards infinity: the way is long, or promises much."""
         # In this basis the length of a step is the root of the mean square of how far it moves a score.
-        far = state.length * len(cost.targets) ** 0.5 > _STILL
-        much = _promised(state) > cost.tolerance * jnp.abs(state.value.cost) + state.value.rounding
-        return cost.traits.vanishing & (far | much)
+        far = state.length * len(cost.targets) ** 0.5 > STILL
+        return cost.traits.vanishing & (far | much(cost, state.value, _promised(state)))
 
     value, none, remembered = unseen(start), jnp.array(0), _REMEMBERED.init(start)
     zero = jnp.zeros_like(value.cost)

@@ -41,7 +41,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..status import Status
 from ._columns import positive
-from ._descent import code, Cost, higher, lower, MOST, succeeds
+from ._descent import code, Cost, higher, lower, MOST, much, STILL, succeeds
 from ._design import SAMPLED, SPARSELY
 from ._factor import one_minimiser
 from ._normal import definite_solver
@@ -66,9 +66,9 @@ from .separation import falls_for_ever
 
 # How well a sample is solved, before its last step, and in how many iterations.
 _ROUGHLY, _TRIED = 5e-2, 12
-# The movement of a score below which no step leads to infinity, and from which one may, though the gradient falls; the
-# iterations before that is asked.
-_STILL, _LONG, _PATIENCE = 1e-2, 0.5, 5
+# The movement of a score from which a step may lead to infinity, though the gradient falls; the iterations before that
+# is asked.
+_LONG, _PATIENCE = 0.5, 5
 
 
 class _State(NamedTuple):
@@ -130,14 +130,13 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     step, escaping = _step(cost, point, blend), jnp.array(False)
     promised = -jnp.sum(point.value.gradient * step) / 2
     # A gradient that is small may promise much, where one example is so far out that the others are nothing beside it.
-    much = promised > cost.tolerance * jnp.abs(point.value.cost) + point.value.rounding
-    settled = (_expected(point, before) <= cost.tolerance) & ~much & whole
+    settled = (_expected(point, before) <= cost.tolerance) & ~much(cost, point.value, promised) & whole
     if traits.flat and has_force(cost):
         # At first the Hessian is a majorant's, which hides where there is no curvature.
         settled &= state.iterations > 0
     if traits.vanishing:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
-        still = point.moved <= _STILL
+        still = point.moved <= STILL
         settled &= still
         # Towards infinity the gradient fades with the slopes, but not beside them, or a step is long. After a sample
         # most scores move from nowhere.
