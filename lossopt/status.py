@@ -24,7 +24,7 @@ _MEANINGS = (
     ),
     (
         "stalled",
-        "No step lowers the cost any further, yet the gradient is above the tolerance: rescale, or use float64.",
+        "No step lowers the cost any further, yet a minimum is not certain: rescale, use float64, or add l2 > 0.",
     ),
     (
         "not unique",

@@ -1,18 +1,22 @@
 """How a table is to be solved, as far as that is known before anything is compiled."""
 
 import functools
+import sys
 from typing import Any, NamedTuple
 
 from .. import losses, models
 from ..data import Dataset, Stored, traced
 from . import aggregation
 from ._cleaned import in_blocks
+from ._lbfgs_first import SHORT
 from ._method import choose_method, lbfgs_first
 
 
 # The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
 # columns.
 _LONG = 10
+# The coefficients up to which a Hessian is had where nothing else will do.
+_HUGE = 2000
 
 
 class Plan(NamedTuple):
@@ -21,6 +25,7 @@ class Plan(NamedTuple):
     Attributes:
         method, table: what `_solve` is given at first.
         then: the method that begins anew where the first falls short; None if none does.
+        patience: the iterations after which the first has fallen short.
         whole: the method for all of the table at once, should that be needed.
         absolute: there may be a penalty on absolute weights.
         smooth: the method is one for smooth losses, and sees their traits.
@@ -31,6 +36,7 @@ class Plan(NamedTuple):
     method: str
     table: str | None
     then: str | None
+    patience: int
     whole: str
     absolute: bool
     smooth: bool
@@ -51,6 +57,8 @@ def plan_of(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, name
     whole = part or absolute
     long = method == "interior_point" and not whole and aggregation.worth_while(loss, rows, columns)
     first = method == "newton" and by_gradients and not (stored or large)
+    # L-BFGS alone sees that a minimum is doubtful, and Newton's method whether there is none.
+    second = first or (method == "lbfgs" and named is None and columns * scores <= _HUGE)
     smooth = method in ("newton", "lbfgs", "proximal_newton")
     table = None if part else "quick"
     if (smooth or long) and large:
@@ -60,7 +68,8 @@ def plan_of(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, name
     return Plan(
         method="aggregation" if long else method,
         table=table,
-        then="newton" if first and not part else None,
+        then="newton" if second and not part else None,
+        patience=SHORT if first else sys.maxsize,
         whole=choose(),
         absolute=absolute,
         smooth=smooth,

@@ -18,7 +18,7 @@ from ._algorithms import ALGORITHMS
 from ._cleaned import cleaned, where_it_stays, working_dtype
 from ._column_design import column_design
 from ._design import blocked_design, design
-from ._lbfgs_first import FELL_SHORT, SHORT
+from ._lbfgs_first import FELL_SHORT
 from ._lone import lone, may_be_far, without
 from ._plan import Plan, plan_of
 from ._traits import constant_curvature, traits
@@ -166,7 +166,7 @@ def _in_turn(
 ):
     """What `_solve` hands back, with the plan's second method where the first falls short."""
     second = plan.then if method == plan.method else None
-    at_first = steps if second is None else min(steps, SHORT)
+    at_first = steps if second is None else min(steps, plan.patience)
     solution, suspect, out = once(method=method, init=init, controls=(tolerance, jnp.asarray(at_first)), **rest)
     if second is None or bool(suspect):
         return solution, suspect, out

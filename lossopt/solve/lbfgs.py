@@ -8,9 +8,11 @@ with the cost as a by-product.
 
 There is no bound on suboptimality: half the squared gradient over the least curvature would be one, if that were known.
 The gap is that with the curvature along the last step.
+
+Of a loss that fades far out a minimum is not believed before `_faded` has looked for directions without curvature; the
+passes which that takes are not counted as iterations.
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -22,6 +24,7 @@ from ..losses._elementary import sums
 from ._blocks import Fold
 from ._columns import Columns
 from ._descent import code, Cost, error, much, penalised, STILL, succeeds, unseen, Value
+from ._faded import faded, Search, unsought
 from ._normal import once
 from ._outcome import Outcome
 from .separation import falls_for_ever
@@ -38,7 +41,10 @@ _REMEMBERED = optax.scale_by_lbfgs(memory_size=_MEMORY)
 
 
 class _State(NamedTuple):
-    """A point, the step to try from it, its length before it was made shorter, and the curvature along the last."""
+    """A point, the step to try from it, its length before it was made shorter, and the curvature along the last.
+
+    `search` is for directions without curvature where the descent has ended.
+    """
 
     value: Value
     step: Float[Array, "m k"]
@@ -48,12 +54,13 @@ class _State(NamedTuple):
     error: Float[Array, ""]
     failures: Int[Array, ""]
     iterations: Int[Array, ""]
+    search: Search
 
 
 def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]) -> Outcome:
     """Minimise Σ s loss + l2/2 |w|² from `start`."""
 
-    def unfinished(state: _State) -> Array:
+    def descending(state: _State) -> Array:
         going = (state.iterations < max_iterations) & (state.failures < _PATIENCE)
         return going & ((state.error > cost.tolerance) | fading(state))
 
@@ -63,17 +70,38 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
         far = state.length * len(cost.targets) ** 0.5 > STILL
         return cost.traits.vanishing & (far | much(cost, state.value, _promised(state)))
 
+    def unfinished(state: _State) -> Array:
+        if not cost.traits.vanishing:
+            return descending(state)
+        search = state.search
+        # Out of steps, no more is sought than constants.
+        asked = ~search.began | ((state.error <= cost.tolerance) & search.unfinished(cost.design, state.value))
+        return descending(state) | asked
+
+    def iterate(state: _State) -> _State:
+        if not cost.traits.vanishing:
+            return _descended(cost, state, _evaluate(cost, state.value.coefficients + state.step))
+        down, search = descending(state), state.search
+        at = jnp.where(down, state.value.coefficients + state.step, search.probe(state.value))
+        value = _evaluate(cost, at, ~down & ~search.began, state.value)
+        searched = state._replace(search=search.after(state.value, value.gradient))
+        return jax.tree.map(lambda new, old: jnp.where(down, new, old), _descended(cost, state, value), searched)
+
     value, none, remembered = unseen(start), jnp.array(0), _REMEMBERED.init(start)
     zero = jnp.zeros_like(value.cost)
-    first = _State(value, jnp.zeros_like(start), remembered, zero, zero, value.cost, none, none)
-    ended = jax.lax.while_loop(unfinished, functools.partial(_iterate, cost), first)
+    first = _State(value, jnp.zeros_like(start), remembered, zero, zero, value.cost, none, none, unsought(start))
+    ended = jax.lax.while_loop(unfinished, iterate, first)
     settled = (ended.error <= cost.tolerance) & ~fading(ended)
     stalled, escaping = ended.failures >= _PATIENCE, jnp.array(False)
     if cost.traits.vanishing:
+        constants = ended.search.constants(cost.design)
+        known = jnp.any(constants != 0)
+        weak = known | ended.search.flat(ended.value)
+        settled, stalled = settled & ~weak, stalled | weak
         # Far out on separable data the coefficients themselves are nearly a direction that separates; where some of
         # them are finite, the steps are.
         direction = jnp.where(ended.error <= cost.tolerance, ended.step, ended.value.coefficients)
-        escaping = falls_for_ever(cost, direction, ~settled)
+        escaping = falls_for_ever(cost, jnp.where(known, constants, direction), ~settled)
     convex = bool(cost.traits.convex)
     reached = code(
         cost.design, ended.value, settled=settled, stalled=stalled, bent=jnp.array(not convex), escaping=escaping
@@ -88,8 +116,8 @@ def _promised(state: _State) -> Array:
     return jnp.where(known | (square == 0), square / (2 * jnp.where(known, state.bend, 1.0)), jnp.inf)
 
 
-def _iterate(cost: Cost, state: _State) -> _State:
-    value = _evaluate(cost, state.value.coefficients + state.step)
+def _descended(cost: Cost, state: _State, value: Value) -> _State:
+    """After the step to a value, or with a shorter one."""
     success, count = succeeds(state.value, value, state.step), state.iterations + 1
     # optax computes with Python numbers, for which it needs JAX's standard promotion.
     with jax.numpy_dtype_promotion("standard"):
@@ -102,13 +130,16 @@ def _iterate(cost: Cost, state: _State) -> _State:
     blur = (8 * jnp.finfo(bend.dtype).eps / cost.tolerance * bend) ** 2 * wide
     none = jnp.zeros_like(state.failures)
     length = jnp.linalg.norm(against)
-    tried = _State(value, -against, remembered, length, bend, error(value, blur), none, count)
+    tried = _State(value, -against, remembered, length, bend, error(value, blur), none, count, state.search)
     failed = state._replace(step=state.step / _SHORTER, failures=state.failures + 1, iterations=count)
     return jax.tree.map(lambda new, old: jnp.where(success, new, old), tried, failed)
 
 
-def _evaluate(cost: Cost, coefficients: Array) -> Value:
-    """The value by one pass over the examples."""
+def _evaluate(cost: Cost, coefficients: Array, fades: Array | None = None, beside: Value | None = None) -> Value:
+    """The value by one pass over the examples.
+
+    Where it `fades`, with the sum of the examples that have faded beside another value for its gradient.
+    """
     inner = cost.design.inner(coefficients)
 
     def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
@@ -116,6 +147,8 @@ def _evaluate(cost: Cost, coefficients: Array) -> Value:
         values, slopes = jax.vmap(jax.value_and_grad(cost.loss), in_axes=(1, 0), out_axes=(0, 1))(scores, targets)
         values, slopes = jax.lax.optimization_barrier((once(values), slopes))
         size, steep = sums(jnp.abs(slopes * scores), slopes**2)
+        if fades is not None and beside is not None:
+            slopes = jnp.where(fades, faded(slopes, beside), slopes)
         return Fold((jnp.stack([values, jnp.abs(values) + size, steep]) @ share, basis.moments(share[None] * slopes)))
 
     # Of each score some ten numbers: itself, its slope, and what the loss makes of it.
