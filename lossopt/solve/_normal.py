@@ -1,12 +1,14 @@
 """Symmetric positive definite matrices: from a table, as triangles, and normal equations that may be singular.
 
-A small matrix is eliminated here and not by LAPACK. In a batch of thousands that is faster, and LAPACK's batched
-routines block a thread of XLA's pool until the pool has done them: several at once never return (jaxlib 0.10.2). For
-the same reason LAPACK is given the large ones of a batch one after the other.
+A very small matrix is left to LAPACK, and so is a large one. For others LAPACK has threads of its own, which spin for a
+while when they have done and take the cores from what comes next. Small ones of a batch are eliminated here, too: of
+thousands that is faster, and LAPACK's batched routines block a thread of XLA's pool until the pool has done them:
+several at once never return (jaxlib 0.10.2). For the same reason LAPACK is given large ones one after the other.
 """
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +17,8 @@ from jaxtyping import Array, Float
 from ._blocks import by_parts, walk
 
 
-# The size up to which a matrix is eliminated here.
-_SMALL = 64
+# The size up to which LAPACK uses one thread, and up to which matrices of a batch are eliminated here.
+_ALONE, _SMALL = 24, 64
 # How many terms a sum may have that stands for a product: more are added up in a tree, which compiles no sooner.
 _FUSED = 32
 # From how many columns on a Gram matrix is computed by halves, which saves a quarter of the work.
@@ -68,12 +70,28 @@ def once(values: Float[Array, " n"]) -> Float[Array, " n"]:
     return values / jnp.where(values == values, 1.0, values)
 
 
+@jax.custom_batching.custom_vmap
 def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Array, "m m"]]:
     """The upper triangle R with R'R = matrix and the transposed inverse of R; NaN if it is not positive definite."""
-    m = matrix.shape[0]
-    if m > _SMALL:
-        return _large_triangle(matrix)
+    if not _by_lapack(len(matrix)):
+        return _eliminated(matrix)
+    lower, eye = jax.lax.linalg.cholesky(matrix, symmetrize_input=False), jnp.eye(len(matrix), dtype=matrix.dtype)
+    return lower.T, jax.lax.linalg.triangular_solve(lower, eye, left_side=True, lower=True)
 
+
+@triangle.def_vmap
+def _triangles(count: int, batched: Any, matrices: Array) -> tuple[tuple[Array, Array], tuple[bool, bool]]:
+    if matrices.shape[-1] > _SMALL:
+        return jax.lax.map(triangle, matrices), (True, True)
+    return jax.vmap(_eliminated)(matrices), (True, True)
+
+
+def _by_lapack(size: int) -> bool:
+    return not _ALONE < size <= _SMALL
+
+
+def _eliminated(matrix: Array) -> tuple[Array, Array]:
+    m = matrix.shape[0]
     places = jnp.arange(m)
 
     def eliminate(k: Array, both: Array) -> Array:
@@ -86,16 +104,34 @@ def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Ar
     return jnp.triu(both[:, :m]), both[:, m:]
 
 
-@jax.custom_batching.sequential_vmap
-def _large_triangle(matrix: Array) -> tuple[Array, Array]:
-    lower = jnp.linalg.cholesky(matrix)
-    eye = jnp.eye(matrix.shape[0], dtype=matrix.dtype)
-    return lower.T, jax.scipy.linalg.solve_triangular(lower, eye, lower=True)
+def definite_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]], Float[Array, "m *k"]]:
+    """Solve with a positive definite matrix; of any other the solution is NaN."""
+    return functools.partial(_solution, matrix, *triangle(matrix))
 
 
-@jax.custom_batching.sequential_vmap
-def _large_solution(matrix: Array, right: Array) -> Array:
-    return jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(matrix), True), right)
+@jax.custom_batching.custom_vmap
+def _solution(matrix: Array, upper: Array, inverse: Array, right: Array) -> Array:
+    if not _by_lapack(len(matrix)):
+        return _by_inverse(matrix, upper, inverse, right)
+    half = jax.lax.linalg.triangular_solve(upper, right.reshape(len(right), -1), left_side=True, transpose_a=True)
+    return jax.lax.linalg.triangular_solve(upper, half, left_side=True).reshape(right.shape)
+
+
+@_solution.def_vmap
+def _solutions(count: int, batched: Any, *given: Array) -> tuple[Array, bool]:
+    many = [
+        each if is_many else jnp.broadcast_to(each, (count, *each.shape))
+        for each, is_many in zip(given, batched, strict=True)
+    ]
+    if many[0].shape[-1] > _SMALL:
+        return jax.lax.map(lambda one: _solution(*one), many), True
+    return jax.vmap(_by_inverse)(*many), True
+
+
+def _by_inverse(matrix: Array, upper: Array, inverse: Array, right: Array) -> Array:
+    # Its error is as small as the condition allows, but what is left over may not be: refined once, both are.
+    found = times(inverse.T, times(inverse, right))
+    return found + times(inverse.T, times(inverse, right - times(matrix, found)))
 
 
 def normal_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]], Float[Array, "m *k"]]:
@@ -111,20 +147,5 @@ def normal_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]
     def solve(right: Array) -> Array:
         by_row = scale.reshape(-1, *(1,) * (right.ndim - 1))
         return by_row * solve_scaled(by_row * right)
-
-    return solve
-
-
-def definite_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]], Float[Array, "m *k"]]:
-    """Solve with a positive definite matrix; of any other the solution is NaN."""
-    if matrix.shape[0] > _SMALL:
-        return functools.partial(_large_solution, matrix)
-    inverse = triangle(matrix)[1]
-
-    def solve(right: Array) -> Array:
-        # With an inverse the error is as small as the condition allows, but what is left over may not be: refined once,
-        # both are.
-        found = times(inverse.T, times(inverse, right))
-        return found + times(inverse.T, times(inverse, right - times(matrix, found)))
 
     return solve

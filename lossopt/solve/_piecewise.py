@@ -87,13 +87,13 @@ def lines(
     if card.task == "binary":
         assert isinstance(card.kinks, tuple)
         sign, (kink,) = (2 * targets - 1).astype(share.dtype), card.kinks
-        up, down = (_steepness(loss, sign * (kink + side), targets, share) for side in (-1.0, 1.0))
+        up, down = _steepness(loss, jnp.stack([sign * (kink - 1), sign * (kink + 1)]), targets, share)
         return Lines(sign, jnp.full_like(sign, kink)[None], up[None], down[None])
     reach = jnp.asarray(losses.hyperparameters(loss).get("epsilon", 0.0), share.dtype)
     entries = targets if outputs is None else jnp.broadcast_to(targets[:, None], (targets.size, outputs))
     # So far beyond that it is not lost beside a large target.
     beyond = 1 + reach + jnp.abs(entries)
-    up, down = (_steepness(loss, entries + side * beyond, targets, share) for side in (-1.0, 1.0))
+    up, down = _steepness(loss, jnp.stack([entries - beyond, entries + beyond]), targets, share)
     if outputs is not None:
         up, down = up[output], down[output]
     if losses.unbound(loss) is not losses.epsilon_insensitive:
@@ -103,7 +103,11 @@ def lines(
 
 
 def _steepness(loss: losses.Loss, predictions: Array, targets: Array, share: Array) -> Array:
-    """The share of each slope, the examples last."""
-    return jax.vmap(lambda at, target, share: share * jnp.abs(jax.grad(loss)(at, target)), out_axes=-1)(
-        predictions, targets, share
-    )
+    """The share of each slope at several predictions for every example, the examples last."""
+
+    def of_one(at: Array, target: Array, share: Array) -> Array:
+        return share * jnp.abs(jax.grad(loss)(at, target))
+
+    # Traced once for all: tracing is a quarter of the time to compile.
+    of_all = jax.vmap(jax.vmap(of_one, out_axes=-1), in_axes=(0, None, None))
+    return of_all(predictions, targets, share)

@@ -8,7 +8,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
 from .. import losses, models
-from ..cost import cost
+from ..cost import per_example
 from ._blocks import Fold
 from ._columns import Columns
 from ._design import Design
@@ -41,12 +41,14 @@ def value_at(
 
 
 def _mean(loss: losses.Loss, model: models.Model, basis: Design, targets: Array, params: models.Params) -> Array:
+    # An example of share 0 is a copy of one that counts, for which nothing need stand in.
+    each = per_example(loss)
     if basis.formed is not None:
         scores = jax.vmap(model.predict, in_axes=(None, 0))(params, basis.features)
-        return cost(loss)(scores, targets, weights=basis.share)
+        return basis.share @ each(scores, targets)
     inner = basis.inner_of(params)
 
     def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
-        return Fold(jnp.sum(share) * cost(loss)(basis.scores(inner).T, targets, weights=share))
+        return Fold(share @ each(basis.scores(inner).T, targets))
 
     return basis.fold(of_block, targets).sums
