@@ -66,9 +66,10 @@ def test_a_lost_process_ends_the_fit_and_the_checkpoint_goes_on(tmp_path):
         place = address()
         return [start("lost.py", tmp_path / folder, place, i, *parts, devices=1) for i in range(2)]
 
-    whole = [finish(process) for process in both("whole")]
     left, killed = both("lost", 3)
     began = time.monotonic()
+    # While the loss is waited for, the cores have nothing to do.
+    whole = [finish(process) for process in both("whole")]
     output, _ = left.communicate(timeout=120)
     killed.wait(timeout=10)
     assert killed.returncode == -signal.SIGKILL
