@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ..losses._elementary import sums
 from ..models import Params
 from ..status import Status
 from ._outcome import Outcome
@@ -23,6 +24,8 @@ from ._outcome import Outcome
 _FRACTION = 0.9995
 # The largest second-order term, in mean products.
 _FAR = 10.0
+# Up to how many numbers are few.
+_FEW = 1024
 # How many tolerances the certified gap may be, which is not quite the one that the iteration sees.
 _SPARE = 25.0
 # What a gap is compared with where the cost vanishes, in the problem's unit.
@@ -128,8 +131,8 @@ class Found(NamedTuple):
 
 def _advance(course: Course, path: Path, short: Array) -> Path:
     """One step, a fraction of the way to the boundary."""
-    corrected, inverse, product = course.newton(path, short), 1 / path.room, path.room * path.slack
-    gap, nothing = jnp.sum(product), jax.tree.map(jnp.zeros_like, path)
+    corrected, inverse = course.newton(path, short), 1 / path.room
+    gap, nothing = jnp.vdot(path.room, path.slack), jax.tree.map(jnp.zeros_like, path)
 
     def attempt(number: Array, last: tuple) -> tuple:
         step, aim, *_ = last
@@ -137,11 +140,11 @@ def _advance(course: Course, path: Path, short: Array) -> Path:
         more = step.room * inverse
         room, slack = _lengths(course, jnp.min(more), jnp.min(step.slack / path.slack))
         # Where the product is to be 0, the relative changes of force and slack sum to -1.
-        gained = product * more
-        total, curved = jnp.sum(gained), jnp.vdot(gained, more)
+        gained = step.room * path.slack
+        total, curved = _dots((step.room, path.slack), (gained, more))
         # The sum of product (1 + room more) (1 - slack (1 + more)).
         left = (1 - slack) * gap + (room - slack) * total - room * slack * (total + curved)
-        mean = gap / product.size
+        mean = gap / path.room.size
         corrector = mean * (left / gap) ** 3 + jnp.clip(gained + gained * more, -_FAR * mean, _FAR * mean)
         return step, jnp.where(number == 0, corrector, aim), room, slack
 
@@ -149,6 +152,13 @@ def _advance(course: Course, path: Path, short: Array) -> Path:
     first = nothing, nothing.room, jnp.zeros_like(gap), jnp.zeros_like(gap)
     step, _, room, slack = jax.lax.fori_loop(0, course.attempts, attempt, first)
     return jax.tree.map(lambda at, along, length: at + length * along, path, step, Path(slack, slack, room, slack))
+
+
+def _dots(*pairs: tuple[Array, Array]) -> tuple[Array, ...]:
+    """The sum of the products of each pair: of few numbers in one pass, which in a batch saves an eighth of the time."""
+    if pairs[0][0].size <= _FEW:
+        return sums(*((left * right).ravel() for left, right in pairs))
+    return tuple(jnp.vdot(left, right) for left, right in pairs)
 
 
 def _lengths(course: Course, room: Array, slack: Array) -> tuple[Array, Array]:
