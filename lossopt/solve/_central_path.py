@@ -79,7 +79,7 @@ def follow(course: Course, start: Path, tolerance: Float[Array, ""], max_iterati
     def iterate(state: State) -> State:
         path = _advance(course, state.path, state.short)
         short = course.shortfall(path)
-        gap, unmet = jnp.vdot(path.room, path.slack), jnp.vdot(jnp.abs(short), 1 + jnp.abs(path.c))
+        (gap,), unmet = _dots((path.room, path.slack)), jnp.vdot(jnp.abs(short), 1 + jnp.abs(path.c))
         # Not a number if anything is not.
         distance = gap + unmet
         # A step takes a share of the shortfall away. If it grows, that is rounding, which more steps make worse.
@@ -132,7 +132,7 @@ class Found(NamedTuple):
 def _advance(course: Course, path: Path, short: Array) -> Path:
     """One step, a fraction of the way to the boundary."""
     corrected, inverse = course.newton(path, short), 1 / path.room
-    gap, nothing = jnp.vdot(path.room, path.slack), jax.tree.map(jnp.zeros_like, path)
+    (gap,), nothing = _dots((path.room, path.slack)), jax.tree.map(jnp.zeros_like, path)
 
     def attempt(number: Array, last: tuple) -> tuple:
         step, aim, *_ = last
@@ -155,7 +155,7 @@ def _advance(course: Course, path: Path, short: Array) -> Path:
 
 
 def _dots(*pairs: tuple[Array, Array]) -> tuple[Array, ...]:
-    """The sum of the products of each pair: of few numbers in one pass, which in a batch saves an eighth of the time."""
+    """The sum of the products of each pair: of few numbers in one pass, which a batch does in less time."""
     if pairs[0][0].size <= _FEW:
         return sums(*((left * right).ravel() for left, right in pairs))
     return tuple(jnp.vdot(left, right) for left, right in pairs)
