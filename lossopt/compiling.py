@@ -10,11 +10,19 @@ import jax.numpy as jnp
 Options = dict[str, str | bool | int]
 
 
+# The releases of jaxlib that are known to have an option: one that is not known ends a programme.
+_KNOWN = dict.fromkeys(
+    ("xla_cpu_parallel_codegen_split_count", "xla_cpu_scheduler_type", "xla_cpu_prefer_vector_width"),
+    ("0.10.", "0.12."),
+) | {"xla_cpu_use_fusion_emitters": ("0.10.",), "xla_backend_optimization_level": ("",)}
+
+
 def _options(options: Options) -> Options:
-    """Those that XLA's release knows for sure, for a later one may not; what XLA_FLAGS set is left as it is."""
-    known, flags = metadata.version("jaxlib").startswith("0.10."), os.environ.get("XLA_FLAGS", "")
-    general = ("xla_backend_optimization_level",)
-    return {name: value for name, value in options.items() if (known or name in general) and f"--{name}=" not in flags}
+    """Those that this release has; what XLA_FLAGS sets is left as it is."""
+    release, flags = metadata.version("jaxlib"), os.environ.get("XLA_FLAGS", "")
+    return {
+        name: value for name, value in options.items() if release.startswith(_KNOWN[name]) and f"--{name}=" not in flags
+    }
 
 
 # The fusion emitters take a third of the time to compile and save none to run. Kernels are divided into modules that

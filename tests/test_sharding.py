@@ -72,7 +72,7 @@ def test_a_lost_process_ends_the_fit_and_the_checkpoint_goes_on(tmp_path):
     whole = [finish(process) for process in both("whole")]
     output, _ = left.communicate(timeout=120)
     killed.wait(timeout=10)
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.returncode == -signal.SIGKILL, killed.communicate()[0]
     assert left.returncode != 0
     assert "process was lost" in output, output
     assert "resume" in output
