@@ -66,7 +66,9 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
     beside = 3 * step.shape[1] ** 2
     fold = lambda fn, every: design.fold(fn, cost.targets, *origin.each, every=every, beside=beside)  # noqa: E731
     inner, along = design.inner(coefficients), design.inner(step)
-    examples = functools.partial(_examples, cost, inner, blend)
+    # As a programme of its own it is traced once, for the gradient and for the Hessian.
+    derivatives = jax.jit(jax.vmap(_derivatives(cost.loss), in_axes=(1, 0), out_axes=-1))
+    examples = functools.partial(_examples, cost, derivatives, inner, blend)
 
     def of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
         found = examples(basis, targets, *last)
@@ -157,9 +159,16 @@ def has_force(cost: Cost) -> bool:
     return cost.traits.residual and bool(cost.traits.convex) and not worth_sampling(cost)
 
 
-def _examples(cost: Cost, inner: Array, blend: Array, basis: Columns, targets: Array, *last: Array) -> _Examples:
+def _examples(
+    cost: Cost,
+    derivatives: Callable[[Array, Array], tuple[Array, Array, Array]],
+    inner: Array,
+    blend: Array,
+    basis: Columns,
+    targets: Array,
+    *last: Array,
+) -> _Examples:
     scores = basis.scores(inner)
-    derivatives = jax.vmap(_derivatives(cost.loss), in_axes=(1, 0), out_axes=-1)
     # Many sums are taken of each: none should compute it again.
     values, slopes, curvature = map(jax.lax.optimization_barrier, derivatives(scores, targets))
     # Not even for the rows of what is stacked, which no barrier prevents.
