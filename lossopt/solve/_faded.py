@@ -48,12 +48,11 @@ class Search(NamedTuple):
         # No curvature is less than what the penalty's is at least.
         norms = [jnp.sum(part**2) for part in (design.penalty, design.weights_of, design.spread)]
         held = norms[0] > _none(value) * norms[1] * norms[2]
-        known = held | jnp.any(self.constants(design) != 0) | self.flat(value)
-        return left & ~known & (self.passes <= _MOST)
+        return left & ~held & ~self.weak(design, value) & (self.passes <= _MOST)
 
-    def flat(self, value: Value) -> Bool[Array, ""]:
+    def weak(self, design: Design, value: Value) -> Bool[Array, ""]:
         """Whether there is a direction without curvature, at a value."""
-        return self.least <= _none(value)
+        return jnp.any(self.constants(design) != 0) | (self.least <= _none(value))
 
     def constants(self, design: Design) -> Float[Array, "m k"]:
         """The coefficients of constants that bring down the scores whose slopes have faded for all examples, if any."""

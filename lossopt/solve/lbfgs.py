@@ -13,6 +13,8 @@ Of a loss that fades far out a minimum is not believed before `_faded` has looke
 passes which that takes are not counted as iterations.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -60,54 +62,61 @@ class _State(NamedTuple):
 def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]) -> Outcome:
     """Minimise Σ s loss + l2/2 |w|² from `start`."""
 
-    def descending(state: _State) -> Array:
-        going = (state.iterations < max_iterations) & (state.failures < _PATIENCE)
-        return going & ((state.error > cost.tolerance) | fading(state))
-
-    def fading(state: _State) -> Array:
-        """Whether a small gradient may be one that fades towards infinity: the way is long, or promises much."""
-        # In this basis the length of a step is the root of the mean square of how far it moves a score.
-        far = state.length * len(cost.targets) ** 0.5 > STILL
-        return cost.traits.vanishing & (far | much(cost, state.value, _promised(state)))
+    descending = functools.partial(_descending, cost, max_iterations)
 
     def unfinished(state: _State) -> Array:
-        if not cost.traits.vanishing:
-            return descending(state)
-        search = state.search
-        # Out of steps, no more is sought than constants.
-        asked = ~search.began | ((state.error <= cost.tolerance) & search.unfinished(cost.design, state.value))
-        return descending(state) | asked
+        return descending(state) | (_searching(cost, state) if cost.traits.vanishing else jnp.array(False))
 
     def iterate(state: _State) -> _State:
         if not cost.traits.vanishing:
             return _descended(cost, state, _evaluate(cost, state.value.coefficients + state.step))
         down, search = descending(state), state.search
+        sums_faded = ~down & ~search.began
         at = jnp.where(down, state.value.coefficients + state.step, search.probe(state.value))
-        value = _evaluate(cost, at, ~down & ~search.began, state.value)
+        value = _evaluate(cost, at, lambda slopes: jnp.where(sums_faded, faded(slopes, state.value), slopes))
         searched = state._replace(search=search.after(state.value, value.gradient))
         return jax.tree.map(lambda new, old: jnp.where(down, new, old), _descended(cost, state, value), searched)
 
     value, none, remembered = unseen(start), jnp.array(0), _REMEMBERED.init(start)
     zero = jnp.zeros_like(value.cost)
     first = _State(value, jnp.zeros_like(start), remembered, zero, zero, value.cost, none, none, unsought(start))
-    ended = jax.lax.while_loop(unfinished, iterate, first)
-    settled = (ended.error <= cost.tolerance) & ~fading(ended)
-    stalled, escaping = ended.failures >= _PATIENCE, jnp.array(False)
+    return _outcome(cost, jax.lax.while_loop(unfinished, iterate, first))
+
+
+def _descending(cost: Cost, max_iterations: Array, state: _State) -> Array:
+    going = (state.iterations < max_iterations) & (state.failures < _PATIENCE)
+    return going & ((state.error > cost.tolerance) | _fading(cost, state))
+
+
+def _fading(cost: Cost, state: _State) -> Array:
+    """Whether a small gradient may be one that fades towards infinity: the way is long, or promises much."""
+    # In this basis the length of a step is the root of the mean square of how far it moves a score.
+    far = state.length * len(cost.targets) ** 0.5 > STILL
+    return cost.traits.vanishing & (far | much(cost, state.value, _promised(state)))
+
+
+def _searching(cost: Cost, state: _State) -> Array:
+    """Whether, once the descent has ended, it is still open if some direction has no curvature."""
+    # Out of steps, no more is sought than constants.
+    more = (state.error <= cost.tolerance) & state.search.unfinished(cost.design, state.value)
+    return ~state.search.began | more
+
+
+def _outcome(cost: Cost, ended: _State) -> Outcome:
+    value, convex, close = ended.value, bool(cost.traits.convex), ended.error <= cost.tolerance
+    settled, stalled, escaping = close & ~_fading(cost, ended), ended.failures >= _PATIENCE, jnp.array(False)
     if cost.traits.vanishing:
-        constants = ended.search.constants(cost.design)
-        known = jnp.any(constants != 0)
-        weak = known | ended.search.flat(ended.value)
+        weak, constants = ended.search.weak(cost.design, value), ended.search.constants(cost.design)
         settled, stalled = settled & ~weak, stalled | weak
         # Far out on separable data the coefficients themselves are nearly a direction that separates; where some of
         # them are finite, the steps are.
-        direction = jnp.where(ended.error <= cost.tolerance, ended.step, ended.value.coefficients)
-        escaping = falls_for_ever(cost, jnp.where(known, constants, direction), ~settled)
-    convex = bool(cost.traits.convex)
-    reached = code(
-        cost.design, ended.value, settled=settled, stalled=stalled, bent=jnp.array(not convex), escaping=escaping
-    )
+        direction = jnp.where(close, ended.step, value.coefficients)
+        direction = jnp.where(jnp.any(constants != 0), constants, direction)
+        escaping = falls_for_ever(cost, direction, ~settled)
+    bent = jnp.array(not convex)
+    reached = code(cost.design, value, settled=settled, stalled=stalled, bent=bent, escaping=escaping)
     gap = jnp.where(convex, _promised(ended), jnp.inf)
-    return Outcome(cost.design.decode(ended.value.coefficients * cost.units[None]), gap, ended.iterations, reached)
+    return Outcome(cost.design.decode(value.coefficients * cost.units[None]), gap, ended.iterations, reached)
 
 
 def _promised(state: _State) -> Array:
@@ -135,11 +144,8 @@ def _descended(cost: Cost, state: _State, value: Value) -> _State:
     return jax.tree.map(lambda new, old: jnp.where(success, new, old), tried, failed)
 
 
-def _evaluate(cost: Cost, coefficients: Array, fades: Array | None = None, beside: Value | None = None) -> Value:
-    """The value by one pass over the examples.
-
-    Where it `fades`, with the sum of the examples that have faded beside another value for its gradient.
-    """
+def _evaluate(cost: Cost, coefficients: Array, instead: Callable[[Array], Array] | None = None) -> Value:
+    """The value by one pass over the examples; its gradient is summed from what is taken `instead` of the slopes."""
     inner = cost.design.inner(coefficients)
 
     def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
@@ -147,8 +153,7 @@ def _evaluate(cost: Cost, coefficients: Array, fades: Array | None = None, besid
         values, slopes = jax.vmap(jax.value_and_grad(cost.loss), in_axes=(1, 0), out_axes=(0, 1))(scores, targets)
         values, slopes = jax.lax.optimization_barrier((once(values), slopes))
         size, steep = sums(jnp.abs(slopes * scores), slopes**2)
-        if fades is not None and beside is not None:
-            slopes = jnp.where(fades, faded(slopes, beside), slopes)
+        slopes = slopes if instead is None else instead(slopes)
         return Fold((jnp.stack([values, jnp.abs(values) + size, steep]) @ share, basis.moments(share[None] * slopes)))
 
     # Of each score some ten numbers: itself, its slope, and what the loss makes of it.
