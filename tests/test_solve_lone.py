@@ -74,11 +74,71 @@ def test_an_example_with_a_column_of_its_own_separates():
     assert found.status.name == "no finite minimiser"
 
 
-@pytest.mark.parametrize("size", [1e11, 1e13, 1e15])
-def test_in_a_larger_programme_nothing_is_called_what_it_is_not(size):
-    d = table("logistic", size, side=1)
-    found = jax.jit(lambda d: lo.solve(losses.logistic, d))(d)
-    assert found.status.name == "out of steps"
+@pytest.mark.parametrize("name", ["logistic", "hinge"])
+def test_in_a_larger_programme_nothing_is_called_what_it_is_not(name):
+    loss = losses.get(name)
+    inside = jax.jit(lambda d: lo.solve(loss, d))
+    assert inside(table(name, 1e4, side=1)).status.good
+    for size in (1e11, 1e13, 1e15, 1e100, 1e300):
+        for side in (1, -1):
+            found = inside(table(name, size, side))
+            assert found.status.name in ("out of steps", "stalled")
+
+
+def three_classes(value, label):
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(N, 3))
+    targets = np.argmax(features @ rng.normal(size=(3, 3)) + rng.gumbel(size=(N, 3)), axis=1)
+    features[3, 1], targets[3] = value, label
+    return data.Dataset(features, targets)
+
+
+@pytest.mark.parametrize("value", [1e20, -1e20, 1e300])
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_one_class_may_be_pulled_the_right_way_and_another_not(label, value):
+    loss, model = losses.softmax_cross_entropy, models.softmax(3)
+    near, far = (lo.solve(loss, three_classes(v, label), model=model) for v in (np.sign(value) * 1e4, value))
+    assert near.status.name == "converged"
+    assert far.status.name in ("converged", "stalled")
+    # The further out, the less it costs to be there; at 1e4 that is nearly nothing.
+    assert (far.status.name == "converged") == bool(far.cost <= near.cost * (1 + 1e-9))
+    assert far.cost <= lo.solve(loss, three_classes(0.0, label), model=model).cost * 2
+
+
+@pytest.mark.parametrize("name", ["poisson", "tweedie", "negative_binomial"])
+def test_a_count_of_nothing_may_be_as_far_out_as_it_likes(name):
+    rng = np.random.default_rng(0)
+    features, loss = rng.normal(size=(N, 2)), losses.get(name)
+    counts = rng.poisson(np.exp(0.4 * features[:, 0] - 0.5 * features[:, 1])).astype(float)
+    counts[3], found = 0.0, []
+    for value in (1e4, 1e12, 1e100, 1e300):
+        features[3, 1] = value
+        found.append(lo.solve(loss, data.Dataset(features, counts)))
+    for far in found[1:]:
+        assert far.status.name == "converged"
+        np.testing.assert_allclose(far.cost, found[0].cost, rtol=1e-10)
+        np.testing.assert_allclose(flat(far), flat(found[0]), rtol=1e-4, atol=1e-6)
+        assert 0 <= far.gap <= 1e-9
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_a_long_table_of_which_a_sample_may_hold_it(intercept):
+    n, d = 55_000, 40
+    rng, model = np.random.default_rng(0), models.linear._replace(intercept=intercept)
+    features, costs = rng.normal(size=(n, d)), []
+    targets = (rng.uniform(size=n) < 1 / (1 + np.exp(features[:, 1] - features[:, 0]))).astype(float)
+    for row in (77, 30_000):
+        features[row, 0], targets[row] = 0.0, 0.0
+    for row, value in ((77, 1e4), (77, 1e30), (30_000, 1e30)):
+        here = features.copy()
+        here[[77, 30_000], 1] = 1.0
+        here[row, 1] = value
+        found = lo.solve(losses.squared_hinge, data.Dataset(here, targets), model=model)
+        assert found.status.name == "converged"
+        costs.append(found.cost)
+    # One of the two is far out; the other is not the same, but nearly.
+    np.testing.assert_allclose(costs[1], costs[0], rtol=1e-10)
+    np.testing.assert_allclose(costs[2], costs[0], rtol=1e-3)
 
 
 def test_one_against_the_rest_is_not_indifferent_to_equal_changes():

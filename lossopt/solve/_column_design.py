@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from ._blocks import by_blocks, Fold, Rows, sample_first
 from ._columns import extents, positive, standardised
-from ._design import Design, finish, SAMPLED
+from ._design import Design, finish, largest_of, SAMPLED
 from ._factor import from_triangle, Triangle
 
 
@@ -23,19 +23,21 @@ def column_design(
     `sampled` takes centre and length of a large table from a sample in which every column has one.
     """
 
-    def look(every: Array) -> tuple[Array, Array]:
-        centre, largest = extents(features, share, intercept, every)
-        largest = positive(largest)
+    def look(every: Array) -> tuple[Array, Array, Array]:
+        centre, extent = extents(features, share, intercept, every)
+        extent = positive(extent)
 
         def squares(rows: Array, share: Array) -> Fold:
-            return Fold((share @ ((rows - centre[None]) / largest[None]) ** 2, jnp.sum(share)))
+            columns = (rows - centre[None]) / extent[None]
+            return Fold((share @ columns**2, jnp.sum(share)), largest_of(columns.T, share))
 
-        square, part = by_blocks(squares, every, features, share).sums
-        return centre, largest * jnp.sqrt(square / positive(part))
+        (square, part), largest, _ = by_blocks(squares, every, features, share)
+        constant = jnp.max(share) / positive(part) if intercept else jnp.zeros_like(part)
+        return centre, extent * jnp.sqrt(square / positive(part)), largest**2 / positive(square) + constant
 
     zeros = jnp.zeros(features.shape[1], share.dtype)
     first = SAMPLED if sampled else 1
-    centre, size = sample_first(look, lambda found: jnp.all(found[1] > 0), first, (zeros, zeros))
+    centre, size, most = sample_first(look, lambda found: jnp.all(found[1] > 0), first, (zeros, zeros, zeros))
     size = positive(size)
     eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
     formed = None
@@ -43,4 +45,5 @@ def column_design(
         formed = jnp.where(share[None] > 0, standardised(features, centre, size, intercept).formed, 0.0)
     factor = from_triangle(Triangle(eye, eye, size[0]), size, intercept, formed)
     no = jnp.array(False)
-    return finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)
+    found = finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)
+    return found._replace(most=most) if blocks else found

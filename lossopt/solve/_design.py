@@ -57,6 +57,7 @@ class Design(NamedTuple):
         level: the bias of a unit of the first coefficient.
         deficient: the data do not determine every weight.
         suspect: the columns are so nearly dependent that the basis should be found by `design`.
+        most: of a table in blocks, for each column about the largest leverage of an example that was looked at.
     """
 
     features: Rows
@@ -72,6 +73,7 @@ class Design(NamedTuple):
     level: Float[Array, ""]
     deficient: Bool[Array, ""]
     suspect: Bool[Array, ""]
+    most: Float[Array, " d"] | None = None
 
     @property
     def basis(self) -> Float[Array, "m n"]:
@@ -221,33 +223,51 @@ def blocked_design(
         size = jnp.ldexp(jnp.ones_like(centre), jnp.frexp(positive(jnp.maximum(largest, jnp.sqrt(l2))))[1])
 
         def squares(rows: Array, share: Array) -> Fold:
-            return Fold((standardised(rows, centre, size, intercept).gram(share), jnp.sum(share)))
+            columns = standardised(rows, centre, size, intercept)
+            return Fold((columns.gram(share), jnp.sum(share)), largest_of(columns.table, share))
 
-        squared, part = by_blocks(squares, every, features, share).sums
+        (squared, part), largest, _ = by_blocks(squares, every, features, share)
         ridge = jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2])
         squared = squared / positive(part) + jnp.diag(ridge)
-        return _Look(centre, size, squared, triangle_of(squared))
+        return _Look(centre, size, squared, triangle_of(squared), leverage(largest, squared, part, share, intercept))
 
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column.
     n, d = features.shape
     first_look = SPARSELY if n >= SPARSELY * ENOUGH * d else min(max(n // (ENOUGH * d), 1), SAMPLED)
     zeros, none = jnp.zeros(d, share.dtype), jnp.zeros((int(intercept) + d,) * 2, share.dtype)
-    nothing = _Look(zeros, zeros, none, Triangle(none, none, jnp.full_like(l2, jnp.inf)))
-    centre, size, squared, found = sample_first(look, lambda last: last.found.sound, first_look, nothing)
+    nothing = _Look(zeros, zeros, none, Triangle(none, none, jnp.full_like(l2, jnp.inf)), zeros)
+    centre, size, squared, found, most = sample_first(look, lambda last: last.found.sound, first_look, nothing)
     factor, change = from_triangle(found, size, intercept), found.inverse
     if any_rank:
         carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
         factor, change = only_if(~found.sound, carefully, (squared, size), (factor, change))
-    return finish(features, share, l2, intercept, centre, size, factor, change, ~found.sound)
+    return finish(features, share, l2, intercept, centre, size, factor, change, ~found.sound)._replace(most=most)
 
 
 class _Look(NamedTuple):
-    """The columns' centres, sizes and Gram matrix with its triangle."""
+    """The columns' centres, sizes and Gram matrix with its triangle, and the largest leverage in each."""
 
     centre: Array
     size: Array
     squared: Array
     found: Triangle
+    most: Array
+
+
+def largest_of(table: Float[Array, "d n"], share: Float[Array, " n"]) -> Float[Array, " d"]:
+    """Of each column the largest root of a term of its mean square."""
+    return jnp.max(jnp.sqrt(share)[None] * jnp.abs(table), axis=1)
+
+
+def leverage(largest: Array, squared: Array, part: Array, share: Array, intercept: bool) -> Float[Array, " d"]:
+    """About the largest leverage of an example in each column, from what was found of examples of a share `part`."""
+    constant = jnp.max(share) / positive(part)
+    if not intercept:
+        return largest**2 / positive(part) / positive(jnp.diag(squared))
+    mean, square = squared[0, 1:], jnp.diag(squared)[1:]
+    # The one that is far out has moved the mean towards itself.
+    apart = largest / jnp.sqrt(positive(part)) - jnp.sqrt(constant) * jnp.abs(mean)
+    return apart**2 / positive(square - mean**2) + constant
 
 
 def finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:

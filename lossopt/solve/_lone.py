@@ -3,11 +3,11 @@
 On the right side of the boundary an example may be as far out as it likes and costs nothing. If one value is so large
 that the rest of its column is nothing beside it, what the others ask of that coefficient is lost in the rounding of
 what the one could ask, though it asks for nothing. Such examples are left out. If the minimum of the others costs them
-nothing it is the minimum of all, for no loss is below 0; and so a bound for the others is one for all.
+no more than the least that they can cost, it is the minimum of all; and so a bound for the others is one for all.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,10 @@ from jaxtyping import Array, Bool, Float
 
 from .. import losses, models
 from ..cost import per_example
-from ..data import Dataset
-from ..status import Status
+from ..data import Dataset, Stored
+from ..status import GOOD, Status
 from ._design import Design
+from ._traits import traits
 
 
 if TYPE_CHECKING:
@@ -26,15 +27,22 @@ if TYPE_CHECKING:
 
 # How much less than all of a coefficient an example fixes.
 _ALL = 1e-10
+# A movement of a score after which a loss is at its limit.
+_FAR = 1e6
 
 
 def may_be_far(loss: losses.Loss) -> bool:
     """Whether an example may be as far out as it likes and cost nothing."""
-    return losses.has_card(loss) and losses.claims(loss).task in ("binary", "multiclass")
+    return losses.has_card(loss) and (losses.claims(loss).task in ("binary", "multiclass") or traits(loss).vanishing)
 
 
-def lone(design: Design, *, orthonormal: bool) -> Bool[Array, " n"]:
-    """Which examples fix a coefficient by themselves: those of a leverage of 1, in the basis or in a column of it."""
+def lone(design: Design, *, orthonormal: bool) -> Bool[Array, "*n"]:
+    """Which examples fix a coefficient by themselves: those of a leverage of 1, in the basis or in a column of it.
+
+    Of a table in blocks, in which columns there is such an example.
+    """
+    if design.most is not None:
+        return design.most > 1 - _ALL
     constant, columns = jnp.split(design.basis**2, [design.constants])
     most = jnp.sum(columns, axis=0) if orthonormal else jnp.max(columns, axis=0, initial=0.0)
     return design.share * (jnp.sum(constant, axis=0) + most) > 1 - _ALL
@@ -42,40 +50,125 @@ def lone(design: Design, *, orthonormal: bool) -> Bool[Array, " n"]:
 
 def without(
     solution: "Solution",
-    out: np.ndarray,
+    out: Array,
     data: Dataset,
     loss: losses.Loss,
     model: models.Model,
-    solve: Callable[[Dataset, float], "Solution"],
+    penalties: tuple[Any, Any],
+    solve: Callable[..., "Solution"],
 ) -> "Solution":
     """The solution, or that without the examples `out` which it costs nothing to leave out, if it is better.
 
-    `solve` is given the data with some weights of 0, and by what to divide the strengths of the penalties.
+    `out` is what `lone` says; `solve` is given the data with some weights of 0, and the penalties that go
+    with them. Where the table cannot be seen from here, the solution is doubted.
     """
-    weights = np.ones(len(out)) if data.weights is None else np.asarray(data.weights)
-    out = out & (weights > 0)
-    while out.any() and not out[weights > 0].all():
-        rest = np.where(out, 0.0, weights)
+    if isinstance(data.features, Stored) or not out.is_fully_addressable:
+        return doubted(solution, jnp.array(True))
+    weights = np.ones(len(data.targets)) if data.weights is None else np.asarray(data.weights)
+    fixed = free = _examples(np.asarray(out), data, weights)
+    least = weights / weights.sum() * _least(data, loss, model)
+    while free.any() and not free[weights > 0].all():
+        rest = np.where(free, 0.0, weights)
         share = float(rest.sum() / weights.sum())
-        found = solve(data._replace(weights=jnp.asarray(rest)), share)
-        each = weights / weights.sum() * np.asarray(_losses(found.params, data, loss, model))
-        free = out & (each <= np.finfo(each.dtype).eps * float(found.cost))
-        if (free == out).all():
-            return _better(solution, found, share, each[out].sum())
-        out = free
-    return solution
+        l1, l2 = (strength / share for strength in penalties)
+        found = solve(loss, data._replace(weights=jnp.asarray(rest)), model=model, l1=l1, l2=l2)
+        now = weights / weights.sum() * _losses(_scores(found.params, data, model), data, loss)
+        known = free & np.isfinite(least)
+        more = np.abs(np.where(known, now, 0.0) - np.where(known, least, 0.0))
+        still = known & (more <= np.finfo(more.dtype).eps * abs(float(found.cost)))
+        if (still == free).all():
+            solution, fixed = _better(solution, found, share, now[free].sum(), more[free].sum()), fixed & ~free
+            break
+        free = still
+    return doubted(solution, _open(solution, fixed, weights, data, loss, model, penalties))
 
 
-def _losses(params: models.Params, data: Dataset, loss: losses.Loss, model: models.Model) -> Float[Array, " n"]:
-    scores = jax.vmap(model.predict, in_axes=(None, 0))(params, jnp.asarray(data.features))
-    return per_example(loss)(scores, jnp.asarray(data.targets))
+def doubted(solution: "Solution", doubtful: Bool[Array, ""]) -> "Solution":
+    """The solution, which is not called a minimum where that is doubtful."""
+    doubtful &= jnp.isin(solution.status.code, jnp.array(GOOD))
+    code = jnp.where(doubtful, Status.STALLED, solution.status.code)
+    return solution._replace(gap=jnp.where(doubtful, jnp.inf, solution.gap), status=Status(code))
 
 
-def _better(solution: "Solution", found: "Solution", share: float, more: float) -> "Solution":
-    """The cheaper of two; the second is of examples with so large a share of all, and the others cost so much more."""
-    cost = share * found.cost + more
+def _examples(out: np.ndarray, data: Dataset, weights: np.ndarray) -> np.ndarray:
+    """Which examples fix a coefficient by themselves: what `lone` says, of the examples or of the columns."""
+    counts = weights > 0
+    if len(out) == len(counts):
+        return out & counts
+    found = np.zeros(len(counts), bool)
+    for column in np.asarray(data.features)[:, out].T:
+        column = np.where(counts, column / np.max(np.abs(column[counts])), 0.0)
+        largest = np.argmax(np.where(counts, np.abs(column - np.median(column[counts])), 0.0))
+        rest = np.where(np.arange(len(counts)) == largest, 0.0, weights)
+        apart = column - rest @ column / max(rest.sum(), np.finfo(float).tiny)
+        found[largest] |= bool(rest @ apart**2 <= _ALL * weights[largest] * apart[largest] ** 2)
+    return found
+
+
+def _scores(params: models.Params, data: Dataset, model: models.Model) -> Float[Array, "n *k"]:
+    return jax.vmap(model.predict, in_axes=(None, 0))(params, jnp.asarray(data.features))
+
+
+def _losses(scores: Array | np.ndarray, data: Dataset, loss: losses.Loss) -> Float[np.ndarray, " n"]:
+    return np.asarray(per_example(loss)(jnp.asarray(scores), jnp.asarray(data.targets)))
+
+
+def _least(data: Dataset, loss: losses.Loss, model: models.Model) -> Float[np.ndarray, " n"]:
+    """The least that examples can cost: with one score far from all others, on either side."""
+    k = model.classes or 1
+    apart = _FAR * (2 * np.eye(k) - 1)
+    corners = np.concatenate([apart, -apart]).reshape(-1, 1, *model.score_shape)
+    rows = np.ones((len(data.targets), *(1,) * len(model.score_shape)))
+    return np.min([_losses(rows * corner, data, loss) for corner in corners], axis=0)
+
+
+def _better(solution: "Solution", found: "Solution", share: float, rest: float, more: float) -> "Solution":
+    """The cheaper of two.
+
+    The second is of examples with so large a share of all; the rest cost so much, and so much more than they might.
+    """
+    cost = share * found.cost + rest
     endless = solution.status.code == Status.NO_FINITE_MINIMISER
     if not (found.status.good if endless else cost < solution.cost):
         return solution
     gap, iterations = share * found.gap + more, solution.iterations + found.iterations
     return found._replace(cost=cost, gap=gap, iterations=iterations)
+
+
+def _open(
+    solution: "Solution",
+    fixed: np.ndarray,
+    weights: np.ndarray,
+    data: Dataset,
+    loss: losses.Loss,
+    model: models.Model,
+    penalties: tuple[Any, Any],
+) -> Array:
+    """Whether some coefficient is better moved to where it costs an example nothing that now fixes it.
+
+    Its own pull, which the rounding of everything else exceeds, does not tell. With several scores one may be pulled
+    the way that its class wants while others are not, and then the minimum is neither this nor one without the example.
+    """
+    others = (weights > 0) & ~fixed
+    if not (fixed.any() and others.any()):
+        return jnp.array(False)
+    (l1, l2), coefficients = penalties, np.asarray(solution.params.weights)
+    scores, targets = _scores(solution.params, data, model), jnp.asarray(data.targets)
+    slopes = np.asarray(jax.vmap(jax.grad(loss))(scores, targets)).reshape(len(targets), -1)
+    features, slopes = np.asarray(data.features)[others], slopes[others]
+    share = weights[others, None] / weights.sum()
+    centre = np.sum(share * features, axis=0) / share.sum() * model.intercept
+    spread, steep = (np.sqrt(np.sum(share * table**2, axis=0)) for table in (features - centre, slopes))
+    pull = (features - centre).T @ (share * slopes) + l2 * coefficients.reshape(spread.size, -1)
+    pulled = np.abs(pull) > l1 + np.sqrt(np.finfo(pull.dtype).eps) * np.outer(spread, steep)
+    apart = np.asarray(data.features)[fixed] - centre
+    alone = np.abs(apart) * np.sqrt(_ALL) > spread
+    # Of the examples that fix something, indexed (example, column, score).
+    wanted = -np.sign(apart)[:, :, None] * pull
+    here, there = np.asarray(scores)[fixed], jax.tree.map(lambda leaf: leaf[fixed], data)
+    now, far = _losses(here, there, loss), _FAR * (1 + np.max(np.abs(here), initial=0.0))
+    free = np.zeros(wanted.shape, bool)
+    for score, step in enumerate(far * np.eye(wanted.shape[2])):
+        lower, upper = (_losses(here + way * step.reshape(here.shape[1:]), there, loss) <= now for way in (-1, 1))
+        free[:, :, score] = np.where(wanted[:, :, score] > 0, upper[:, None], lower[:, None])
+    return jnp.array(np.any(free & pulled & alone[:, :, None]))

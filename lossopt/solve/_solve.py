@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
@@ -19,7 +18,7 @@ from ._cleaned import cleaned, where_it_stays, working_dtype
 from ._column_design import column_design
 from ._design import blocked_design, design
 from ._lbfgs_first import FELL_SHORT
-from ._lone import lone, may_be_far, without
+from ._lone import doubted, lone, may_be_far, without
 from ._plan import Plan, plan_of
 from ._traits import constant_curvature, traits
 from ._value import value_at
@@ -129,11 +128,12 @@ def solve(
     once = functools.partial(compiled, bound, penalty=penalty, model=model, facts=facts)
     run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
     solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
-    if out is not None and out.any():
-        settings = {"model": model, "init": init, "method": method, "tolerance": tolerance, "dtype": dtype}
-        settings["max_iterations"] = max_iterations
-        others = lambda data, share: solve(loss, data, l1=l1 / share, l2=l2 / share, **settings)  # noqa: E731
-        solution = without(solution, out, data, loss, model, others)
+    if out is not None and part:
+        solution = doubted(solution, jnp.any(out))
+    elif out is not None and bool(jnp.any(out)):
+        settings = {"init": init, "method": method, "tolerance": tolerance, "dtype": dtype}
+        again = functools.partial(solve, max_iterations=max_iterations, **settings)
+        solution = without(solution, out, data, loss, model, (l1, l2), again)
     if throw:
         solution.status.raise_if_bad()
     return solution
@@ -142,7 +142,7 @@ def solve(
 def _trusted(run: Callable[..., Any], data: Dataset, plan: Plan, *, patient: bool) -> tuple[Solution, Any]:
     """The solution as planned or, where that may be misled, by all blocks, and then of the whole table at once.
 
-    Also, on the host, which examples fix a coefficient by themselves; None if that is not known.
+    Also what is known of examples that fix a coefficient by themselves.
     """
     attempt = functools.partial(run, data=data, method=plan.method)
     solution, suspect, out = attempt(table=plan.table, final=plan.part)
@@ -158,7 +158,7 @@ def _trusted(run: Callable[..., Any], data: Dataset, plan: Plan, *, patient: boo
     if plan.stored:
         # A table is read for as long as somebody holds it, which after this may be nobody.
         jax.block_until_ready(solution)
-    return solution, None if plan.part or plan.stored else _on_host(out)
+    return solution, out
 
 
 def _in_turn(
@@ -172,16 +172,11 @@ def _in_turn(
         return solution, suspect, out
     left = steps - int(solution.iterations)
     # What an example that is far out fixes by itself takes L-BFGS for ever.
-    far = _on_host(out)
-    if left == 0 or not ((far is not None and far.any()) or int(solution.status.code) in FELL_SHORT):
+    far = out is not None and bool(jnp.any(out))
+    if left == 0 or not (far or int(solution.status.code) in FELL_SHORT):
         return solution, suspect, out
     again, suspect, out = once(method=second, init=init, controls=(tolerance, jnp.asarray(left)), **rest)
     return again._replace(iterations=solution.iterations + again.iterations), suspect, out
-
-
-def _on_host(out: Array | None) -> np.ndarray | None:
-    """What is known of every example, where this process can see it."""
-    return np.asarray(out) if out is not None and out.is_fully_addressable else None
 
 
 def _misled(solution: Solution, suspect: Array) -> bool:
@@ -220,8 +215,9 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
     sound = finite & jnp.isfinite(value)
     gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
     status = Status(jnp.where(sound, code, Status.DIVERGED))
-    out = None if blocks or not may_be_far(loss) else lone(basis, orthonormal=l1 is None)
-    return Solution(params, value, gap, outcome.iterations, status), basis.suspect | outcome.doubtful, out
+    solution = Solution(params, value, gap, outcome.iterations, status)
+    out = lone(basis, orthonormal=l1 is None) if may_be_far(loss) else None
+    return solution, basis.suspect | outcome.doubtful, out
 
 
 _STATIC = ("model", "method", "facts", "table", "final")
