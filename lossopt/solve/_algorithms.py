@@ -18,10 +18,11 @@ from . import (
     least_squares,
     newton,
     proximal_newton,
+    rounding,
     simplex_interior_point,
 )
 from ._blocks import Fold
-from ._columns import Columns
+from ._columns import Columns, positive
 from ._descent import Cost
 from ._design import Design, SAMPLED
 from ._outcome import Outcome
@@ -40,9 +41,9 @@ def _smooth(minimise, loss, basis, targets, penalty, init, controls, model, fact
     if init is not None:
         start = basis.encode(init if model.classes is not None else jax.tree.map(lambda leaf: leaf[..., None], init))
 
-    def in_units(score: Array, target: Array) -> Array:
+    def in_units(score: Array, target: Array, *width: Array) -> Array:
         score = score * units
-        return loss(score[0] if model.classes is None else score, target)
+        return loss(score[0] if model.classes is None else score, target, *width)
 
     given = Cost(in_units, basis, targets, facts, controls[0], units)
     outcome = minimise(given, start / units[None], max_iterations=controls[1])
@@ -66,6 +67,8 @@ def _start(basis, targets, model, facts, *, orthonormal: bool) -> tuple[Array, A
     if facts.start == "location and log scale":
         return _location_and_scale(basis, by_score[:, 0])
     if facts.start == "least squares" and orthonormal:
+        # One that is no function of the residual is one of the target's share.
+        units = units if facts.residual else positive(jnp.max(jnp.abs(by_score), axis=0))
         # Where there is one minimum, it need not begin near.
         return basis.project(by_score, SAMPLED if facts.convex else 1), units, None
     level = basis.mean(by_score)
@@ -80,13 +83,14 @@ def _location_and_scale(basis: Design, targets: Array) -> tuple[Array, Array, Ar
 
     Then the scale, and with it the cost, falls for ever.
     """
-    location = basis.project(targets[:, None])
+    largest, location = positive(jnp.max(jnp.abs(targets))), basis.project(targets[:, None])
     inner = basis.inner(location)
 
     def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
-        return Fold(jnp.stack([(targets - basis.scores(inner)[0]) ** 2, targets**2]) @ share)
+        # Squares of the largest numbers are none.
+        return Fold((jnp.stack([targets - basis.scores(inner)[0], targets]) / largest) ** 2 @ share)
 
-    apart, size = jnp.sqrt(basis.fold(of_block, targets).sums)
+    apart, size = largest * jnp.sqrt(basis.fold(of_block, targets).sums)
     exact = apart <= 1e3 * jnp.finfo(apart.dtype).eps * size
     spread = jnp.where(exact, 1.0, apart)
     scale = _constant(basis, jnp.log(spread)[None], orthonormal=True)
@@ -137,6 +141,11 @@ def _by_simplices(loss, basis, targets, penalty, controls, model) -> Outcome:
     )
 
 
+def _by_rounding(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
+    rounded = rounding.ROUNDED[losses.unbound(loss)]
+    return _smooth(rounding.solve, rounded, basis, targets, penalty, init, controls, model, facts)
+
+
 def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     unpenalised = jnp.zeros(basis.constants, basis.size.dtype)
     thresholds = jnp.concatenate([unpenalised, penalty.l1 / basis.size])
@@ -155,4 +164,5 @@ ALGORITHMS: dict[str, Callable[..., Outcome]] = {
     "aggregation": functools.partial(_by_interior_point, aggregation.solve),
     "concave_convex": _by_concave_convex,
     "proximal_newton": _by_proximal_newton,
+    "rounding": _by_rounding,
 }

@@ -3,9 +3,10 @@
 from .. import losses
 from ._piecewise import BY_CLASS, BY_ENTRY, SCALAR
 from ._traits import constant_curvature, smooth, traits
+from .rounding import ROUNDED
 
 
-METHODS = ("least_squares", "newton", "lbfgs", "interior_point", "concave_convex", "proximal_newton")
+METHODS = ("least_squares", "newton", "lbfgs", "interior_point", "concave_convex", "proximal_newton", "rounding")
 
 # The number of coefficients from which on their Hessian is too large, and of those of several scores from which on it
 # is better not needed.
@@ -61,6 +62,7 @@ def _possible(loss: losses.Loss) -> list[str]:
         "least_squares": constant_curvature(loss) is not None,
         "interior_point": losses.unbound(loss) in (*SCALAR, *BY_ENTRY, *BY_CLASS),
         "concave_convex": losses.unbound(loss) is losses.ramp,
+        "rounding": losses.unbound(loss) in ROUNDED,
         "newton": smooth(loss),
         "lbfgs": smooth(loss),
     }

@@ -59,7 +59,7 @@ def plan_of(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, name
     first = method == "newton" and by_gradients and not (stored or large)
     # L-BFGS alone sees that a minimum is doubtful, and Newton's method whether there is none.
     second = first or (method == "lbfgs" and named is None and columns * scores <= _HUGE)
-    smooth = method in ("newton", "lbfgs", "proximal_newton")
+    smooth = method in ("newton", "lbfgs", "proximal_newton", "rounding")
     table = None if part else "quick"
     if (smooth or long) and large:
         table = "sample" if smooth and not part else "blocks"

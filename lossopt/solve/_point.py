@@ -15,6 +15,7 @@ from ._columns import Columns, positive
 from ._descent import Cost, error, penalised, unseen, Value
 from ._design import ENOUGH, SAMPLED
 from ._normal import once
+from ._traits import Traits
 
 
 # The relative gradient from which a loss that is not convex is taken to be in the basin of its minimum, and a Hessian
@@ -174,7 +175,7 @@ def _examples(
     # Not even for the rows of what is stacked, which no barrier prevents.
     values = once(values)
     residual = scores[0] - targets if cost.traits.residual else None
-    majorant = _majorant(values, slopes, curvature, residual)
+    majorant = _majorant(cost.traits, values, slopes, curvature, residual)
     weights = curvature
     each: tuple[Array, ...] = ()
     if residual is not None:
@@ -235,9 +236,11 @@ def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Arr
     return derivatives
 
 
-def _majorant(values: Array, slopes: Array, curvature: Array, residual: Array | None) -> Array:
+def _majorant(traits: Traits, values: Array, slopes: Array, curvature: Array, residual: Array | None) -> Array:
     """A curvature for each example; for a loss that is not of a residual the largest of all is one."""
     own = _bend(curvature)
+    if residual is None and not traits.positive:
+        return own
     if residual is None:
         # A loss that never falls below 0 has a curvature of at least |slope|²/(2 loss) somewhere.
         positive = values > 0

@@ -82,12 +82,13 @@ def solve(
     interior-point method; with `l1`, which ends with weights that are exactly 0, smooth convex losses by proximal
     Newton steps. A loss that is not convex gives the local minimum that descent from the least-squares fit (for a
     classifier: from zero), or from `init`, reaches; the ramp that which the concave-convex procedure reaches from the
-    hinge's minimum, or from `init`. Of several minima that have the same scores the one with the smallest weights is
-    given. May be jitted, and vmapped over data sets, `l2`, `init` and bound hyperparameters; a sweep over a
-    hyperparameter compiles once. A large table is gone through in blocks of rows, without a copy of it; least squares
-    are then found by Newton's method. Features that are `data.Stored`, or a large memory-mapped array, are read by the
-    block. Piecewise-linear losses of a long table see only the rows that matter to them, and need the whole of one that
-    is not, or of which too many rows lie on a kink.
+    hinge's minimum, or from `init`; a location and scale of Laplace's law, and the symmetric percentage error, that to
+    which minima lead as their kink is rounded off less and less. Of several minima that have the same scores the one
+    with the smallest weights is given. May be jitted, and vmapped over data sets, `l2`, `init` and bound
+    hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through in blocks of rows,
+    without a copy of it; least squares are then found by Newton's method. Features that are `data.Stored`, or a large
+    memory-mapped array, are read by the block. Piecewise-linear losses of a long table see only the rows that matter to
+    them, and need the whole of one that is not, or of which too many rows lie on a kink.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
@@ -95,8 +96,8 @@ def solve(
         model: what maps features to a score.
         l1, l2: strength of the penalties on the weights, at least 0; both together are the elastic net.
         init: coefficients to start from; interior points and least squares do not look at them.
-        method: "least_squares", "newton", "lbfgs", "interior_point", "concave_convex" or "proximal_newton"; None
-            chooses by the loss.
+        method: "least_squares", "newton", "lbfgs", "interior_point", "concave_convex", "proximal_newton" or "rounding";
+            None chooses by the loss.
         tolerance: the largest gradient relative to the sum of its terms' sizes (Newton), or duality gap relative to
             the cost (interior point); None is eps**(2/3), which is 4e-11 in float64.
         max_iterations: the most iterations made.

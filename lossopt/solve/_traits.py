@@ -34,6 +34,7 @@ class Traits(NamedTuple):
         residual: a function of prediction - target alone.
         vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever;
             of a log mean, where the target is 0.
+        positive: never below 0, but for a constant, as far as is known.
         flat: convex, and of a curvature that may be 0 all around a prediction: then a minimum need not be one point.
         start: where descent starts: at zero, at least squares, or at the constant that fits a log mean, or a location
             and a log scale.
@@ -42,6 +43,7 @@ class Traits(NamedTuple):
     convex: bool | None
     residual: bool
     vanishing: bool
+    positive: bool = True
     flat: bool = False
     start: Literal["zero", "least squares", "log mean", "location and log scale"] = "zero"
 
@@ -60,9 +62,10 @@ def traits(loss: losses.Loss) -> Traits:
         convex=convex,
         residual=card.of_residual,
         vanishing=vanishing,
+        positive=card.non_negative is not False,
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
         flat=convex and not vanishing and card.smoothness is not None and constant_curvature(loss) is None,
-        start=_STARTS.get(card.prediction, "least squares" if card.of_residual else "zero"),
+        start=_STARTS.get(card.prediction, "least squares" if card.task == "regression" else "zero"),
     )
 
 

@@ -91,8 +91,10 @@ class _State(NamedTuple):
     escaping: Bool[Array, ""]
 
 
-def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]) -> Outcome:
-    """Minimise Σ s loss + l2/2 |w|² from `start`."""
+def solve(
+    cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""], *, blend: Float[Array, ""] | None = None
+) -> Outcome:
+    """Minimise Σ s loss + l2/2 |w|² from `start`; the first λ is `blend`, if it is given."""
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
@@ -101,7 +103,7 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     thin, every = (SAMPLED, SPARSELY) if samples else (1, SAMPLED)
     rest = jnp.array(every), jnp.array(thin), no, none, no, no, no
     zero = jnp.zeros_like(start)
-    begin = _State(start_at(cost, start), zero, zero[0, 0], _first_blend(cost), *rest)
+    begin = _State(start_at(cost, start), zero, zero[0, 0], _first_blend(cost) if blend is None else blend, *rest)
     iterate = functools.partial(_iterate, cost, start, samples)
     return _outcome(cost, jax.lax.while_loop(unfinished, iterate, begin))
 
