@@ -124,3 +124,70 @@ def test_targets_without_noise_leave_no_minimum():
     given = table(50, 2, 3)
     exact = given._replace(targets=np.asarray(given.features) @ [1.0, 2.0])
     assert lo.solve(LAPLACE, exact, model=LOCATED).status.name == "no finite minimiser"
+
+
+def test_factors_and_sums_of_piecewise_linear_losses_stay_so():
+    given = table(150, 3, 1)
+    cost = lambda loss, d=given, **options: float(lo.solve(loss, d, **options).cost)  # noqa: E731
+    absolute, quantile = losses.absolute_error, lo.bind(losses.quantile, level=0.9)
+    tube = lo.bind(losses.epsilon_insensitive, epsilon=0.3)
+    labels = given._replace(targets=(given.targets > 1).astype(float))
+    for loss, other, factor in (
+        (losses.scaled(absolute, 2.0), absolute, 2),
+        (losses.asymmetric(absolute, 0.9), quantile, 1),
+        (losses.scaled(losses.asymmetric(absolute, 0.9), 4.0), quantile, 4),
+        # |r| and the loss of level 0.9 are, together, three times that of level 1.9/3.
+        (losses.mixture({absolute: 1.0, quantile: 1.0}), lo.bind(losses.quantile, level=1.9 / 3), 3),
+        (losses.scaled(tube, 3.0), tube, 3),
+    ):
+        found = lo.solve(loss, given)
+        assert found.status.name == "converged"
+        assert found.gap <= 1e-9 * found.cost
+        np.testing.assert_allclose(found.cost, factor * cost(other), rtol=1e-9)
+    np.testing.assert_allclose(
+        cost(losses.scaled(losses.hinge, 3.0), labels), 3 * cost(losses.hinge, labels), rtol=1e-9
+    )
+    np.testing.assert_allclose(cost(losses.scaled(absolute, 2.0), l1=0.1), 2 * cost(absolute, l1=0.05), rtol=1e-9)
+    swept = jax.jit(lambda factor: lo.solve(losses.scaled(absolute, factor), given).cost)
+    np.testing.assert_allclose(swept(2.0), 2 * cost(absolute), rtol=1e-9)
+
+
+# Absolute errors and squares: their shares, the unit and the outliers of the targets.
+@pytest.mark.parametrize(
+    ("absolute", "squared", "unit", "outliers"), [(0.3, 0.7, 1.0, 0), (3.0, 0.1, 1e6, 0), (3.0, 0.1, 1e-6, 40)]
+)
+def test_absolute_and_squared_errors_together_are_minimised_exactly(absolute, squared, unit, outliers):
+    given = table(300, 4, 2)
+    y = (given.targets + np.r_[np.full(outliers, 1e4), np.zeros(300 - outliers)]) * unit
+    loss = losses.mixture({losses.absolute_error: absolute, losses.squared_error: squared / unit})
+    found = lo.solve(loss, given._replace(targets=y))
+    assert found.status.name == "converged"
+    assert 0 <= found.gap <= 1e-6 * found.cost
+    # Given which examples are met exactly and on which side the others are, it is least squares with equations.
+    rows, weights = np.c_[np.ones(300), given.features], np.r_[found.params.bias, found.params.weights]
+    r = y / unit - rows @ weights / unit
+    met = np.abs(r) < 1e-8
+    equations, pull = rows[met], absolute * (np.sign(r) * ~met)
+    upper = np.c_[2 * squared * rows.T @ rows, -absolute * equations.T]
+    lower = np.c_[equations, np.zeros((met.sum(), met.sum()))]
+    right = np.r_[rows.T @ (2 * squared * y / unit + pull), y[met] / unit]
+    exact = np.linalg.solve(np.r_[upper, lower], right)
+    assert np.all(np.abs(exact[5:]) <= 1)
+    apart = y / unit - rows @ exact[:5]
+    expected = unit * np.mean(absolute * np.abs(apart) + squared * apart**2)
+    np.testing.assert_allclose(found.cost, expected, rtol=1e-12)
+
+
+def test_a_robust_loss_with_a_kink_is_minimised_locally_and_a_long_table_by_the_block():
+    cauchy = losses.mixture({losses.absolute_error: 0.3, losses.cauchy: 1.0})
+    assert lo.solve(cauchy, table(300, 4, 2)).status.name == "local minimum"
+    loss = losses.mixture({losses.absolute_error: 0.3, losses.huber: 1.0})
+    given = table(55_000, 40, 4)
+    long = lo.solve(loss, given)
+    assert long.status.name == "converged"
+    assert 0 <= long.gap <= 1e-6 * long.cost
+    # No step costs less.
+    steps = 1e-4 * np.random.default_rng(0).normal(size=(20, 41))
+    for step in steps:
+        scores = given.features @ (long.params.weights + step[1:]) + long.params.bias + step[0]
+        assert lo.cost(loss)(scores, jnp.asarray(given.targets)) >= long.cost

@@ -142,8 +142,8 @@ def _by_simplices(loss, basis, targets, penalty, controls, model) -> Outcome:
 
 
 def _by_rounding(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
-    rounded = rounding.ROUNDED[losses.unbound(loss)]
-    return _smooth(rounding.solve, rounded, basis, targets, penalty, init, controls, model, facts)
+    minimise = functools.partial(rounding.solve, loss=loss)
+    return _smooth(minimise, rounding.rounded(loss), basis, targets, penalty, init, controls, model, facts)
 
 
 def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:

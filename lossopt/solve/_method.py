@@ -1,9 +1,9 @@
 """Which algorithm minimises a loss: read from its card, or named by the caller."""
 
 from .. import losses
-from ._piecewise import BY_CLASS, BY_ENTRY, SCALAR
+from ._piecewise import BY_CLASS, kind_of
 from ._traits import constant_curvature, smooth, traits
-from .rounding import ROUNDED
+from .rounding import may_be_rounded
 
 
 METHODS = ("least_squares", "newton", "lbfgs", "interior_point", "concave_convex", "proximal_newton", "rounding")
@@ -60,9 +60,9 @@ def _possible(loss: losses.Loss) -> list[str]:
         return ["newton", "lbfgs"]
     fits = {
         "least_squares": constant_curvature(loss) is not None,
-        "interior_point": losses.unbound(loss) in (*SCALAR, *BY_ENTRY, *BY_CLASS),
+        "interior_point": kind_of(loss) is not None,
         "concave_convex": losses.unbound(loss) is losses.ramp,
-        "rounding": losses.unbound(loss) in ROUNDED,
+        "rounding": may_be_rounded(loss),
         "newton": smooth(loss),
         "lbfgs": smooth(loss),
     }
@@ -70,7 +70,7 @@ def _possible(loss: losses.Loss) -> list[str]:
 
 
 def _possible_with_l1(loss: losses.Loss) -> list[str]:
-    if losses.unbound(loss) in (*SCALAR, *BY_ENTRY):
+    if kind_of(loss) not in (None, *BY_CLASS):
         return ["interior_point"]
     known = losses.has_card(loss) and smooth(loss) and traits(loss).convex
     return ["proximal_newton"] if known else []

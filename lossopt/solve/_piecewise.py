@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
 from .. import losses
+from ..losses.transforms._sums import terms_of
 from ._normal import times
 
 
@@ -24,10 +25,20 @@ SCALAR = (
     losses.hinge,
     losses.perceptron,
 )
+# Those of a residual with one kink, at a perfect fit, of which a sum has the same.
+_ONE_KINK = (losses.absolute_error, losses.quantile, losses.absolute_percentage_error)
 # A sum over the entries of the prediction, each of which has its own coefficients.
 BY_ENTRY = (losses.multi_quantile, losses.interval_score, losses.weighted_interval_score)
 # The largest of several pieces that are linear in the scores of the classes.
 BY_CLASS = (losses.crammer_singer, losses.weston_watkins, losses.multiclass_perceptron)
+
+
+def kind_of(loss: losses.Loss) -> Callable | None:
+    """Which loss of those above it is, but for factors, or has the kink of; None if it is no such."""
+    kinds = [losses.unbound(term) for term in terms_of(loss)]
+    known = kinds[0] in (*SCALAR, *BY_ENTRY) or (kinds[0] in BY_CLASS and loss is terms_of(loss)[0])
+    alike = len(kinds) == 1 or all(kind in _ONE_KINK for kind in kinds)
+    return kinds[0] if known and alike else None
 
 
 class Lines(NamedTuple):
@@ -83,20 +94,21 @@ def lines(
     output: Int[Array, ""] | int = 0,
 ) -> Lines:
     """The lines of a loss, of which the slopes are measured beyond its kinks. Of several outputs, of one."""
-    card, sign = losses.claims(loss), jnp.ones_like(share)
+    core = terms_of(loss)[0]
+    card, sign = losses.claims(core), jnp.ones_like(share)
     if card.task == "binary":
         assert isinstance(card.kinks, tuple)
         sign, (kink,) = (2 * targets - 1).astype(share.dtype), card.kinks
         up, down = _steepness(loss, jnp.stack([sign * (kink - 1), sign * (kink + 1)]), targets, share)
         return Lines(sign, jnp.full_like(sign, kink)[None], up[None], down[None])
-    reach = jnp.asarray(losses.hyperparameters(loss).get("epsilon", 0.0), share.dtype)
+    reach = jnp.asarray(losses.hyperparameters(core).get("epsilon", 0.0), share.dtype)
     entries = targets if outputs is None else jnp.broadcast_to(targets[:, None], (targets.size, outputs))
     # So far beyond that it is not lost beside a large target.
     beyond = 1 + reach + jnp.abs(entries)
     up, down = _steepness(loss, jnp.stack([entries - beyond, entries + beyond]), targets, share)
     if outputs is not None:
         up, down = up[output], down[output]
-    if losses.unbound(loss) is not losses.epsilon_insensitive:
+    if losses.unbound(core) is not losses.epsilon_insensitive:
         return Lines(sign, targets[None], up[None], down[None])
     ends, level = jnp.stack([targets - reach, targets + reach]), jnp.zeros_like(up)
     return Lines(sign, ends, jnp.stack([up, level]), jnp.stack([level, down]))

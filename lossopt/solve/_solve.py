@@ -41,7 +41,8 @@ class Solution(NamedTuple):
         cost: the objective there.
         gap: how far the objective may be above its minimum: exact for least squares of a table that is not large, the
             duality gap for piecewise-linear losses, half the squared Newton decrement (an estimate) for smooth convex
-            ones, of L-BFGS the same with the curvature along its last step, inf where there is no certificate.
+            ones, of L-BFGS the same with the curvature along its last step, of a kink that is rounded off the same
+            and all that this may add, inf where there is no certificate.
         iterations: passes over the data (for least squares, of refinement).
         status: how it ended.
     """
@@ -78,17 +79,18 @@ def solve(
 
     Least squares are solved by orthogonal factorisation, other smooth losses by safeguarded Newton steps or, where the
     Hessian would be large (many columns times classes), by L-BFGS, which goes first where there are several scores;
-    piecewise-linear ones (absolute error, quantiles, intervals, dead zones, hinges of two or several classes) by an
-    interior-point method; with `l1`, which ends with weights that are exactly 0, smooth convex losses by proximal
-    Newton steps. A loss that is not convex gives the local minimum that descent from the least-squares fit (for a
-    classifier: from zero), or from `init`, reaches; the ramp that which the concave-convex procedure reaches from the
-    hinge's minimum, or from `init`; a location and scale of Laplace's law, and the symmetric percentage error, that to
-    which minima lead as their kink is rounded off less and less. Of several minima that have the same scores the one
-    with the smallest weights is given. May be jitted, and vmapped over data sets, `l2`, `init` and bound
-    hyperparameters; a sweep over a hyperparameter compiles once. A large table is gone through in blocks of rows,
-    without a copy of it; least squares are then found by Newton's method. Features that are `data.Stored`, or a large
-    memory-mapped array, are read by the block. Piecewise-linear losses of a long table see only the rows that matter to
-    them, and need the whole of one that is not, or of which too many rows lie on a kink.
+    piecewise-linear ones (absolute error, quantiles, intervals, dead zones, hinges of two or several classes; most sums
+    and multiples of them) by an interior-point method; those with a kink beside which they are not straight (absolute
+    and squared error together, Laplace's law with a scale) by Newton steps while the kink is rounded off less and less;
+    with `l1`, which ends with weights that are exactly 0, smooth convex losses by proximal Newton steps. A loss that is
+    not convex gives the local minimum that descent from the least-squares fit (for a classifier: from zero), or from
+    `init`, reaches; the ramp that which the concave-convex procedure reaches from the hinge's minimum, or from `init`.
+    Of several minima that have the same scores the one with the smallest weights is given. May be jitted, and vmapped
+    over data sets, `l2`, `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table
+    is gone through in blocks of rows, without a copy of it; least squares are then found by Newton's method. Features
+    that are `data.Stored`, or a large memory-mapped array, are read by the block. Piecewise-linear losses of a long
+    table see only the rows that matter to them, and need the whole of one that is not, or of which too many rows lie on
+    a kink.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 
 from .. import losses
+from ..losses.transforms._sums import terms_of
 
 
 # Numbers at which a claim over a domain is examined: its ends, and where the families change.
@@ -97,6 +98,9 @@ def constant_curvature(loss: losses.Loss) -> float | None:
 
 
 def _convex(loss: losses.Loss) -> bool:
+    terms = terms_of(loss)
+    if loss is not terms[0] and all(map(_convex, terms)):
+        return True
     least = losses.claims(loss).least_curvature
     if not callable(least):
         return least is not None and least >= 0
@@ -104,7 +108,7 @@ def _convex(loss: losses.Loss) -> bool:
     domains = losses.claims(loss).hyperparameters
     choices = [_probed(values[name], domains.get(name)) for name in wanted]
     found = [least(**dict(zip(wanted, choice, strict=True))) for choice in itertools.product(*choices)]
-    return all(value is not None and value >= 0 for value in found)
+    return all(value is not None and not isinstance(value, jax.core.Tracer) and value >= 0 for value in found)
 
 
 def _probed(value: Any, domain: losses.Interval | None) -> list[Any]:

@@ -34,7 +34,7 @@ from ._columns import Columns, positive
 from ._design import Design, SAMPLED
 from ._normal import CACHED, times
 from ._outcome import Outcome
-from ._piecewise import BY_ENTRY, Given, Lines, SCALAR
+from ._piecewise import BY_CLASS, Given, kind_of, Lines
 
 
 # The numbers in a table from which on it saves more than compiling it takes, and how many times fewer rows it should
@@ -85,7 +85,7 @@ class _State(NamedTuple):
 def worth_while(loss: losses.Loss, rows: int, columns: int) -> bool:
     """Whether a table is long enough for a loss, which is one of a single residual or margin."""
     long = rows * columns >= _LONG and rows >= _FEWER * _kept(rows, columns + 1)
-    return long and losses.unbound(loss) in (*SCALAR, *BY_ENTRY)
+    return long and kind_of(loss) not in (None, *BY_CLASS)
 
 
 def _kept(rows: int, coefficients: int) -> int:

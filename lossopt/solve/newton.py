@@ -94,12 +94,12 @@ class _State(NamedTuple):
 def solve(
     cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""], *, blend: Float[Array, ""] | None = None
 ) -> Outcome:
-    """Minimise Σ s loss + l2/2 |w|² from `start`; the first λ is `blend`, if it is given."""
+    """Minimise Σ s loss + l2/2 |w|² from `start`; from one that is near the minimum, with a `blend` as first λ."""
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
 
-    no, none, samples = jnp.array(False), jnp.zeros((), int), worth_sampling(cost)
+    no, none, samples = jnp.array(False), jnp.zeros((), int), worth_sampling(cost) and blend is None
     thin, every = (SAMPLED, SPARSELY) if samples else (1, SAMPLED)
     rest = jnp.array(every), jnp.array(thin), no, none, no, no, no
     zero = jnp.zeros_like(start)
