@@ -191,3 +191,14 @@ def test_a_robust_loss_with_a_kink_is_minimised_locally_and_a_long_table_by_the_
     for step in steps:
         scores = given.features @ (long.params.weights + step[1:]) + long.params.bias + step[0]
         assert lo.cost(loss)(scores, jnp.asarray(given.targets)) >= long.cost
+
+
+def test_a_clipped_loss_is_what_its_own_name_says():
+    given = table(200, 3, 6)
+    for loss, other in (
+        (losses.clipped(losses.half_squared_error, 2.0), lo.bind(losses.truncated_quadratic, c=2.0)),
+        (losses.clipped(losses.absolute_error, 1e9), losses.absolute_error),
+    ):
+        found, known = lo.solve(loss, given), lo.solve(other, given)
+        np.testing.assert_allclose(found.cost, known.cost, rtol=1e-10)
+        assert found.status.good

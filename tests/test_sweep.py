@@ -219,3 +219,29 @@ def test_a_function_of_the_same_name_that_makes_other_data_is_another_sweep(tmp_
     lo.sweep(losses.huber, made[0], seeds=2, resume=tmp_path)
     with pytest.raises(ValueError, match="differs in: data"):
         lo.sweep(losses.huber, made[1], seeds=2, resume=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        losses.asymmetric(losses.huber, jnp.array([0.2, 0.8])),
+        losses.asymmetric(losses.absolute_error, jnp.array([0.2, 0.8])),
+        losses.clipped(losses.squared_error, jnp.array([1.0, 4.0])),
+        losses.mixture({losses.squared_error: 0.7, losses.absolute_error: 0.3}),
+    ],
+    ids=losses.label,
+)
+def test_transformed_losses_are_swept_over_their_own_hyperparameters(loss):
+    found = lo.sweep(loss, SETS[0], l2=np.array([0.0, 0.1]))
+    for row in found.rows():
+        own = {name: row[name] for name in ("level", "cap") if name in row}
+        alone = lo.solve(lo.bind(loss, **own), SETS[0], l2=row["l2"])
+        assert row["loss"] == losses.label(loss)
+        np.testing.assert_allclose(row["cost"], alone.cost, rtol=1e-9)
+    assert len(found.rows()) == 2 * (1 if losses.label(loss) == "mixture" else 2)
+
+
+def test_a_vector_inside_a_transformed_loss_is_answered():
+    inside = losses.scaled(lo.bind(losses.huber, delta=jnp.array([0.5, 1.0])), 2.0)
+    with pytest.raises(ValueError, match=r"delta of the huber inside scaled has shape \(2,\)"):
+        lo.sweep(inside, SETS[0])

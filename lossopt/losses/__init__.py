@@ -18,6 +18,7 @@ from ._register import (
     Loss as Loss,
     names as names,
     nearest as nearest,
+    parts as parts,
     register as register,
     unbound as unbound,
 )

@@ -145,7 +145,7 @@ def hyperparameters(loss: Loss) -> dict[str, Any]:
     return defaults | dict(getattr(loss, "keywords", {}))
 
 
-def bind(loss: Loss, **hyperparameters: Any) -> jax.tree_util.Partial:
+def bind(loss: Loss, /, **hyperparameters: Any) -> jax.tree_util.Partial:
     """Fix hyperparameters of a loss.
 
     The result is a pytree whose leaves are the values, so a jitted function that takes a

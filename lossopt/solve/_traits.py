@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 
 from .. import losses
+from ..losses.transforms._clipped import inside_clip
 from ..losses.transforms._sums import terms_of
 
 
@@ -79,13 +80,25 @@ def forgiving(loss: losses.Loss) -> bool:
 
 
 def smooth(loss: losses.Loss) -> bool:
-    """Whether the card claims, for a raw score, a slope that nowhere jumps up.
+    """Whether the card claims, for a raw score, a slope that nowhere jumps up."""
+    return losses.claims(loss).prediction in _RAW and rising_kinks(loss) == ()
 
-    One that jumps down, as where a loss is cut off, leaves no minimum in the kink, and parabolas still lie above it.
+
+def rising_kinks(loss: losses.Loss) -> tuple[float, ...] | None:
+    """The kinks in which the slope jumps up, as the card measures them; None where that is not known.
+
+    Where it jumps down, as where a loss is cut off, there is no minimum, and parabolas still lie above it.
     """
-    card = losses.claims(loss)
-    cut_off = isinstance(card.smoothness, float) and math.isfinite(card.smoothness)
-    return card.prediction in _RAW and (cut_off or losses.claim(loss, "kinks") == ())
+    terms = terms_of(loss)
+    if loss is not terms[0]:
+        kinks = [rising_kinks(term) for term in terms]
+        return None if None in kinks else tuple(sorted({kink for some in kinks for kink in some or ()}))
+    if (inside := inside_clip(loss)) is not None:
+        return rising_kinks(inside) if losses.has_card(inside) else None
+    largest = losses.claims(loss).smoothness
+    if isinstance(largest, float) and math.isfinite(largest):
+        return ()
+    return losses.claim(loss, "kinks")
 
 
 def constant_curvature(loss: losses.Loss) -> float | None:
@@ -107,8 +120,12 @@ def _convex(loss: losses.Loss) -> bool:
     values, wanted = losses.hyperparameters(loss), inspect.signature(least).parameters
     domains = losses.claims(loss).hyperparameters
     choices = [_probed(values[name], domains.get(name)) for name in wanted]
-    found = [least(**dict(zip(wanted, choice, strict=True))) for choice in itertools.product(*choices)]
-    return all(value is not None and not isinstance(value, jax.core.Tracer) and value >= 0 for value in found)
+    try:
+        found = [least(**dict(zip(wanted, choice, strict=True))) for choice in itertools.product(*choices)]
+        return all(value is not None and value >= 0 for value in found)
+    except jax.errors.ConcretizationTypeError:
+        # Of a transform whose hyperparameters are traced nobody can tell.
+        return False
 
 
 def _probed(value: Any, domain: losses.Interval | None) -> list[Any]:

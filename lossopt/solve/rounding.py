@@ -26,6 +26,7 @@ from ._columns import Columns, positive
 from ._descent import Cost
 from ._outcome import Outcome
 from ._piecewise import kind_of
+from ._traits import rising_kinks
 
 
 # By what the width falls, and how often for a bit of the floats' mantissa; how well the minima before the last two are
@@ -39,8 +40,7 @@ def may_be_rounded(loss: losses.Loss) -> bool:
     """Whether the kink of a loss is known well enough."""
     if losses.unbound(loss) in _OF_A_SHARE:
         return True
-    card = losses.claims(loss)
-    return card.of_residual and losses.claim(loss, "kinks") == (0.0,) and kind_of(loss) is None
+    return losses.claims(loss).of_residual and rising_kinks(loss) == (0.0,) and kind_of(loss) is None
 
 
 def rounded(loss: losses.Loss) -> Callable[[Array, Array, Array], Array]:

@@ -80,6 +80,7 @@ class Grid(NamedTuple):
 def grid(loss: losses.Loss, penalties: Mapping[str, Any], data: Axis) -> Grid:
     """The fits of a loss: a hyperparameter bound to an array with one axis more than it has is swept, as is a penalty
     that is a vector."""
+    _check_parts(loss)
     axes = [Axis(name, np.asarray(value)) for name, value in _bound(loss).items() if _swept(loss, name, value)]
     for name, value in penalties.items():
         if np.ndim(value) == 1:
@@ -128,6 +129,17 @@ def _taken(sets: np.ndarray, leaf: np.ndarray) -> np.ndarray:
 
 def _bound(loss: losses.Loss) -> Mapping[str, Any]:
     return loss.keywords if isinstance(loss, jax.tree_util.Partial) else {}
+
+
+def _check_parts(loss: losses.Loss) -> None:
+    for inside in losses.parts(loss):
+        _check_parts(inside)
+        for name, value in _bound(inside).items():
+            if _swept(inside, name, value):
+                raise ValueError(
+                    f"{name} of the {losses.label(inside)} inside {losses.label(loss)} has shape {np.shape(value)}: "
+                    f"only hyperparameters of the outermost loss are swept over; give one loss for each {name}, by name."
+                )
 
 
 def _swept(loss: losses.Loss, name: str, value: Any) -> bool:

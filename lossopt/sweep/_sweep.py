@@ -218,7 +218,7 @@ def _named(losses: Any) -> dict[str, _losses.Loss]:
         several = [losses] if callable(losses) or isinstance(losses, str) else list(losses)
         for loss in several:
             border.check_loss(loss)
-        named = {_losses.unbound(loss).__name__: loss for loss in several}
+        named = {_losses.label(loss): loss for loss in several}
         if len(named) < len(several):
             raise ValueError("Two of the losses have one name: pass a dict of names and losses.")
     if not named:

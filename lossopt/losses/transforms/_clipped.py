@@ -114,3 +114,9 @@ def clipped(loss: Loss, cap: ArrayLike) -> Loss:
     Source: Hampel et al. (1986), Robust Statistics, section 2.6.
     """
     return checked(jax.tree_util.Partial(_clipped, loss=part(loss), cap=cap))
+
+
+def inside_clip(loss: Loss) -> Loss | None:
+    """The loss that is clipped; None of any other."""
+    clip = isinstance(loss, jax.tree_util.Partial) and loss.func is _clipped
+    return loss.keywords["loss"] if clip else None
