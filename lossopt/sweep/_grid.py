@@ -138,7 +138,7 @@ def _check_parts(loss: losses.Loss) -> None:
             if _swept(inside, name, value):
                 raise ValueError(
                     f"{name} of the {losses.label(inside)} inside {losses.label(loss)} has shape {np.shape(value)}: "
-                    f"only hyperparameters of the outermost loss are swept over; give one loss for each {name}, by name."
+                    f"only hyperparameters of the outermost loss are swept over; give one loss for each {name}."
                 )
 
 
