@@ -118,5 +118,6 @@ def clipped(loss: Loss, cap: ArrayLike) -> Loss:
 
 def inside_clip(loss: Loss) -> Loss | None:
     """The loss that is clipped; None of any other."""
-    clip = isinstance(loss, jax.tree_util.Partial) and loss.func is _clipped
-    return loss.keywords["loss"] if clip else None
+    if not isinstance(loss, jax.tree_util.Partial) or loss.func is not _clipped:
+        return None
+    return loss.keywords["loss"]
