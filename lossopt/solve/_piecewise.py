@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
 from .. import losses
-from ..losses.transforms._sums import terms_of
 from ._normal import times
+from ._traits import terms_of
 
 
 SCALAR = (

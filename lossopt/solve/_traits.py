@@ -11,8 +11,6 @@ from typing import Any, Literal, NamedTuple
 import jax
 
 from .. import losses
-from ..losses.transforms._clipped import inside_clip
-from ..losses.transforms._sums import terms_of
 
 
 # Numbers at which a claim over a domain is examined: its ends, and where the families change.
@@ -26,6 +24,13 @@ _STARTS: dict[str, Any] = {
     "location and log scale": "location and log scale",
     "vector": "least squares",
 }
+
+
+# Transforms: sums of losses with factors; with these, what is convex or 0 at a perfect fit stays so; with the last it
+# stays convex.
+_SUMS = ("scaled", "asymmetric", "mixture")
+_KEEPING = (*_SUMS, "smoothed")
+_CONVEX = (*_KEEPING, "label_smoothed")
 
 
 class Traits(NamedTuple):
@@ -57,14 +62,14 @@ def traits(loss: losses.Loss) -> Traits:
     card = losses.claims(loss)
     log_mean, convex = card.prediction == "log mean", _convex(loss)
     unbounded = callable(card.supremum) or card.supremum == float("inf")
-    onwards = card.task not in ("regression", "distribution") and not card.zero_at_perfect_fit and unbounded
+    onwards = card.task not in ("regression", "distribution") and not _free(loss) and unbounded
     # Where it is not convex, a slope that fades far out proves nothing.
     vanishing = convex if log_mean else onwards
     return Traits(
         convex=convex,
         residual=card.of_residual,
         vanishing=vanishing,
-        positive=card.non_negative is not False,
+        positive=all(losses.claims(term).non_negative is not False for term in terms_of(loss)),
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
         flat=convex and not vanishing and card.smoothness is not None and constant_curvature(loss) is None,
         start=_STARTS.get(card.prediction, "least squares" if card.task == "regression" else "zero"),
@@ -76,7 +81,7 @@ def forgiving(loss: losses.Loss) -> bool:
     if not losses.has_card(loss):
         return False
     card = losses.claims(loss)
-    return card.task in ("binary", "multiclass") and card.zero_at_perfect_fit is not False
+    return card.task in ("binary", "multiclass") and _free(loss) is not False
 
 
 def smooth(loss: losses.Loss) -> bool:
@@ -84,21 +89,41 @@ def smooth(loss: losses.Loss) -> bool:
     return losses.claims(loss).prediction in _RAW and rising_kinks(loss) == ()
 
 
+def terms_of(loss: losses.Loss) -> tuple[losses.Loss, ...]:
+    """The losses that a loss is a sum of, without their factors; of any other the loss itself."""
+    inside = _inside(loss, _SUMS)
+    return tuple(term for each in inside for term in terms_of(each)) if inside else (loss,)
+
+
 def rising_kinks(loss: losses.Loss) -> tuple[float, ...] | None:
     """The kinks in which the slope jumps up, as the card measures them; None where that is not known.
 
     Where it jumps down, as where a loss is cut off, there is no minimum, and parabolas still lie above it.
     """
-    terms = terms_of(loss)
-    if loss is not terms[0]:
-        kinks = [rising_kinks(term) for term in terms]
-        return None if None in kinks else tuple(sorted({kink for some in kinks for kink in some or ()}))
-    if (inside := inside_clip(loss)) is not None:
-        return rising_kinks(inside) if losses.has_card(inside) else None
+    if not losses.has_card(loss):
+        return None
+    if inside := _inside(loss, (*_SUMS, "clipped")):
+        several = [rising_kinks(each) for each in inside]
+        return None if None in several else tuple(sorted({kink for kinks in several for kink in kinks or ()}))
+    if inside := _inside(loss, ("label_smoothed", "noise_corrected")):
+        # Of several classes at once.
+        return () if rising_kinks(inside[0]) == () else None
     largest = losses.claims(loss).smoothness
     if isinstance(largest, float) and math.isfinite(largest):
         return ()
     return losses.claim(loss, "kinks")
+
+
+def _inside(loss: losses.Loss, transforms: tuple[str, ...]) -> list[losses.Loss]:
+    """The losses inside a loss that is made by one of these transforms; none of any other."""
+    return losses.parts(loss) if losses.label(loss) in transforms else []
+
+
+def _free(loss: losses.Loss) -> Any:
+    """Whether a perfect fit costs nothing, or a function of what decides."""
+    if inside := _inside(loss, _KEEPING):
+        return all(map(_free, inside))
+    return losses.claims(loss).zero_at_perfect_fit
 
 
 def constant_curvature(loss: losses.Loss) -> float | None:
@@ -111,8 +136,8 @@ def constant_curvature(loss: losses.Loss) -> float | None:
 
 
 def _convex(loss: losses.Loss) -> bool:
-    terms = terms_of(loss)
-    if loss is not terms[0] and all(map(_convex, terms)):
+    inside = _inside(loss, _CONVEX)
+    if inside and all(losses.has_card(each) and _convex(each) for each in inside):
         return True
     least = losses.claims(loss).least_curvature
     if not callable(least):

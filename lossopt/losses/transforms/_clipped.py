@@ -114,10 +114,3 @@ def clipped(loss: Loss, cap: ArrayLike) -> Loss:
     Source: Hampel et al. (1986), Robust Statistics, section 2.6.
     """
     return checked(jax.tree_util.Partial(_clipped, loss=part(loss), cap=cap))
-
-
-def inside_clip(loss: Loss) -> Loss | None:
-    """The loss that is clipped; None of any other."""
-    if not isinstance(loss, jax.tree_util.Partial) or loss.func is not _clipped:
-        return None
-    return loss.keywords["loss"]

@@ -230,11 +230,3 @@ def mixture(terms: Mapping[Loss, ArrayLike]) -> Loss:
         listed = "; ".join(f"{prediction} and {target}" for prediction, target in sorted(kinds))
         raise ValueError(f"mixture needs losses of one kind of prediction and target, but these take {listed}.")
     return jax.tree_util.Partial(_mixture, losses=losses, weights=weights)
-
-
-def terms_of(loss: Loss) -> tuple[Loss, ...]:
-    """The losses that a loss is a sum of, without their factors; of any other the loss itself."""
-    if not isinstance(loss, jax.tree_util.Partial) or loss.func not in (_scaled, _asymmetric, _mixture):
-        return (loss,)
-    inside = loss.keywords["losses"] if loss.func is _mixture else (loss.keywords["loss"],)
-    return tuple(term for each in inside for term in terms_of(each))
