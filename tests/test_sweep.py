@@ -224,7 +224,6 @@ def test_a_function_of_the_same_name_that_makes_other_data_is_another_sweep(tmp_
 @pytest.mark.parametrize(
     "loss",
     [
-        losses.asymmetric(losses.huber, jnp.array([0.2, 0.8])),
         losses.asymmetric(losses.absolute_error, jnp.array([0.2, 0.8])),
         losses.clipped(losses.squared_error, jnp.array([1.0, 4.0])),
         losses.mixture({losses.squared_error: 0.7, losses.absolute_error: 0.3}),
