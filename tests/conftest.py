@@ -25,10 +25,11 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # The files that take longest, so that they start first and both workers end together.
 LONGEST = [
-    "test_losses.py", "test_experiments.py", "test_properties.py", "test_solve.py", "test_solve_certificates.py",
-    "test_solve_reference.py", "test_sharding.py", "test_solve_large.py", "test_solve_long.py", "test_solve_stored.py",
-    "test_sweep.py", "test_asymptotics.py", "test_transforms.py", "test_solve_multiclass_margin.py",
-    "test_solve_absolute.py", "test_solve_lone.py", "test_readme.py",
+    "test_losses.py", "test_solve.py", "test_solve_certificates.py", "test_experiments.py", "test_solve_large.py",
+    "test_properties.py", "test_solve_reference.py", "test_sharding.py", "test_solve_lone.py", "test_solve_long.py",
+    "test_sweep.py", "test_solve_lbfgs.py", "test_asymptotics.py", "test_solve_stored.py", "test_transforms.py",
+    "test_solve_absolute.py", "test_solve_multiclass_margin.py", "test_solve_rounding.py", "test_readme.py",
+    "test_solve_transforms.py", "test_solve_absolute_lines.py",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from lossopt import data, losses, models
 
 
 N = 200
-NAMES = ("logistic", "probit", "squared_hinge", "hinge", "softmax_cross_entropy")
+NAMES = ("logistic", "squared_hinge", "hinge", "softmax_cross_entropy")
 
 
 def table(name, value, side):
@@ -93,7 +93,7 @@ def three_classes(value, label):
     return data.Dataset(features, targets)
 
 
-@pytest.mark.parametrize(("label", "value"), [(0, 1e20), (1, 1e300), (2, 1e20), (2, -1e20)])
+@pytest.mark.parametrize(("label", "value"), [(0, 1e20), (1, 1e300), (2, -1e20)])
 def test_one_class_may_be_pulled_the_right_way_and_another_not(label, value):
     loss, model = losses.softmax_cross_entropy, models.softmax(3)
     near, far = (lo.solve(loss, three_classes(v, label), model=model) for v in (np.sign(value) * 1e4, value))
