@@ -104,6 +104,24 @@ def test_one_class_may_be_pulled_the_right_way_and_another_not(label, value):
     assert far.cost <= lo.solve(loss, three_classes(0.0, label), model=model).cost * 2
 
 
+def test_in_single_precision_too():
+    exact = table("logistic", 1e9, side=1)
+    single = jax.tree.map(lambda leaf: leaf.astype(np.float32), exact)
+    near, far = (lo.solve(losses.logistic, d) for d in (exact, single))
+    assert far.status.name == "converged"
+    assert far.cost.dtype == np.float32
+    np.testing.assert_allclose(far.cost, near.cost, rtol=1e-6)
+    assert jax.jit(lambda d: lo.solve(losses.logistic, d))(single).status.name in ("out of steps", "stalled")
+
+
+def test_a_column_of_its_own_hides_nothing():
+    rng = np.random.default_rng(0)
+    features = np.c_[rng.normal(size=(N, 2)), np.arange(N) == 3]
+    d = data.Dataset(features, rng.poisson(np.exp(0.4 * features[:, 0]), size=N) + 1.0)
+    inside = jax.jit(lambda d: lo.solve(losses.poisson, d))(d)
+    assert inside.status.name == lo.solve(losses.poisson, d).status.name == "converged"
+
+
 @pytest.mark.parametrize("name", ["poisson", "tweedie"])
 def test_a_count_of_nothing_may_be_as_far_out_as_it_likes(name):
     rng = np.random.default_rng(0)

@@ -18,14 +18,17 @@ from .. import losses, models
 from ..cost import per_example
 from ..data import Dataset, Stored
 from ..status import GOOD, Status
+from ._cleaned import working_dtype
 from ._design import Design
 
 
 if TYPE_CHECKING:
     from ._solve import Solution
 
-# How much less than all of a coefficient an example fixes.
+# How much less than all of a coefficient an example fixes, if floats can tell.
 _ALL = 1e-10
+# What is nothing beside a number, as far as that is worth looking into.
+_NOTHING = 1e-3
 # A movement of a score after which a loss is at its limit.
 _FAR = 1e6
 
@@ -43,11 +46,32 @@ def lone(design: Design, *, orthonormal: bool) -> Bool[Array, "*n"]:
 
     Of a table in blocks, in which columns there is such an example.
     """
+    all_of_it = 1 - _less(design.share.dtype)
     if design.most is not None:
-        return design.most > 1 - _ALL
+        return design.most > all_of_it
     constant, columns = jnp.split(design.basis**2, [design.constants])
     most = jnp.sum(columns, axis=0) if orthonormal else jnp.max(columns, axis=0, initial=0.0)
-    return design.share * (jnp.sum(constant, axis=0) + most) > 1 - _ALL
+    return design.share * (jnp.sum(constant, axis=0) + most) > all_of_it
+
+
+def _less(dtype: Any) -> float:
+    return max(_ALL, 8 * float(jnp.finfo(dtype).eps))
+
+
+def hides(out: Bool[Array, "*n"], data: Dataset) -> Bool[Array, ""]:
+    """Whether an example hides something: beside its number, others in the column differ, but by nothing.
+
+    Where they do not differ at all, as in a column of its own, they ask for nothing. Of columns, `out` has told that.
+    """
+    n = len(data.targets)
+    if out.shape != (n,):
+        return jnp.any(out)
+    kept = ~out if data.weights is None else ~out & (data.weights > 0)
+    table, counts = jnp.asarray(data.features).astype(working_dtype(data.features.dtype)), kept[:, None]
+    lowest = jnp.min(jnp.where(counts, table, jnp.inf), axis=0)
+    highest = jnp.max(jnp.where(counts, table, -jnp.inf), axis=0)
+    far = jnp.max(jnp.where(out[:, None], jnp.abs(table - lowest[None]), 0.0), axis=0)
+    return jnp.any(out) & jnp.any((highest > lowest) & (highest - lowest < _NOTHING * far))
 
 
 def without(
@@ -79,7 +103,8 @@ def without(
         more = np.abs(np.where(known, now, 0.0) - np.where(known, least, 0.0))
         still = known & (more <= np.finfo(more.dtype).eps * abs(float(found.cost)))
         if (still == free).all():
-            solution, fixed = _better(solution, found, share, now[free].sum(), more[free].sum()), fixed & ~free
+            rest_costs, above = float(now[free].sum()), float(more[free].sum())
+            solution, fixed = _better(solution, found, share, rest_costs, above), fixed & ~free
             break
         free = still
     return doubted(solution, _open(solution, fixed, weights, data, loss, model, penalties))
@@ -97,22 +122,29 @@ def _examples(out: np.ndarray, data: Dataset, weights: np.ndarray) -> np.ndarray
     counts = weights > 0
     if len(out) == len(counts):
         return out & counts
-    found = np.zeros(len(counts), bool)
+    found, less = np.zeros(len(counts), bool), _less(working_dtype(data.features.dtype))
     for column in np.asarray(data.features)[:, out].T:
         column = np.where(counts, column / np.max(np.abs(column[counts])), 0.0)
         largest = np.argmax(np.where(counts, np.abs(column - np.median(column[counts])), 0.0))
         rest = np.where(np.arange(len(counts)) == largest, 0.0, weights)
         apart = column - rest @ column / max(rest.sum(), np.finfo(float).tiny)
-        found[largest] |= bool(rest @ apart**2 <= _ALL * weights[largest] * apart[largest] ** 2)
+        found[largest] |= bool(rest @ apart**2 <= less * weights[largest] * apart[largest] ** 2)
     return found
 
 
 def _scores(params: models.Params, data: Dataset, model: models.Model) -> Float[Array, "n *k"]:
-    return jax.vmap(model.predict, in_axes=(None, 0))(params, jnp.asarray(data.features))
+    features = jnp.asarray(data.features).astype(params.weights.dtype)
+    return jnp.asarray(jax.vmap(model.predict, in_axes=(None, 0))(params, features), float)
 
 
 def _losses(scores: Array | np.ndarray, data: Dataset, loss: losses.Loss) -> Float[np.ndarray, " n"]:
-    return np.asarray(per_example(loss)(jnp.asarray(scores), jnp.asarray(data.targets)))
+    return np.asarray(per_example(loss)(jnp.asarray(scores, float), _targets(data)))
+
+
+def _targets(data: Dataset) -> Array:
+    """As the scores here, of the widest floats that there are, unless they are labels."""
+    targets = jnp.asarray(data.targets)
+    return jnp.asarray(targets, float) if jnp.issubdtype(targets.dtype, jnp.floating) else targets
 
 
 def _least(data: Dataset, loss: losses.Loss, model: models.Model) -> Float[np.ndarray, " n"]:
@@ -155,7 +187,7 @@ def _open(
     if not (fixed.any() and others.any()):
         return jnp.array(False)
     (l1, l2), coefficients = penalties, np.asarray(solution.params.weights)
-    scores, targets = _scores(solution.params, data, model), jnp.asarray(data.targets)
+    scores, targets = _scores(solution.params, data, model), _targets(data)
     slopes = np.asarray(jax.vmap(jax.grad(loss))(scores, targets)).reshape(len(targets), -1)
     features, slopes = np.asarray(data.features)[others], slopes[others]
     share = weights[others, None] / weights.sum()
@@ -164,7 +196,7 @@ def _open(
     pull = (features - centre).T @ (share * slopes) + l2 * coefficients.reshape(spread.size, -1)
     pulled = np.abs(pull) > l1 + np.sqrt(np.finfo(pull.dtype).eps) * np.outer(spread, steep)
     apart = np.asarray(data.features)[fixed] - centre
-    alone = np.abs(apart) * np.sqrt(_ALL) > spread
+    alone = np.abs(apart) * np.sqrt(_less(coefficients.dtype)) > spread
     # Of the examples that fix something, indexed (example, column, score).
     wanted = -np.sign(apart)[:, :, None] * pull
     here, there = np.asarray(scores)[fixed], jax.tree.map(lambda leaf: leaf[fixed], data)

@@ -18,7 +18,7 @@ from ._cleaned import cleaned, where_it_stays, working_dtype
 from ._column_design import column_design
 from ._design import blocked_design, design
 from ._lbfgs_first import FELL_SHORT
-from ._lone import doubted, lone, may_be_far, without
+from ._lone import doubted, hides, lone, may_be_far, without
 from ._plan import Plan, plan_of
 from ._traits import constant_curvature, traits
 from ._value import value_at
@@ -132,8 +132,8 @@ def solve(
     run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
     solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
     if out is not None and part:
-        solution = doubted(solution, jnp.any(out))
-    elif out is not None and bool(jnp.any(out)):
+        solution = doubted(solution, hides(out, data))
+    elif out is not None and bool(jnp.any(out)) and bool(hides(out, data)):
         settings = {"init": init, "method": method, "tolerance": tolerance, "dtype": dtype}
         again = functools.partial(solve, max_iterations=max_iterations, **settings)
         solution = without(solution, out, data, loss, model, (l1, l2), again)
