@@ -4,8 +4,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._blocks import by_blocks, Fold, Rows, sample_first
-from ._columns import extents, positive, standardised
-from ._design import Design, finish, largest_of, SAMPLED
+from ._columns import extents, largest_of, leverage, positive, standardised
+from ._design import Design, finish, SAMPLED
 from ._factor import from_triangle, Triangle
 
 
@@ -32,18 +32,18 @@ def column_design(
             return Fold((share @ columns**2, jnp.sum(share)), largest_of(columns.T, share))
 
         (square, part), largest, _ = by_blocks(squares, every, features, share)
-        constant = jnp.max(share) / positive(part) if intercept else jnp.zeros_like(part)
-        return centre, extent * jnp.sqrt(square / positive(part)), largest**2 / positive(square) + constant
+        square = square / positive(part)
+        most = leverage(largest, square, jnp.zeros_like(square), part, share, intercept)
+        return centre, extent * jnp.sqrt(square), most
 
     zeros = jnp.zeros(features.shape[1], share.dtype)
     first = SAMPLED if sampled else 1
     centre, size, most = sample_first(look, lambda found: jnp.all(found[1] > 0), first, (zeros, zeros, zeros))
     size = positive(size)
     eye = jnp.eye(int(intercept) + size.size, dtype=size.dtype)
-    formed = None
+    formed, no = None, jnp.array(False)
     if not blocks:
         formed = jnp.where(share[None] > 0, standardised(features, centre, size, intercept).formed, 0.0)
     factor = from_triangle(Triangle(eye, eye, size[0]), size, intercept, formed)
-    no = jnp.array(False)
-    found = finish(features, share, l2, intercept, centre, size, factor, eye if blocks else None, no)
-    return found._replace(most=most) if blocks else found
+    in_blocks = {"change": eye, "most": most} if blocks else {"change": None}
+    return finish(features, share, l2, intercept, centre, size, factor, suspect=no, **in_blocks)

@@ -106,6 +106,22 @@ def extents(features: Rows, share: Array, intercept: bool, every: Array | int = 
     return reference + total / positive(part), largest
 
 
+def largest_of(table: Float[Array, "d n"], share: Float[Array, " n"]) -> Float[Array, " d"]:
+    """Of each column the largest root of a term of its mean square."""
+    return jnp.max(jnp.sqrt(share)[None] * jnp.abs(table), axis=1)
+
+
+def leverage(
+    largest: Array, square: Array, mean: Array, part: Array, share: Array, intercept: bool
+) -> Float[Array, " d"]:
+    """About the largest leverage of an example in each column, of which examples of a share `part` have a mean and a
+    mean square."""
+    constant = jnp.max(share) / positive(part) if intercept else jnp.zeros_like(part)
+    # The one that is far out has moved the mean towards itself.
+    apart = largest / jnp.sqrt(positive(part)) - jnp.sqrt(constant) * jnp.abs(mean)
+    return apart**2 / positive(square - mean**2) + constant
+
+
 def positive(values: Array) -> Array:
     """With 1 for 0, and of which the reciprocal is finite."""
     return jnp.where(values > 0, jnp.maximum(values, jnp.finfo(values.dtype).tiny), 1.0)

@@ -32,7 +32,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..models import Params
 from ._blocks import by_blocks, Fold, Rows, rows_at, sample_first
 from ._branch import only_if
-from ._columns import Columns, extents, positive, standardised
+from ._columns import Columns, extents, largest_of, leverage, positive, standardised
 from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
 from ._normal import times
 
@@ -73,7 +73,7 @@ class Design(NamedTuple):
     level: Float[Array, ""]
     deficient: Bool[Array, ""]
     suspect: Bool[Array, ""]
-    most: Float[Array, " d"] | None = None
+    most: Float[Array, " d"] | None
 
     @property
     def basis(self) -> Float[Array, "m n"]:
@@ -229,7 +229,9 @@ def blocked_design(
         (squared, part), largest, _ = by_blocks(squares, every, features, share)
         ridge = jnp.concatenate([jnp.zeros(int(intercept), size.dtype), l2 / size**2])
         squared = squared / positive(part) + jnp.diag(ridge)
-        return _Look(centre, size, squared, triangle_of(squared), leverage(largest, squared, part, share, intercept))
+        square, mean = jnp.diag(squared)[int(intercept) :], squared[0, 1:] if intercept else jnp.zeros_like(centre)
+        most = leverage(largest, square, mean, part, share, intercept)
+        return _Look(centre, size, squared, triangle_of(squared), most)
 
     # A sample of the rows makes a basis that is nearly orthonormal, which is enough; unless it lacks some column.
     n, d = features.shape
@@ -241,7 +243,7 @@ def blocked_design(
     if any_rank:
         carefully = jax.custom_batching.sequential_vmap(functools.partial(from_squares, intercept=intercept))
         factor, change = only_if(~found.sound, carefully, (squared, size), (factor, change))
-    return finish(features, share, l2, intercept, centre, size, factor, change, ~found.sound)._replace(most=most)
+    return finish(features, share, l2, intercept, centre, size, factor, change, ~found.sound, most)
 
 
 class _Look(NamedTuple):
@@ -254,23 +256,7 @@ class _Look(NamedTuple):
     most: Array
 
 
-def largest_of(table: Float[Array, "d n"], share: Float[Array, " n"]) -> Float[Array, " d"]:
-    """Of each column the largest root of a term of its mean square."""
-    return jnp.max(jnp.sqrt(share)[None] * jnp.abs(table), axis=1)
-
-
-def leverage(largest: Array, squared: Array, part: Array, share: Array, intercept: bool) -> Float[Array, " d"]:
-    """About the largest leverage of an example in each column, from what was found of examples of a share `part`."""
-    constant = jnp.max(share) / positive(part)
-    if not intercept:
-        return largest**2 / positive(part) / positive(jnp.diag(squared))
-    mean, square = squared[0, 1:], jnp.diag(squared)[1:]
-    # The one that is far out has moved the mean towards itself.
-    apart = largest / jnp.sqrt(positive(part)) - jnp.sqrt(constant) * jnp.abs(mean)
-    return apart**2 / positive(square - mean**2) + constant
-
-
-def finish(features, share, l2, intercept, centre, size, factor, change, suspect) -> Design:
+def finish(features, share, l2, intercept, centre, size, factor, change, suspect, most=None) -> Design:
     """The design of a factor, with the ways back from its basis."""
     weights_of, first = factor.weights_of, factor.first
     unpenalised = jnp.zeros((size.size, int(intercept)), size.dtype)
@@ -288,6 +274,7 @@ def finish(features, share, l2, intercept, centre, size, factor, change, suspect
         level=1 / first[0] if intercept else jnp.ones((), size.dtype),
         deficient=factor.deficient,
         suspect=suspect,
+        most=most,
     )
 
 

@@ -35,10 +35,12 @@ BY_CLASS = (losses.crammer_singer, losses.weston_watkins, losses.multiclass_perc
 
 def kind_of(loss: losses.Loss) -> Callable | None:
     """Which loss of those above it is, but for factors, or has the kink of; None if it is no such."""
-    kinds = [losses.unbound(term) for term in terms_of(loss)]
-    known = kinds[0] in (*SCALAR, *BY_ENTRY) or (kinds[0] in BY_CLASS and loss is terms_of(loss)[0])
-    alike = len(kinds) == 1 or all(kind in _ONE_KINK for kind in kinds)
-    return kinds[0] if known and alike else None
+    terms = terms_of(loss)
+    first, *others = map(losses.unbound, terms)
+    # Of several classes there are no factors yet.
+    known = first in (*SCALAR, *BY_ENTRY) or (first in BY_CLASS and loss is terms[0])
+    alike = not others or all(kind in _ONE_KINK for kind in (first, *others))
+    return first if known and alike else None
 
 
 class Lines(NamedTuple):

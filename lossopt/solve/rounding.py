@@ -119,12 +119,11 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     code = jnp.full_like(none, Status.OUT_OF_STEPS)
     begin = _State(start, start, one * jnp.inf, unit(start), none, none, code)
     ended = jax.lax.while_loop(unfinished, narrower, begin)
-    moved = jnp.linalg.norm(ended.coefficients - ended.before)
-    settled = moved <= _NEAR * small * jnp.linalg.norm(ended.coefficients)
-    good = jnp.isin(ended.code, jnp.array(GOOD))
-    code = jnp.where(good & (ended.known < 2), Status.OUT_OF_STEPS, ended.code)
-    code = jnp.where(good & (ended.known == 2) & ~settled, Status.STALLED, code)
-    minimum = jnp.where(settled & (ended.known == 2), 2 * ended.coefficients - ended.before, ended.coefficients)
+    moved, both = jnp.linalg.norm(ended.coefficients - ended.before), ended.known == 2
+    settled = both & (moved <= _NEAR * small * jnp.linalg.norm(ended.coefficients))
+    doubtful = jnp.isin(ended.code, jnp.array(GOOD)) & ~settled
+    code = jnp.where(doubtful, jnp.where(both, Status.STALLED, Status.OUT_OF_STEPS), ended.code)
+    minimum = jnp.where(settled, 2 * ended.coefficients - ended.before, ended.coefficients)
     return Outcome(cost.design.decode(minimum * cost.units[None]), ended.gap, ended.iterations, code)
 
 
