@@ -149,3 +149,15 @@ def test_an_interval_says_which_ends_belong_to_it():
 def test_a_label_must_be_an_integer():
     with pytest.raises(TypeError, match="integer class label"):
         losses.softmax_cross_entropy(jnp.zeros(3), 1.0)
+
+
+def test_a_card_can_be_read_at_the_ends_of_what_a_hyperparameter_may_be():
+    for name in losses.names():
+        loss = losses.get(name)
+        for hyperparameter, domain in losses.claims(loss).hyperparameters.items():
+            if not isinstance(losses.hyperparameters(loss)[hyperparameter], float):
+                continue
+            for value in (domain.low, domain.high, 1e-9, 1e-3, 1e3, 1e9):
+                if domain.contains(value):
+                    with np.errstate(all="raise", under="ignore"):
+                        lo.card(lo.bind(loss, **{hyperparameter: value}))

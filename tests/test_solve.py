@@ -3,6 +3,7 @@
 What it must agree with from outside is in `test_solve_reference`, its certificates in `test_solve_certificates`.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -18,6 +19,8 @@ from problems import fitted, flat, model_of, problem
 
 import lossopt as lo
 from lossopt import data, losses, models
+from lossopt.solve._method import choose_method
+from lossopt.solve._traits import traits
 from lossopt.train import objective_of
 
 
@@ -77,6 +80,30 @@ def test_a_sweep_compiles_once():
             lo.solve(lo.bind(own, scale=scale), problem(2), method="newton", l2=l2)
             counted = len(traces) if (scale, l2) == (0.5, 0.0) else counted
     assert len(traces) == counted
+
+
+def method_of(loss):
+    try:
+        return choose_method(loss, None, coefficients=4)
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_every_hyperparameter_that_is_a_number_may_be_traced(name):
+    loss, planned = losses.get(name), []
+
+    def plan(value, hyperparameter):
+        bound = lo.bind(loss, **{hyperparameter: value})
+        planned.append((method_of(bound), traits(bound).residual))
+        return value
+
+    numbers = {key: value for key, value in losses.hyperparameters(loss).items() if isinstance(value, float)}
+    for hyperparameter, value in numbers.items():
+        jax.eval_shape(functools.partial(plan, hyperparameter=hyperparameter), value)
+    # A power that is traced may be 1, and then there is a kink.
+    method = "rounding" if name == "power_error" else method_of(loss)
+    assert planned == [(method, traits(loss).residual)] * len(numbers)
 
 
 def test_a_users_own_loss_is_solved_when_the_method_is_named():

@@ -61,7 +61,6 @@ class Interval(NamedTuple):
 
 
 POSITIVE = Interval(0.0, math.inf, (False, True))
-NON_NEGATIVE = Interval(0.0, math.inf)
 POSITIVE_FINITE = Interval(0.0, math.inf, (False, False))
 NON_NEGATIVE_FINITE = Interval(0.0, math.inf, (True, False))
 UNIT_OPEN = Interval(0.0, 1.0, (False, False))

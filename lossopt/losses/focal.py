@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from ._arguments import like, Scalar, times, unit
 from ._card import LossCard
 from ._elementary import differentiated_by, sigmoid, softplus
-from ._kinds import NON_NEGATIVE, UNIT
+from ._kinds import NON_NEGATIVE_FINITE, UNIT
 from ._register import register
 
 
@@ -51,7 +51,7 @@ def _focal_scale(alpha: float | None) -> float:
         prediction="logit",
         target="unit",
         formula=r"\alpha_t (1 - p_t)^\gamma (-\log p_t)",
-        hyperparameters={"gamma": NON_NEGATIVE, "alpha": UNIT},
+        hyperparameters={"gamma": NON_NEGATIVE_FINITE, "alpha": UNIT},
         lipschitz=lambda gamma, alpha: _focal_scale(alpha) * focal_extrema(float(gamma))[0],
         smoothness=lambda gamma, alpha: _focal_scale(alpha) * focal_extrema(float(gamma))[1],
         least_curvature=lambda gamma, alpha: _focal_scale(alpha) * focal_extrema(float(gamma))[2] if gamma > 0 else 0.0,

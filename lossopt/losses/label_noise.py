@@ -12,7 +12,7 @@ from jaxtyping import Float
 from ._arguments import label, like, Scalar, times, Vector
 from ._card import LossCard
 from ._elementary import differentiated_by, relative_expm1, with_gradient
-from ._kinds import Growth, Interval, NON_NEGATIVE, UNIT
+from ._kinds import Growth, Interval, NON_NEGATIVE_FINITE, UNIT
 from ._register import register
 from ._softmax import centred, cross_entropy, missed, normalised, probabilities
 from .margin_robust import SIGMOID_BEND
@@ -89,8 +89,8 @@ def _reverse(beta: float, log_zero: float) -> float:
         target="label",
         formula=r"-\alpha \log p_y - \beta A (1 - p_y)",
         hyperparameters={
-            "alpha": NON_NEGATIVE,
-            "beta": NON_NEGATIVE,
+            "alpha": NON_NEGATIVE_FINITE,
+            "beta": NON_NEGATIVE_FINITE,
             "log_zero": Interval(-math.inf, 0.0, (False, True)),
         },
         lipschitz=lambda alpha, beta, log_zero: math.sqrt(2) * poly_slope(alpha, _reverse(beta, log_zero)),

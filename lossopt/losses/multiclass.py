@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ._arguments import known_zero, label, like, non_negative, Scalar, simplex, times, Vector
 from ._card import LossCard
-from ._kinds import NON_NEGATIVE, UNIT
+from ._kinds import NON_NEGATIVE_FINITE, UNIT
 from ._register import register
 from ._softmax import cross_entropy
 
@@ -76,7 +76,7 @@ def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
         prediction="logits",
         target="label",
         formula=r"w_y \left(\log\sum_j e^{z_j} - z_y\right)",
-        hyperparameters={"label_smoothing": UNIT, "class_weights": NON_NEGATIVE},
+        hyperparameters={"label_smoothing": UNIT, "class_weights": NON_NEGATIVE_FINITE},
         lipschitz=lambda label_smoothing, class_weights: (
             math.sqrt(2) * heaviest(class_weights) if _unsmoothed(label_smoothing) else None
         ),

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from ._arguments import label, like, non_negative, Scalar, simplex, times, Vector
 from ._card import LossCard
 from ._elementary import differentiated_by, excess, relative_expm1, with_gradient
-from ._kinds import Interval, NON_NEGATIVE
+from ._kinds import Interval, NON_NEGATIVE_FINITE
 from ._register import register
 from ._softmax import centred, cross_entropy, error_of, missed, normalised, probabilities, surplus
 from .focal import focal_extrema
@@ -80,7 +80,7 @@ def poly1(prediction: Vector, target: Scalar, *, epsilon: ArrayLike = 2.0) -> Fl
         prediction="logits",
         target="label",
         formula=r"w_y (1 - p_y)^\gamma (-\log p_y)",
-        hyperparameters={"gamma": NON_NEGATIVE, "class_weights": NON_NEGATIVE},
+        hyperparameters={"gamma": NON_NEGATIVE_FINITE, "class_weights": NON_NEGATIVE_FINITE},
         lipschitz=lambda gamma, class_weights: math.sqrt(2) * heaviest(class_weights) * focal_extrema(float(gamma))[0],
         smoothness=lambda gamma, class_weights: 2 * heaviest(class_weights) * focal_extrema(float(gamma))[1],
         least_curvature=lambda gamma, class_weights: (

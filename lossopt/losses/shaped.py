@@ -3,7 +3,9 @@
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -19,6 +21,11 @@ from ._register import register
 FROM_ONE = Interval(1.0, math.inf, (True, False))
 
 
+def _ends(epsilon: Any) -> tuple[Any, ...]:
+    """The ends of a dead zone, which have one place where it surely has no width; of a width that is traced two."""
+    return (0.0,) if not isinstance(epsilon, jax.core.Tracer) and epsilon == 0 else (-epsilon, epsilon)
+
+
 def _outside(epsilon: float) -> float:
     """The probability that standard normal noise leaves [-epsilon, epsilon]."""
     return math.erfc(epsilon / math.sqrt(2))
@@ -26,6 +33,17 @@ def _outside(epsilon: float) -> float:
 
 def _density(x: float) -> float:
     return math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def _dead_zone_efficiency(epsilon: float) -> float:
+    outside = _outside(epsilon)
+    # Where the noise never leaves the dead zone nothing is learnt.
+    return 4 * _density(epsilon) ** 2 / outside if outside else 0.0
+
+
+def _squared_dead_zone_efficiency(epsilon: float) -> float:
+    outside = _outside(epsilon)
+    return outside**2 / ((1 + epsilon**2) * outside - 2 * epsilon * _density(epsilon)) if outside else 0.0
 
 
 def _beyond(r: Array, epsilon: Array) -> Array:
@@ -41,11 +59,11 @@ def _beyond(r: Array, epsilon: Array) -> Array:
         target="real",
         formula=r"\max(0, |r| - \epsilon)",
         hyperparameters={"epsilon": NON_NEGATIVE_FINITE},
-        kinks=lambda epsilon: (-epsilon, epsilon) if epsilon else (0.0,),
+        kinks=_ends,
         lipschitz=1.0,
         origin=lambda epsilon: None if epsilon else 1,
         elicits=lambda epsilon: None if epsilon else "median",
-        efficiency=lambda epsilon: 4 * _density(epsilon) ** 2 / _outside(epsilon),
+        efficiency=_dead_zone_efficiency,
         noise=lambda epsilon: None if epsilon else "laplace",
         reference="Vapnik (1995)",
     )
@@ -79,9 +97,7 @@ def epsilon_insensitive(prediction: Scalar, target: Scalar, *, epsilon: ArrayLik
         origin=lambda epsilon: None if epsilon else 2,
         tails="quadratic",
         elicits=lambda epsilon: None if epsilon else "mean",
-        efficiency=lambda epsilon: (
-            _outside(epsilon) ** 2 / ((1 + epsilon**2) * _outside(epsilon) - 2 * epsilon * _density(epsilon))
-        ),
+        efficiency=_squared_dead_zone_efficiency,
         noise=lambda epsilon: None if epsilon else "gaussian",
         reference="Vapnik (1995)",
     )
@@ -193,6 +209,11 @@ def _power_curvature(r: Array, p: Array) -> Array:
     return jnp.where(flat, 0.0, p * (p - 1) * jnp.power(jnp.abs(r), jnp.where(flat, 1.0, p - 2)))
 
 
+def _power_kinks(p: Any) -> tuple[float, ...]:
+    """Of a power that may be 1, as a traced one may, a perfect fit."""
+    return (0.0,) if isinstance(p, jax.core.Tracer) or p == 1 else ()
+
+
 @differentiated_by(_power_curvature)
 def _power_slope(r: Array, p: Array) -> Array:
     return sided(r, -1.0, 1.0) * (p * jnp.power(jnp.abs(r), p - 1))
@@ -210,14 +231,14 @@ def _power(r: Array, p: Array) -> Array:
         target="real",
         formula=r"|r|^p",
         hyperparameters={"p": FROM_ONE},
-        kinks=lambda p: (0.0,) if p == 1 else (),
+        kinks=_power_kinks,
         lipschitz=lambda p: 1.0 if p == 1 else math.inf,
         smoothness=lambda p: 2.0 if p == 2 else math.inf,
         least_curvature=lambda p: 2.0 if p == 2 else 0.0,
         origin=lambda p: float(p),
         tails=_power_tails,
         elicits=lambda p: {1.0: "median", 2.0: "mean"}.get(p),
-        efficiency=lambda p: 2 * math.gamma((p + 1) / 2) ** 2 / (math.sqrt(math.pi) * math.gamma(p - 0.5)),
+        efficiency=lambda p: 2 / math.sqrt(math.pi) * math.exp(2 * math.lgamma((p + 1) / 2) - math.lgamma(p - 0.5)),
         noise="exponential power",
         reference="Subbotin (1923)",
     )

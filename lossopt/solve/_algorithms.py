@@ -26,8 +26,8 @@ from ._columns import Columns, positive
 from ._descent import Cost
 from ._design import Design, SAMPLED
 from ._outcome import Outcome
-from ._piecewise import BY_CLASS, lines
-from ._traits import constant_curvature
+from ._piecewise import BY_CLASS, kind_of, lines
+from ._traits import constant_curvature, factor_of
 
 
 def _by_least_squares(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
@@ -108,7 +108,7 @@ def _constant(basis: Design, level: Array, orthonormal: bool) -> Array:
 
 
 def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
-    if losses.unbound(loss) in BY_CLASS:
+    if kind_of(loss) in BY_CLASS:
         return _by_simplices(loss, basis, targets, penalty, controls, model)
     options = {"regression": losses.claims(loss).task != "binary"} | ({} if penalty.l1 is None else {"l1": penalty.l1})
 
@@ -134,11 +134,12 @@ def _by_concave_convex(loss, basis, targets, penalty, init, controls, model, fac
 
 
 def _by_simplices(loss, basis, targets, penalty, controls, model) -> Outcome:
-    kinks, apart = losses.claims(loss).kinks, losses.unbound(loss) is losses.weston_watkins
+    core, behind = kind_of(loss), jnp.zeros(model.classes, basis.share.dtype).at[1].set(-1.0)
+    assert core is not None
+    kinks, factor = losses.claims(core).kinks, factor_of(loss, behind)
     assert isinstance(kinks, tuple)
-    return simplex_interior_point.solve(
-        basis, targets, penalty.l2, *controls, classes=model.classes, margin=kinks[0], apart=apart
-    )
+    options = {"classes": model.classes, "margin": kinks[0], "apart": core is losses.weston_watkins}
+    return simplex_interior_point.solve(basis, targets, penalty.l2, factor, *controls, **options)
 
 
 def _by_rounding(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:

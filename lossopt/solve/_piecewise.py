@@ -1,12 +1,13 @@
 """A piecewise-linear cost, as the interior point method and its certificate see it: straight lines that meet in kinks.
 
 With u = t - A c an example costs `up` for each unit of u above 0 and `down` for each unit below; one with a dead zone
-is the sum of two such terms, the kink of one at either end, each of which is level inside. A row of A is the example
-in the basis of the design, for a margin with the sign of its class.
+is the sum of two such terms, the kink of one at either end, each of which is level inside, and so is one with any
+number of kinks: its slope changes by up + down in each. A row of A is the example in the basis of the design, for a
+margin with the sign of its class.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +15,10 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from .. import losses
 from ._normal import times
-from ._traits import terms_of
+from ._traits import rising_kinks, terms_of
 
 
+# Of one residual or margin.
 SCALAR = (
     losses.absolute_error,
     losses.quantile,
@@ -25,8 +27,6 @@ SCALAR = (
     losses.hinge,
     losses.perceptron,
 )
-# Those of a residual with one kink, at a perfect fit, of which a sum has the same.
-_ONE_KINK = (losses.absolute_error, losses.quantile, losses.absolute_percentage_error)
 # A sum over the entries of the prediction, each of which has its own coefficients.
 BY_ENTRY = (losses.multi_quantile, losses.interval_score, losses.weighted_interval_score)
 # The largest of several pieces that are linear in the scores of the classes.
@@ -34,13 +34,11 @@ BY_CLASS = (losses.crammer_singer, losses.weston_watkins, losses.multiclass_perc
 
 
 def kind_of(loss: losses.Loss) -> Callable | None:
-    """Which loss of those above it is, but for factors, or has the kink of; None if it is no such."""
-    terms = terms_of(loss)
-    first, *others = map(losses.unbound, terms)
-    # Of several classes there are no factors yet.
-    known = first in (*SCALAR, *BY_ENTRY) or (first in BY_CLASS and loss is terms[0])
-    alike = not others or all(kind in _ONE_KINK for kind in (first, *others))
-    return first if known and alike else None
+    """Which loss of those above it is, but for factors, or the first of those that it is a sum of; None if none is."""
+    first, *others = map(losses.unbound, terms_of(loss))
+    if others:
+        return first if {first, *others} <= {*SCALAR} else None
+    return first if first in (*SCALAR, *BY_ENTRY, *BY_CLASS) else None
 
 
 class Lines(NamedTuple):
@@ -95,33 +93,31 @@ def lines(
     outputs: int | None = None,
     output: Int[Array, ""] | int = 0,
 ) -> Lines:
-    """The lines of a loss, of which the slopes are measured beyond its kinks. Of several outputs, of one."""
-    core = terms_of(loss)[0]
-    card, sign = losses.claims(core), jnp.ones_like(share)
-    if card.task == "binary":
-        assert isinstance(card.kinks, tuple)
-        sign, (kink,) = (2 * targets - 1).astype(share.dtype), card.kinks
-        up, down = _steepness(loss, jnp.stack([sign * (kink - 1), sign * (kink + 1)]), targets, share)
-        return Lines(sign, jnp.full_like(sign, kink)[None], up[None], down[None])
-    reach = jnp.asarray(losses.hyperparameters(core).get("epsilon", 0.0), share.dtype)
-    entries = targets if outputs is None else jnp.broadcast_to(targets[:, None], (targets.size, outputs))
+    """The lines of a loss, of which the slopes are measured between its kinks. Of several outputs, of one."""
+    kinks, origin, sign = kinks_of(loss, share.dtype)[:, None], targets, jnp.ones_like(share)
+    if losses.claims(loss).task == "binary":
+        origin, sign = jnp.zeros_like(share), (2 * targets - 1).astype(share.dtype)
     # So far beyond that it is not lost beside a large target.
-    beyond = 1 + reach + jnp.abs(entries)
-    up, down = _steepness(loss, jnp.stack([entries - beyond, entries + beyond]), targets, share)
+    beyond = 1 + jnp.max(jnp.abs(kinks)) + jnp.abs(origin)[None]
+    among = (kinks[1:] + kinks[:-1]) / 2 + origin[None]
+    places = sign[None] * jnp.concatenate([origin[None] - beyond, among, origin[None] + beyond])
     if outputs is not None:
-        up, down = up[output], down[output]
-    if losses.unbound(core) is not losses.epsilon_insensitive:
-        return Lines(sign, targets[None], up[None], down[None])
-    ends, level = jnp.stack([targets - reach, targets + reach]), jnp.zeros_like(up)
-    return Lines(sign, ends, jnp.stack([up, level]), jnp.stack([level, down]))
+        places = jnp.broadcast_to(places[:, :, None], (*places.shape, outputs))
+    slopes = _slopes(loss, places, targets)
+    slopes = share[None] * sign[None] * (slopes if outputs is None else slopes[..., output])
+    falling, rising = jnp.maximum(-slopes, 0.0), jnp.maximum(slopes, 0.0)
+    return Lines(sign, origin[None] + kinks, falling[:-1] - falling[1:], rising[1:] - rising[:-1])
 
 
-def _steepness(loss: losses.Loss, predictions: Array, targets: Array, share: Array) -> Array:
-    """The share of each slope at several predictions for every example, the examples last."""
+def kinks_of(loss: losses.Loss, dtype: Any) -> Float[Array, " kinks"]:
+    """The kinks of a loss in which its slope jumps up, in their order."""
+    found = rising_kinks(loss)
+    assert found
+    traced = any(isinstance(kink, jax.core.Tracer) for kink in found)
+    return jnp.sort(jnp.stack([jnp.asarray(kink, dtype) for kink in found])) if traced else jnp.asarray(found, dtype)
 
-    def of_one(at: Array, target: Array, share: Array) -> Array:
-        return share * jnp.abs(jax.grad(loss)(at, target))
 
+def _slopes(loss: losses.Loss, places: Float[Array, "places n *k"], targets: Shaped[Array, " n"]) -> Array:
+    """The slopes of each example at its places."""
     # Traced once for all: tracing is a quarter of the time to compile.
-    of_all = jax.vmap(jax.vmap(of_one, out_axes=-1), in_axes=(0, None, None))
-    return of_all(predictions, targets, share)
+    return jax.vmap(jax.vmap(jax.grad(loss)), in_axes=(0, None))(places, targets)

@@ -81,7 +81,8 @@ def solve(
     Hessian would be large (many columns times classes), by L-BFGS, which goes first where there are several scores;
     piecewise-linear ones (absolute error, quantiles, intervals, dead zones, hinges of two or several classes; most sums
     and multiples of them) by an interior-point method; those with a kink beside which they are not straight (absolute
-    and squared error together, Laplace's law with a scale) by Newton steps while the kink is rounded off less and less;
+    and squared error together, hinge and logistic, Laplace's law with a scale) by Newton steps while the kinks are
+    rounded off less and less;
     with `l1`, which ends with weights that are exactly 0, smooth convex losses by proximal Newton steps. A loss that is
     not convex gives the local minimum that descent from the least-squares fit (for a classifier: from zero), or from
     `init`, reaches; the ramp that which the concave-convex procedure reaches from the hinge's minimum, or from `init`.

@@ -6,9 +6,12 @@ Hyperparameters may be traced, so a claim that depends on them is examined over 
 import inspect
 import itertools
 import math
+from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from .. import losses
 
@@ -90,12 +93,22 @@ def smooth(loss: losses.Loss) -> bool:
 
 
 def terms_of(loss: losses.Loss) -> tuple[losses.Loss, ...]:
-    """The losses that a loss is a sum of, without their factors; of any other the loss itself."""
-    inside = _inside(loss, _SUMS)
+    """The losses that a loss is a sum of, without their factors; of any other the loss itself.
+
+    Of a logit, where they have kinks for either label, whatever the label.
+    """
+    by_label = losses.has_card(loss) and losses.claims(loss).prediction == "logit"
+    inside = _inside(loss, (*_SUMS, "label_smoothed") if by_label else _SUMS)
     return tuple(term for each in inside for term in terms_of(each)) if inside else (loss,)
 
 
-def rising_kinks(loss: losses.Loss) -> tuple[float, ...] | None:
+def factor_of(loss: losses.Loss, prediction: Float[Array, "*k"]) -> Float[Array, ""]:
+    """By how much a loss is more than the one that it is a multiple of, seen at a prediction for the target 1."""
+    target = jnp.ones((), int if losses.claims(loss).target == "label" else prediction.dtype)
+    return loss(prediction, target) / terms_of(loss)[0](prediction, target)
+
+
+def rising_kinks(loss: losses.Loss) -> tuple[Any, ...] | None:
     """The kinks in which the slope jumps up, as the card measures them; None where that is not known.
 
     Where it jumps down, as where a loss is cut off, there is no minimum, and parabolas still lie above it.
@@ -104,14 +117,26 @@ def rising_kinks(loss: losses.Loss) -> tuple[float, ...] | None:
         return None
     if inside := _inside(loss, (*_SUMS, "clipped")):
         several = [rising_kinks(each) for each in inside]
-        return None if None in several else tuple(sorted({kink for kinks in several for kink in kinks or ()}))
+        return None if None in several else _together(kink for kinks in several for kink in kinks or ())
     if inside := _inside(loss, ("label_smoothed", "noise_corrected")):
-        # Of several classes at once.
-        return () if rising_kinks(inside[0]) == () else None
+        kinks = rising_kinks(inside[0])
+        if not kinks:
+            return kinks
+        # Those of both classes; of several, differences of scores have them. Corrected, a loss may also fall in them.
+        both = losses.claims(loss).prediction == "logit" and losses.label(loss) == "label_smoothed"
+        return _together([*kinks, *(-kink for kink in kinks)]) if both else None
     largest = losses.claims(loss).smoothness
     if isinstance(largest, float) and math.isfinite(largest):
         return ()
     return losses.claim(loss, "kinks")
+
+
+def _together(kinks: Iterable[Any]) -> tuple[Any, ...]:
+    """Those that are numbers each once, in order, and then those that are traced."""
+    numbers, others = set(), []
+    for kink in kinks:
+        others.append(kink) if isinstance(kink, jax.core.Tracer) else numbers.add(kink)
+    return *sorted(numbers), *others
 
 
 def _inside(loss: losses.Loss, transforms: tuple[str, ...]) -> list[losses.Loss]:

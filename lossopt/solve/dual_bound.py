@@ -14,11 +14,13 @@ is scaled as with one, and what A still sees of it is charged for: t'α - R |A'�
 of the origin, with R twice the size of the solution.
 """
 
+import functools
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._design import Design
-from ._piecewise import Problem
+from ._piecewise import Lines, Problem
 
 
 def lower_bound(
@@ -33,12 +35,9 @@ def lower_bound(
 
     `seen` is S (A'S A)⁻¹ A'α in the coefficients; None where 0 is no inner point of the box.
     """
-    basis, target = problem.basis, problem.lines.target
+    basis, work = problem.basis, functools.partial(_work, problem.lines)
     penalised, first = l2 > 0, design.constants
     balanced = _balanced(basis[0] * force, force) if first else force
-    # Half the dead zone is what a force of one unit costs.
-    middle, reach = jnp.mean(target, axis=0), (target[-1] - target[0]) / 2
-    work = lambda force: middle @ force - reach @ jnp.abs(force)  # noqa: E731
     felt = basis @ balanced
     lifted = felt[first:] @ problem.centre[first:] - absorbed(design, felt, l2)
     free = work(_shrunk(problem, force, seen)) if seen is not None else work(balanced) - charge(felt, c)
@@ -55,6 +54,18 @@ def absorbed(design: Design, felt: Float[Array, "m *k"], l2: Float[Array, ""]) -
 def charge(felt: Float[Array, "*felt"], c: Float[Array, "*coefficients"]) -> Float[Array, ""]:
     """The most that coefficients twice the size of `c` can make of it."""
     return 2 * (1 + jnp.max(jnp.abs(c))) * jnp.sum(jnp.abs(felt))
+
+
+def _work(lines: Lines, force: Float[Array, " n"]) -> Float[Array, ""]:
+    """t'α, where the terms of an example, from the least t to the largest, share its force as makes the most of it."""
+    last = len(lines.target) - 1
+    if last == 0:
+        return lines.target[0] @ force
+    left, total = force + jnp.sum(lines.down, axis=0), jnp.zeros_like(force)
+    for term in range(last, -1, -1):
+        taken = jnp.minimum(left, lines.up[term] + lines.down[term]) if term else left
+        left, total = left - taken, total + lines.target[term] * (taken - lines.down[term])
+    return jnp.sum(total)
 
 
 def _shrunk(problem: Problem, force: Array, seen: Array) -> Array:

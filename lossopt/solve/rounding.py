@@ -1,13 +1,13 @@
-"""Losses with a kink beside which they are not straight, by rounding the kink off less and less.
+"""Losses with kinks beside which they are not straight, by rounding the kinks off less and less.
 
-Such a loss is a smooth function of a residual u ≥ 0 that is taken absolutely; in its place stands √(u² + width²), whose
-minimum Newton's method follows as the width falls. It lies within O(width) of one of the loss itself, along a smooth
-path once the examples on the kink are settled, so that from two widths, one half the other, twice the second less the
-first is right to O(width²) (Richardson's extrapolation). So the last width need not be near rounding, where curvatures
-of 1/width would leave nothing of a gradient.
+With u the distance of a residual or margin from a kink in which the slope jumps by J, such a loss is a smooth function
+and J |u|/2, in place of which stands J √(u² + width²)/2. Newton's method follows the minimum as the width falls. It
+lies within O(width) of one of the loss itself, along a smooth path once the examples on the kinks are settled, so that
+from two widths, one half the other, twice the second less the first is right to O(width²) (Richardson's extrapolation).
+So the last width need not be near rounding, where curvatures of 1/width would leave nothing of a gradient.
 
-What is rounded lies above the loss, by no more than the width times half the jump of its slope. If the loss is convex,
-that bounds how far the cost may be above its minimum.
+What is rounded lies above the loss, by no more than the width times half of all jumps. If the loss is convex, that
+bounds how far the cost may be above its minimum.
 """
 
 import functools
@@ -24,9 +24,10 @@ from . import newton
 from ._blocks import Fold
 from ._columns import Columns, positive
 from ._descent import Cost
+from ._normal import times
 from ._outcome import Outcome
-from ._piecewise import kind_of
-from ._traits import rising_kinks
+from ._piecewise import kind_of, kinks_of
+from ._traits import factor_of, forgiving, rising_kinks, terms_of, traits
 
 
 # By what the width falls, and how often for a bit of the floats' mantissa; how well the minima before the last two are
@@ -37,30 +38,52 @@ _NEAR = 1e4
 
 
 def may_be_rounded(loss: losses.Loss) -> bool:
-    """Whether the kink of a loss is known well enough."""
-    if losses.unbound(loss) in _OF_A_SHARE:
-        return True
-    return losses.claims(loss).of_residual and rising_kinks(loss) == (0.0,) and kind_of(loss) is None
+    """Whether the kinks of a loss are known well enough."""
+    core, *others = terms_of(loss)
+    if losses.unbound(core) in _OF_A_SHARE:
+        return not others
+    card = losses.claims(loss)
+    # Of a margin's loss that is not convex the scores may grow for ever.
+    known = card.of_residual or (card.prediction == "logit" and traits(loss).convex)
+    return bool(known and rising_kinks(loss)) and kind_of(loss) is None
 
 
 def rounded(loss: losses.Loss) -> Callable[[Array, Array, Array], Array]:
     """The loss of a score and a target with a width, but for constants."""
-    return _OF_A_SHARE.get(losses.unbound(loss)) or functools.partial(_of_a_residual, loss)
+    core = terms_of(loss)[0]
+    if losses.unbound(core) not in _OF_A_SHARE:
+        return functools.partial(_of_a_number, loss)
+    alone, unlike = _OF_A_SHARE[losses.unbound(core)], jnp.zeros(losses.length(loss) or ())
+    return lambda score, target, width: factor_of(loss, unlike.astype(score.dtype)) * alone(score, target, width)
 
 
 def _root(size: Array, width: Array) -> Array:
     return jnp.sqrt(size**2 + width**2)
 
 
-def _of_a_residual(loss: losses.Loss, score: Array, target: Array, width: Array) -> Array:
-    half, r = _jump(loss, score.dtype) / 2, score - target
-    return loss(score, target) + half * (_root(r, width) - jnp.abs(r))
+def _of_a_number(loss: losses.Loss, score: Array, target: Array, width: Array) -> Array:
+    jumps, kinks = _jumps(loss, score.dtype), kinks_of(loss, score.dtype)
+    if losses.claims(loss).of_residual:
+        u, half = score - target - kinks, jumps[0] / 2
+    else:
+        u, half = (2 * target - 1) * score - kinks, jnp.where(target > 0.5, jumps[1], jumps[0]) / 2
+    return loss(score, target) + jnp.sum(half * (_root(u, width) - jnp.abs(u)))
 
 
-def _jump(loss: losses.Loss, dtype: Any) -> Array:
-    """Of the slope at a perfect fit."""
-    beside, target = jnp.sqrt(jnp.finfo(dtype).tiny), jnp.zeros((), dtype)
-    return jax.grad(loss)(beside, target) - jax.grad(loss)(-beside, target)
+def _jumps(loss: losses.Loss, dtype: Any) -> Float[Array, "labels kinks"]:
+    """Up, of the slope in each kink, of a residual or of the margin of either label; shared by kinks in one place."""
+    kinks, eps = kinks_of(loss, dtype), jnp.finfo(dtype)
+    beside = jnp.maximum(2 * eps.eps * jnp.abs(kinks), jnp.sqrt(eps.tiny))
+    labels = jnp.zeros(1, dtype) if losses.claims(loss).of_residual else jnp.arange(2, dtype=dtype)
+
+    def of_label(label: Array) -> Array:
+        sign = 1.0 if labels.size == 1 else 2 * label - 1
+        slope = jax.vmap(lambda at: sign * jax.grad(loss)(sign * at, label))
+        # Where it jumps down there is no minimum.
+        return jnp.maximum(slope(kinks + beside) - slope(kinks - beside), 0.0) / here
+
+    here = jnp.sum(kinks[:, None] == kinks[None], axis=0, dtype=dtype)
+    return jax.vmap(of_label)(labels)
 
 
 def _laplace(score: Array, target: Array, width: Array) -> Array:
@@ -74,7 +97,7 @@ def _symmetric_share(score: Array, target: Array, width: Array) -> Array:
     return _root(2 * (share - 1) / (jnp.abs(share) + 1), width)
 
 
-# Those of a residual without a unit.
+# Those of a residual without a unit, which are not convex.
 _OF_A_SHARE: dict[Any, Callable[[Array, Array, Array], Array]] = {
     losses.laplace_nll: _laplace,
     losses.symmetric_absolute_percentage_error: _symmetric_share,
@@ -83,7 +106,7 @@ _OF_A_SHARE: dict[Any, Callable[[Array, Array, Array], Array]] = {
 
 class _State(NamedTuple):
     """The minimum for the last width and for the one before, how far above the minimum the former may be, the width to
-    come, and for how many of the last two the minimum is known."""
+    come, and for how many of the last two the minimum is known. `over`: no width tells more."""
 
     coefficients: Float[Array, "m k"]
     before: Float[Array, "m k"]
@@ -92,39 +115,58 @@ class _State(NamedTuple):
     known: Int[Array, ""]
     iterations: Int[Array, ""]
     code: Int[Array, ""]
+    over: Bool[Array, ""]
 
 
 def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""], *, loss: losses.Loss) -> Outcome:
     """A minimum near `start`; the cost's loss, which is that of `rounded`, is given a width as a third argument."""
     dtype, one, none = start.dtype, jnp.ones_like(cost.tolerance), jnp.zeros((), int)
     unit = functools.partial(_typical, cost) if cost.traits.residual else lambda coefficients: one
+    above = zero = jnp.zeros_like(one)
+    if losses.unbound(terms_of(loss)[0]) not in _OF_A_SHARE:
+        above = jnp.max(jnp.sum(jnp.abs(_jumps(loss, dtype)), axis=1)) / 2
     small = _FACTOR ** -round(_OFTEN * jnp.finfo(dtype).nmant)
 
     def unfinished(state: _State) -> Bool[Array, ""]:
-        return (state.known < 2) & (state.iterations < max_iterations)
+        return (state.known < 2) & ~state.over & (state.iterations < max_iterations)
 
     def narrower(state: _State) -> _State:
         last = (state.width <= small * unit(state.coefficients)) | (state.known > 0)
         tolerance = jnp.where(last, cost.tolerance, jnp.maximum(cost.tolerance, _ROUGHLY / len(cost.targets)))
         of_width = cost._replace(loss=lambda score, target: cost.loss(score, target, state.width), tolerance=tolerance)
         # Later minima are near the last.
-        blend = jnp.where(state.iterations > 0, 0 * one, one)
+        blend = jnp.where(state.iterations > 0, zero, one)
         found = newton.solve(of_width, state.coefficients, max_iterations - state.iterations, blend=blend)
         coefficients = cost.design.encode(found.params) / cost.units[None]
-        gap = found.gap + state.width * jnp.abs(_jump(loss, dtype)) / 2 if cost.traits.residual else found.gap
+        gap = found.gap + state.width * above
         width = state.width / jnp.where(last, 2.0, _FACTOR)
         known, iterations = jnp.where(last, state.known + 1, 0), state.iterations + found.iterations
-        return _State(coefficients, state.coefficients, gap, width, known, iterations, found.code)
+        # Far out, what is rounded falls as the loss does; and nothing costs less than nothing.
+        free = forgiving(loss) and _cost(cost, coefficients) <= 0
+        code, gap = jnp.where(free, Status.CONVERGED, found.code), jnp.where(free, 0.0, gap)
+        over = free | (found.code == Status.NO_FINITE_MINIMISER)
+        return _State(coefficients, state.coefficients, gap, width, known, iterations, code, over)
 
-    code = jnp.full_like(none, Status.OUT_OF_STEPS)
-    begin = _State(start, start, one * jnp.inf, unit(start), none, none, code)
+    code, no = jnp.full_like(none, Status.OUT_OF_STEPS), jnp.array(False)
+    begin = _State(start, start, one * jnp.inf, unit(start), none, none, code, no)
     ended = jax.lax.while_loop(unfinished, narrower, begin)
     moved, both = jnp.linalg.norm(ended.coefficients - ended.before), ended.known == 2
     settled = both & (moved <= _NEAR * small * jnp.linalg.norm(ended.coefficients))
-    doubtful = jnp.isin(ended.code, jnp.array(GOOD)) & ~settled
+    doubtful = jnp.isin(ended.code, jnp.array(GOOD)) & ~settled & ~ended.over
     code = jnp.where(doubtful, jnp.where(both, Status.STALLED, Status.OUT_OF_STEPS), ended.code)
     minimum = jnp.where(settled, 2 * ended.coefficients - ended.before, ended.coefficients)
     return Outcome(cost.design.decode(minimum * cost.units[None]), ended.gap, ended.iterations, code)
+
+
+def _cost(cost: Cost, coefficients: Float[Array, "m k"]) -> Float[Array, ""]:
+    """Of the loss itself, with its penalty."""
+    inner = cost.design.inner(coefficients)
+
+    def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
+        each = jax.vmap(cost.loss, in_axes=(1, 0, None))(basis.scores(inner), targets, jnp.zeros_like(share[0]))
+        return Fold(share @ each)
+
+    return cost.design.fold(of_block, cost.targets).sums + jnp.sum(times(cost.design.penalty, coefficients) ** 2) / 2
 
 
 def _typical(cost: Cost, coefficients: Float[Array, "m k"]) -> Float[Array, ""]:

@@ -100,6 +100,7 @@ def solve(
     design: Design,
     targets: Int[Array, " n"],
     l2: Float[Array, ""],
+    factor: Float[Array, ""],
     tolerance: Float[Array, ""],
     max_iterations: Int[Array, ""],
     *,
@@ -107,11 +108,13 @@ def solve(
     margin: float,
     apart: bool,
 ) -> Outcome:
-    """Minimise Σ s loss + l2/2 |W|² to a duality gap of `tolerance` times the cost.
+    """Minimise Σ s factor loss + l2/2 |W|² to a duality gap of `tolerance` times the cost.
 
     `margin` is what the labelled class must lead by, and each rival counts for itself if they are `apart`.
     """
-    problem, commonest = _problem(design, targets, classes, margin, apart)
+    # In units of the factor, in which the loss alone is of the size that is expected.
+    l2, square = l2 / factor, design.penalty.T @ design.penalty / factor
+    problem, commonest = _problem(design, square, targets, classes, margin, apart)
     course = Course(
         cost=lambda path: problem.cost_of(path.u, path.c),
         shortfall=lambda path: _balance(problem, path.c, path.room),
@@ -125,10 +128,13 @@ def solve(
     bound = _lower_bound(problem, design, l2, ended.path.room, full)
     found = Found(full, least, bound, determined, jnp.ones_like(least), ended.iterations)
     params = design.decode(jnp.roll(full, commonest + 1, axis=0).T)
-    return found.outcome(params, problem.rounding(c), design.deficient, tolerance, max_iterations)
+    outcome = found.outcome(params, problem.rounding(c), design.deficient, tolerance, max_iterations)
+    return outcome._replace(gap=factor * outcome.gap)
 
 
-def _problem(design: Design, targets: Array, classes: int, margin: float, apart: bool) -> tuple[_Problem, Array]:
+def _problem(
+    design: Design, square: Array, targets: Array, classes: int, margin: float, apart: bool
+) -> tuple[_Problem, Array]:
     """The problem, and which class is the commonest."""
     share, numbers = design.share, jnp.arange(classes, dtype=targets.dtype)[:, None]
     of_class = targets[None] == numbers
@@ -138,7 +144,6 @@ def _problem(design: Design, targets: Array, classes: int, margin: float, apart:
     lead = jnp.where(own | ~used[None], 0.0, jnp.asarray(margin, share.dtype))
     offset = jnp.stack([jnp.zeros_like(lead), lead]) if apart else lead[:, None]
     share = jnp.where(used, share, 1 / share.size)
-    square = design.penalty.T @ design.penalty
     return _Problem(design.basis, own, offset, share, square, apart), commonest
 
 
