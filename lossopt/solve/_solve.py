@@ -82,16 +82,15 @@ def solve(
     piecewise-linear ones (absolute error, quantiles, intervals, dead zones, hinges of two or several classes; most sums
     and multiples of them) by an interior-point method; those with a kink beside which they are not straight (absolute
     and squared error together, hinge and logistic, Laplace's law with a scale) by Newton steps while the kinks are
-    rounded off less and less;
-    with `l1`, which ends with weights that are exactly 0, smooth convex losses by proximal Newton steps. A loss that is
-    not convex gives the local minimum that descent from the least-squares fit (for a classifier: from zero), or from
-    `init`, reaches; the ramp that which the concave-convex procedure reaches from the hinge's minimum, or from `init`.
-    Of several minima that have the same scores the one with the smallest weights is given. May be jitted, and vmapped
-    over data sets, `l2`, `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table
-    is gone through in blocks of rows, without a copy of it; least squares are then found by Newton's method. Features
-    that are `data.Stored`, or a large memory-mapped array, are read by the block. Piecewise-linear losses of a long
-    table see only the rows that matter to them, and need the whole of one that is not, or of which too many rows lie on
-    a kink.
+    rounded off less and less; with `l1`, which ends with weights that are exactly 0, smooth convex losses by proximal
+    Newton steps. A loss that is not convex gives the local minimum that descent from the least-squares fit (for a
+    classifier: from zero), or from `init`, reaches; the ramp that which the concave-convex procedure reaches from the
+    hinge's minimum, or from `init`. Of several minima that have the same scores the one with the smallest weights is
+    given. May be jitted, and vmapped over data sets, `l2`, `init` and bound hyperparameters; a sweep over a
+    hyperparameter compiles once. A large table is gone through in blocks of rows, without a copy of it; least squares
+    are then found by Newton's method. Features that are `data.Stored`, or a large memory-mapped array, are read by the
+    block. Piecewise-linear losses of a long table see only the rows that matter to them, and need the whole of one that
+    is not, or of which too many rows lie on a kink.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
