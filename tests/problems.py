@@ -5,6 +5,7 @@ import numpy as np
 
 import lossopt as lo
 from lossopt import data, losses, models
+from lossopt.solve import _solve
 
 
 def problem(seed, loss=losses.huber, n=40, d=3):
@@ -29,3 +30,9 @@ def fitted(loss, d, **options):
 def flat(solution):
     """All coefficients, weights first."""
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(solution.params)])
+
+
+def forget():
+    """Compile every fit anew, with other sizes of blocks, say; what JAX compiled of its own stays."""
+    for programme in (_solve._inside, _solve._of_small, _solve._of_long, _solve._alone):
+        programme.clear_cache()

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from problems import flat
+from problems import flat, forget
 
 import lossopt as lo
 from lossopt import data, losses, models
@@ -20,9 +20,9 @@ def small_blocks():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(_blocks, "BLOCK", 20 * (COLUMNS + 3))
         patched.setattr(_cleaned, "LARGE", 1)
-        jax.clear_caches()
+        forget()
         yield
-    jax.clear_caches()
+    forget()
 
 
 def table(name, seed=0):
@@ -100,9 +100,9 @@ def test_separation_is_seen_in_blocks(quasi):
 def sampled(monkeypatch):
     """A sample, of a sixteenth of the blocks, is solved first."""
     monkeypatch.setattr(_point, "ENOUGH", 4)
-    jax.clear_caches()
+    forget()
     yield
-    jax.clear_caches()
+    forget()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "tukey"])

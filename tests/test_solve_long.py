@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from problems import forget
 
 import lossopt as lo
 from lossopt import data, losses, models
@@ -21,9 +22,9 @@ def way(request):
         if request.param == "blocks":
             patched.setattr(_blocks, "BLOCK", 700 * COLUMNS)
             patched.setattr(_cleaned, "LARGE", 1)
-        jax.clear_caches()
+        forget()
         yield request.param
-    jax.clear_caches()
+    forget()
 
 
 each_way = pytest.mark.parametrize("way", ["whole", "blocks"], indirect=True, scope="module")
@@ -40,7 +41,7 @@ def solved(monkeypatch):
         return lambda *arguments: called.append(name) or method(*arguments)
 
     monkeypatch.setattr(module, "ALGORITHMS", {name: noted(name) for name in module.ALGORITHMS})
-    jax.clear_caches()
+    forget()
     return called
 
 

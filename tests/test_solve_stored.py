@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from problems import forget
 
 import lossopt as lo
 from lossopt import data, losses, models
@@ -19,9 +20,9 @@ def small_blocks():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(_blocks, "BLOCK", 40 * COLUMNS)
         patched.setattr(_cleaned, "LARGE", 1)
-        jax.clear_caches()
+        forget()
         yield
-    jax.clear_caches()
+    forget()
 
 
 def table(seed=0, dtype=float):
