@@ -86,7 +86,7 @@ MISTAKES = {
     "a likelihood of location and scale with a linear model": (
         lambda: lo.fit(losses.gaussian_nll, GOOD), ValueError, "log scale", "models.multi_output(2)"),
     "solving where no method is known": (
-        lambda: lo.solve(losses.mixture({losses.absolute_error: 1.0, losses.epsilon_insensitive: 1.0}), GOOD),
+        lambda: lo.solve(losses.clipped(losses.hinge, 1.0), data.Dataset(X, LABELS)),
         ValueError, "no exact", "fit"),
     "delta = 0": (lambda: lo.bind(losses.huber, delta=0.0), ValueError, "delta=0.0", "(0, inf]"),
     "a level of 90 instead of 0.9": (
