@@ -1,5 +1,6 @@
 """Rows on several devices, and on several processes: the answers of one device."""
 
+import concurrent.futures
 import os
 import pathlib
 import signal
@@ -39,6 +40,31 @@ def address():
         return f"127.0.0.1:{free.getsockname()[1]}"
 
 
+def both(folder, *parts):
+    """Two processes that train together."""
+    place = address()
+    return [start("lost.py", folder, place, i, *parts, devices=1) for i in range(2)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lost(tmp_path_factory):
+    """How it ends if one of two is killed: the output of the other, both codes and the seconds.
+
+    While the one that is left waits, the rest of this file is run.
+    """
+    folder, began = tmp_path_factory.mktemp("lost"), time.monotonic()
+    left, killed = both(folder, 3)
+
+    def ended():
+        output, _ = left.communicate(timeout=120)
+        return output, left.returncode, killed.wait(timeout=10), time.monotonic() - began
+
+    with concurrent.futures.ThreadPoolExecutor(1) as waiting:
+        future = waiting.submit(ended)
+        future.folder = folder
+        yield future
+
+
 @pytest.mark.parametrize(
     ("axes", "names"),
     [
@@ -61,23 +87,15 @@ def test_two_processes_give_the_answers_of_one():
         assert "illegal targets are refused" in output
 
 
-def test_a_lost_process_ends_the_fit_and_the_checkpoint_goes_on(tmp_path):
-    def both(folder, *parts):
-        place = address()
-        return [start("lost.py", tmp_path / folder, place, i, *parts, devices=1) for i in range(2)]
-
-    left, killed = both("lost", 3)
-    began = time.monotonic()
-    # While the loss is waited for, the cores have nothing to do.
-    whole = [finish(process) for process in both("whole")]
-    output, _ = left.communicate(timeout=120)
-    killed.wait(timeout=10)
-    assert killed.returncode == -signal.SIGKILL, killed.communicate()[0]
-    assert left.returncode != 0
+def test_a_lost_process_ends_the_fit_and_the_checkpoint_goes_on(lost, tmp_path):
+    output, left, killed, duration = lost.result(timeout=200)
+    assert killed == -signal.SIGKILL, output
+    assert left != 0
     assert "process was lost" in output, output
     assert "resume" in output
-    assert time.monotonic() - began < 60
-    resumed = [finish(process) for process in both("lost")]
+    assert duration < 60
+    whole = [finish(process) for process in both(tmp_path)]
+    resumed = [finish(process) for process in both(lost.folder)]
     assert "parts 3,4,5" in resumed[0]
     weights = {output.splitlines()[-1] for output in whole + resumed}
     assert len(weights) == 1

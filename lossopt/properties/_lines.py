@@ -189,7 +189,7 @@ def grid(line: Line) -> np.ndarray:
 
 def resolution(line: Line, x: float) -> float:
     """The distance between neighbouring coordinates at x, as the rounding of the prediction allows."""
-    return float(np.max(np.spacing(np.abs(_place(line, np.array([x]))))))
+    return float(np.max(np.spacing(np.abs(_place(line, np.array([x])).astype(precision())))))
 
 
 def follow(what: Subject, requests: Iterable[tuple[Line, np.ndarray]]) -> list[Curve]:
@@ -200,13 +200,14 @@ def follow(what: Subject, requests: Iterable[tuple[Line, np.ndarray]]) -> list[C
     targets = np.concatenate(
         [np.repeat(line.target[None], n, axis=0) for (line, _), n in zip(requests, counts, strict=True)]
     )
-    found = jet(what, np.concatenate(placed), targets)
-    pieces = zip(*(np.split(values, np.cumsum(counts)[:-1]) for values in found), strict=True)
-    return [_project(line, p, *piece) for (line, _), p, piece in zip(requests, placed, pieces, strict=True)]
+    predictions = np.concatenate(placed).astype(precision())
+    found = jet(what, predictions, targets)
+    pieces = zip(*(np.split(values, np.cumsum(counts)[:-1]) for values in (predictions, *found)), strict=True)
+    return [_project(line, *piece) for (line, _), piece in zip(requests, pieces, strict=True)]
 
 
 def _place(line: Line, x: np.ndarray) -> np.ndarray:
-    return (line.origin + np.multiply.outer(x, line.direction)).astype(precision())
+    return line.origin + np.multiply.outer(x, line.direction)
 
 
 def _project(line: Line, predictions: np.ndarray, value: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> Curve:
