@@ -71,7 +71,10 @@ def _of_a_number(loss: losses.Loss, score: Array, target: Array, width: Array) -
 
 
 def _jumps(loss: losses.Loss, dtype: Any) -> Float[Array, "labels kinks"]:
-    """Up, of the slope in each kink, of a residual or of the margin of either label; shared by kinks in one place."""
+    """By how much the slope jumps up in each kink of a residual, or of the margin of either label.
+
+    Kinks in one place share that.
+    """
     kinks, eps = kinks_of(loss, dtype), jnp.finfo(dtype)
     beside = jnp.maximum(2 * eps.eps * jnp.abs(kinks), jnp.sqrt(eps.tiny))
     labels = jnp.zeros(1, dtype) if losses.claims(loss).of_residual else jnp.arange(2, dtype=dtype)
@@ -106,7 +109,7 @@ _OF_A_SHARE: dict[Any, Callable[[Array, Array, Array], Array]] = {
 
 class _State(NamedTuple):
     """The minimum for the last width and for the one before, how far above the minimum the former may be, the width to
-    come, and for how many of the last two the minimum is known. `over`: no width tells more."""
+    come, for how many of the last two the minimum is known, and whether no further width would tell more."""
 
     coefficients: Float[Array, "m k"]
     before: Float[Array, "m k"]
@@ -124,7 +127,7 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     unit = functools.partial(_typical, cost) if cost.traits.residual else lambda coefficients: one
     above = zero = jnp.zeros_like(one)
     if losses.unbound(terms_of(loss)[0]) not in _OF_A_SHARE:
-        above = jnp.max(jnp.sum(jnp.abs(_jumps(loss, dtype)), axis=1)) / 2
+        above = jnp.max(jnp.sum(_jumps(loss, dtype), axis=1)) / 2
     small = _FACTOR ** -round(_OFTEN * jnp.finfo(dtype).nmant)
 
     def unfinished(state: _State) -> Bool[Array, ""]:
