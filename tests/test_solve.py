@@ -106,6 +106,19 @@ def test_every_hyperparameter_that_is_a_number_may_be_traced(name):
     assert planned == [(method, traits(loss).residual)] * len(numbers)
 
 
+@pytest.mark.parametrize(
+    ("loss", "name", "values"),
+    [(losses.epsilon_insensitive, "epsilon", (0.0, 0.5)), (losses.power_error, "p", (1.0, 1.5, 2.0))],
+    ids=["epsilon", "p"],
+)
+def test_where_a_kink_lies_or_whether_there_is_one_may_be_traced(loss, name, values):
+    d = problem(3)
+    several = jax.jit(jax.vmap(lambda value: lo.solve(lo.bind(loss, **{name: value}), d)))(np.array(values))
+    alone = [lo.solve(lo.bind(loss, **{name: value}), d) for value in values]
+    np.testing.assert_allclose(several.cost, [found.cost for found in alone], rtol=1e-10)
+    assert np.asarray(several.status.good).all()
+
+
 def test_a_users_own_loss_is_solved_when_the_method_is_named():
     own = lo.solve(lambda p, t: losses.huber(p, t, delta=0.7), problem(3), method="newton")
     np.testing.assert_allclose(flat(own), flat(lo.solve(REGRESSION["huber"], problem(3))), rtol=1e-10)
