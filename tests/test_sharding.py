@@ -48,10 +48,8 @@ def both(folder, *parts):
 
 @pytest.fixture(scope="module", autouse=True)
 def lost(tmp_path_factory):
-    """How it ends if one of two is killed: the output of the other, both codes and the seconds.
-
-    While the one that is left waits, the rest of this file is run.
-    """
+    """Where two keep checkpoints of which one is killed, and how that ends: the output of the other, both codes and the
+    seconds. While the one that is left waits, the rest of this file is run."""
     folder, began = tmp_path_factory.mktemp("lost"), time.monotonic()
     left, killed = both(folder, 3)
 
@@ -60,9 +58,7 @@ def lost(tmp_path_factory):
         return output, left.returncode, killed.wait(timeout=10), time.monotonic() - began
 
     with concurrent.futures.ThreadPoolExecutor(1) as waiting:
-        future = waiting.submit(ended)
-        future.folder = folder
-        yield future
+        yield folder, waiting.submit(ended)
 
 
 @pytest.mark.parametrize(
@@ -88,14 +84,15 @@ def test_two_processes_give_the_answers_of_one():
 
 
 def test_a_lost_process_ends_the_fit_and_the_checkpoint_goes_on(lost, tmp_path):
-    output, left, killed, duration = lost.result(timeout=200)
+    folder, future = lost
+    output, left, killed, duration = future.result(timeout=200)
     assert killed == -signal.SIGKILL, output
     assert left != 0
     assert "process was lost" in output, output
     assert "resume" in output
     assert duration < 60
     whole = [finish(process) for process in both(tmp_path)]
-    resumed = [finish(process) for process in both(lost.folder)]
+    resumed = [finish(process) for process in both(folder)]
     assert "parts 3,4,5" in resumed[0]
     weights = {output.splitlines()[-1] for output in whole + resumed}
     assert len(weights) == 1

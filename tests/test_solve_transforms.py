@@ -151,11 +151,14 @@ def test_a_clipped_loss_is_what_its_own_name_says():
 
 
 def test_label_smoothing_is_that_of_the_loss_itself():
-    loss, model = losses.softmax_cross_entropy, models.softmax(3)
-    made = lo.solve(losses.label_smoothed(loss, 0.1), classes(3), model=model)
-    own = lo.solve(lo.bind(loss, label_smoothing=0.1), classes(3), model=model)
-    assert made.status.name == own.status.name == "converged"
-    np.testing.assert_allclose(made.cost, own.cost, rtol=1e-10)
+    for loss, given, model in (
+        (losses.softmax_cross_entropy, classes(3), models.softmax(3)),
+        (losses.logistic, labels(table(200, 3, 0)), models.linear),
+    ):
+        made = lo.solve(losses.label_smoothed(loss, 0.1), given, model=model)
+        own = lo.solve(lo.bind(loss, label_smoothing=0.1), given, model=model)
+        assert made.status.name == own.status.name == "converged"
+        np.testing.assert_allclose(made.cost, own.cost, rtol=1e-10)
 
 
 def test_a_backward_correction_ends_where_its_gradient_is_zero():

@@ -8,7 +8,7 @@ from beartype import beartype, BeartypeConf
 
 
 _beartype = beartype(conf=BeartypeConf(is_pep484_tower=True))
-_made: dict[tuple[str, ...], Callable[..., Any]] = {}
+_made: dict[str, Callable[..., Any]] = {}
 
 
 def checked(fn: Callable[..., Any]) -> Callable[..., Any]:

@@ -108,8 +108,9 @@ def _constant(basis: Design, level: Array, orthonormal: bool) -> Array:
 
 
 def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
-    if kind_of(loss) in BY_CLASS:
-        return _by_simplices(loss, basis, targets, penalty, controls, model)
+    kind = kind_of(loss)
+    if kind is not None and kind in BY_CLASS:
+        return _by_simplices(loss, kind, basis, targets, penalty, controls, model)
     options = {"regression": losses.claims(loss).task != "binary"} | ({} if penalty.l1 is None else {"l1": penalty.l1})
 
     def of_output(output: Array | int) -> Outcome:
@@ -133,12 +134,11 @@ def _by_concave_convex(loss, basis, targets, penalty, init, controls, model, fac
     return concave_convex.solve(given, basis, start, penalty.l2, *controls)
 
 
-def _by_simplices(loss, basis, targets, penalty, controls, model) -> Outcome:
-    core, behind = kind_of(loss), jnp.zeros(model.classes, basis.share.dtype).at[1].set(-1.0)
-    assert core is not None
-    kinks, factor = losses.claims(core).kinks, factor_of(loss, behind)
+def _by_simplices(loss, kind, basis, targets, penalty, controls, model) -> Outcome:
+    behind = jnp.zeros(model.classes, basis.share.dtype).at[1].set(-1.0)
+    kinks, factor = losses.claims(kind).kinks, factor_of(loss, behind)
     assert isinstance(kinks, tuple)
-    options = {"classes": model.classes, "margin": kinks[0], "apart": core is losses.weston_watkins}
+    options = {"classes": model.classes, "margin": kinks[0], "apart": kind is losses.weston_watkins}
     return simplex_interior_point.solve(basis, targets, penalty.l2, factor, *controls, **options)
 
 

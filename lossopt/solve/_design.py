@@ -158,6 +158,10 @@ class Design(NamedTuple):
         assert params.bias is not None
         return jnp.concatenate([(params.bias + self.offset @ params.weights)[None] / self.level, by_weights])
 
+    def shrinkage(self, coefficients: Float[Array, "m *k"]) -> Float[Array, ""]:
+        """What the penalty adds to a cost: |P c|²/2."""
+        return jnp.sum(times(self.penalty, coefficients) ** 2) / 2
+
     def decode(self, coefficients: Float[Array, "m *k"]) -> Params:
         """The weights and the bias that the coefficients stand for: of all weights with these scores the smallest."""
         weights = times(self.weights_of, coefficients[self.constants :])

@@ -32,7 +32,7 @@ from ._blocks import Fold, walk
 from ._central_path import Found
 from ._columns import Columns, positive
 from ._design import Design, SAMPLED
-from ._normal import CACHED, times
+from ._normal import CACHED
 from ._outcome import Outcome
 from ._piecewise import BY_CLASS, Given, kind_of, Lines
 
@@ -134,7 +134,7 @@ def _once(all_: _Table, search: Callable[..., Found], tolerance: Array, state: _
     cost, size, piece, distance = _seen(all_, coefficients, unit, state.piece)
     new = Found(
         coefficients=coefficients,
-        cost=cost + jnp.sum(times(design.penalty, coefficients) ** 2) / 2,
+        cost=cost + design.shrinkage(coefficients),
         bound=jnp.where(first, -jnp.inf, jnp.maximum(new.bound, last.bound)),
         determined=new.determined,
         unit=unit,

@@ -92,8 +92,7 @@ def _with_zeros(found: Found, given: Lines, table: Array, design: Design, tolera
     c = found.coefficients
     small = (jnp.abs(c) <= _NOTHING * jnp.max(jnp.abs(c))) & (jnp.arange(c.size) >= design.constants)
     rounded = jnp.where(small, 0.0, c)
-    shrunk = jnp.sum((design.penalty @ rounded) ** 2) / 2
-    cost = given.cost(given.target - (rounded @ table)[None]) + shrunk
+    cost = given.cost(given.target - (rounded @ table)[None]) + design.shrinkage(rounded)
     fits = cost <= found.cost + tolerance * jnp.abs(found.cost)
     return found._replace(coefficients=jnp.where(fits, rounded, c), cost=jnp.where(fits, cost, found.cost))
 

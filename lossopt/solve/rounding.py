@@ -24,7 +24,6 @@ from . import newton
 from ._blocks import Fold
 from ._columns import Columns, positive
 from ._descent import Cost
-from ._normal import times
 from ._outcome import Outcome
 from ._piecewise import kind_of, kinks_of
 from ._traits import factor_of, forgiving, rising_kinks, terms_of, traits
@@ -39,9 +38,8 @@ _NEAR = 1e4
 
 def may_be_rounded(loss: losses.Loss) -> bool:
     """Whether the kinks of a loss are known well enough."""
-    core, *others = terms_of(loss)
-    if losses.unbound(core) in _OF_A_SHARE:
-        return not others
+    if _of_a_share(loss):
+        return True
     card = losses.claims(loss)
     # Of a margin's loss that is not convex the scores may grow for ever.
     known = card.of_residual or (card.prediction == "logit" and traits(loss).convex)
@@ -50,11 +48,10 @@ def may_be_rounded(loss: losses.Loss) -> bool:
 
 def rounded(loss: losses.Loss) -> Callable[[Array, Array, Array], Array]:
     """The loss of a score and a target with a width, but for constants."""
-    core = terms_of(loss)[0]
-    if losses.unbound(core) not in _OF_A_SHARE:
+    alone = _of_a_share(loss)
+    if alone is None:
         return functools.partial(_of_a_number, loss)
-    alone, unlike = _OF_A_SHARE[losses.unbound(core)], jnp.zeros(losses.length(loss) or ())
-    return lambda score, target, width: factor_of(loss, unlike.astype(score.dtype)) * alone(score, target, width)
+    return lambda score, target, width: factor_of(loss, jnp.zeros_like(score)) * alone(score, target, width)
 
 
 def _root(size: Array, width: Array) -> Array:
@@ -107,6 +104,12 @@ _OF_A_SHARE: dict[Any, Callable[[Array, Array, Array], Array]] = {
 }
 
 
+def _of_a_share(loss: losses.Loss) -> Callable[[Array, Array, Array], Array] | None:
+    """How one of those, or that of which the loss is a multiple, is rounded; None if it is no such."""
+    core, *others = map(losses.unbound, terms_of(loss))
+    return None if others else _OF_A_SHARE.get(core)
+
+
 class _State(NamedTuple):
     """The minimum for the last width and for the one before, how far above the minimum the former may be, the width to
     come, for how many of the last two the minimum is known, and whether no further width would tell more."""
@@ -126,7 +129,7 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     dtype, one, none = start.dtype, jnp.ones_like(cost.tolerance), jnp.zeros((), int)
     unit = functools.partial(_typical, cost) if cost.traits.residual else lambda coefficients: one
     above = zero = jnp.zeros_like(one)
-    if losses.unbound(terms_of(loss)[0]) not in _OF_A_SHARE:
+    if _of_a_share(loss) is None:
         above = jnp.max(jnp.sum(_jumps(loss, dtype), axis=1)) / 2
     small = _FACTOR ** -round(_OFTEN * jnp.finfo(dtype).nmant)
 
@@ -169,7 +172,7 @@ def _cost(cost: Cost, coefficients: Float[Array, "m k"]) -> Float[Array, ""]:
         each = jax.vmap(cost.loss, in_axes=(1, 0, None))(basis.scores(inner), targets, jnp.zeros_like(share[0]))
         return Fold(share @ each)
 
-    return cost.design.fold(of_block, cost.targets).sums + jnp.sum(times(cost.design.penalty, coefficients) ** 2) / 2
+    return cost.design.fold(of_block, cost.targets).sums + cost.design.shrinkage(coefficients)
 
 
 def _typical(cost: Cost, coefficients: Float[Array, "m k"]) -> Float[Array, ""]:
