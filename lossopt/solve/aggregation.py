@@ -10,9 +10,10 @@ out to be. Its dual bound is therefore one for the whole table, and a round is t
 as near to the bound as asked. Otherwise the next chooses by better coefficients.
 
 From r of n examples, m coefficients are found to within √(m/r) mean residuals, at the origin to within 1/√r. Most of
-those whose sign that leaves open are among the r nearest to a kink if r/n is twice as much, and r = (2 n √m)^(2/3).
-Beyond them nothing holds the coefficients back: where a few signs more are open, the problem's own minimum may lie far
-away. It is believed no further than the furthest of the r, which is nearly always enough for the next round.
+those whose sign that leaves open are among the r nearest to a kink if r/n is 1.6 times as much, which makes r =
+(1.6 n √m)^(2/3). Beyond them nothing holds the coefficients back: where a few signs more are open, the problem's own
+minimum may lie far away. It is believed no further than the furthest of the r, which is nearly always enough for the
+next round.
 
 From round to round no more is kept of each example than the piece that it is taken to be on; the lines are made again
 whenever they are needed.
@@ -45,6 +46,8 @@ _LONG, _FEWER, _ROUNDS = 2**18, 6, 6
 _SAMPLE, _FILLED = 2**14, 0.9
 # For the number of a piece.
 _ANY = -1
+# About how many numbers are computed of a row beside its columns.
+_LINES = 12
 
 
 class _Table(NamedTuple):
@@ -89,7 +92,7 @@ def worth_while(loss: losses.Loss, rows: int, columns: int) -> bool:
 
 
 def _kept(rows: int, coefficients: int) -> int:
-    return int((2 * rows * coefficients**0.5) ** (2 / 3))
+    return int((1.6 * rows * coefficients**0.5) ** (2 / 3))
 
 
 def solve(
@@ -158,7 +161,7 @@ def _seen(all_: _Table, coefficients: Array, unit: Array, last: Array) -> tuple[
         distance = jnp.where(expected, jnp.min(jnp.abs(u), axis=0) / positive(unit), 0.0)
         return Fold((lines.cost(u), lines.size()), (), (piece, _ordered(distance)))
 
-    (cost, size), _, (piece, distance) = all_.design.fold(of_block, all_.targets, last)
+    (cost, size), _, (piece, distance) = all_.design.fold(of_block, all_.targets, last, beside=_LINES)
     return cost, size, piece, jnp.where(all_.design.share > 0, distance, _ordered(jnp.inf))
 
 
@@ -209,7 +212,7 @@ def _together(all_: _Table, piece: Array, near: _Near, sample: Array) -> tuple[L
         rows = jnp.concatenate([lines.target * weight, lines.up, lines.down, share[None], weight])
         return Fold((basis.moments(lines.sign[None] * weight * on), rows @ on.T))
 
-    means, sums = design.fold(of_block, targets, piece).sums
+    means, sums = design.fold(of_block, targets, piece, beside=_LINES).sums
     terms = pieces.size - 1
     middle, ups, downs, (shares, total) = jnp.split(sums, [terms, 2 * terms, 3 * terms])
     divided = jnp.where(total > 0, total, 1.0)
