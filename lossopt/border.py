@@ -3,10 +3,12 @@
 Traced values (inside jit or vmap) are passed through: they were checked outside, or cannot be.
 """
 
+import numbers
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from . import data, losses, models
@@ -38,21 +40,84 @@ def check_pair(loss: losses.Loss, dataset: data.Dataset, model: models.Model) ->
         raise ValueError(f"Targets of shape {np.shape(dataset.targets)} with a model of one score: give shape (n,).")
 
 
-def check_loss(loss: Any) -> None:
-    """Raise unless `loss` is callable and its concrete hyperparameters lie in their domains."""
+def check_loss(loss: Any, *, swept: bool = False) -> None:
+    """Raise unless `loss` is callable and its concrete hyperparameters lie in their domains, each a single value unless
+    the loss is to be swept."""
     if isinstance(loss, str):
         use = f"lossopt.losses.{loss}" if loss in losses.names() else "a function from lossopt.losses"
         raise TypeError(f"loss={loss!r} is a name: pass {use}, or lossopt.losses.get({loss!r}).")
     if not callable(loss):
         raise TypeError(f"loss={loss!r} is not a function of (prediction, target).")
-    losses.check_hyperparameters(loss, losses.hyperparameters(loss) if losses.has_card(loss) else {})
+    if losses.label(loss) == "batch_cost":
+        raise TypeError(
+            "loss is a cost, of a batch: pass the loss of one example, losses.squared_error for lossopt.mse."
+        )
+    if not losses.has_card(loss):
+        return
+    for one in () if swept else _with_parts(loss):
+        for name, value in losses.hyperparameters(one).items():
+            if several(one, name, value):
+                raise ValueError(
+                    f"{name} of {losses.label(one)} has shape {np.shape(value)}, and one fit takes one: give a number, "
+                    "or pass the loss to lossopt.sweep."
+                )
+    losses.check_hyperparameters(loss, losses.hyperparameters(loss))
 
 
-def check_penalties(**penalties: Any) -> None:
-    """Raise ValueError where a concrete penalty is negative or not a number."""
+def several(loss: losses.Loss, name: str, value: Any) -> bool:
+    """Whether a value of a hyperparameter is an array of several, one axis more than the hyperparameter has."""
+    default = losses.hyperparameters(losses.unbound(loss)).get(name)
+    if callable(value) or isinstance(value, str) or value is None:
+        return False
+    if isinstance(value, tuple) and (default is None or any(map(callable, value))):
+        return False
+    return np.ndim(value) == 1 + (0 if default is None else np.ndim(default))
+
+
+def _with_parts(loss: losses.Loss) -> list[losses.Loss]:
+    return [loss, *(inner for part in losses.parts(loss) for inner in _with_parts(part))]
+
+
+def check_penalties(*, swept: bool = False, **penalties: Any) -> None:
+    """Raise unless each penalty is a number of at least 0 or, where it is swept over, a vector of some."""
     for name, value in penalties.items():
-        if not isinstance(value, jax.core.Tracer) and not np.all(np.asarray(value) >= 0):
-            raise ValueError(f"{name}={value}: the penalty must be a number of at least 0.")
+        if isinstance(value, jax.core.Tracer):
+            continue
+        try:
+            found = np.array(np.nan) if isinstance(value, str) else np.asarray(value, float)
+        except (TypeError, ValueError):
+            found = np.array(np.nan)
+        if found.ndim > int(swept):
+            remedy = "a number, or a vector of numbers to sweep over" if swept else "a number, or use lossopt.sweep"
+            raise ValueError(f"{name} has shape {found.shape}: give {remedy}.")
+        if not np.all((found >= 0) & (found < np.inf)):
+            raise ValueError(f"{name}={value!r}: the penalty must be a number of at least 0, and finite.")
+
+
+def check_init(init: Any, dataset: data.Dataset, model: models.Model) -> models.Params:
+    """The coefficients to start from, in the features' precision; ValueError or TypeError if they are not a model's."""
+    columns, dtype = dataset.features.shape[1], dataset.features.dtype
+    dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
+    start = f"start from model.init({columns})"
+    if not isinstance(init, models.Params):
+        hint = "pass its params" if hasattr(init, "params") else start
+        raise TypeError(f"init is a {type(init).__name__}, not models.Params(weights, bias): {hint}.")
+    shapes = lambda params: [None if leaf is None else np.shape(leaf) for leaf in params]  # noqa: E731
+    expected, given = shapes(jax.eval_shape(lambda: model.init(columns))), shapes(init)
+    if given != expected:
+        raise ValueError(
+            f"init has weights and bias of shapes {given[0]} and {given[1]}, but a {model.name} model of {columns} "
+            f"features has {expected[0]} and {expected[1]}: {start}."
+        )
+    bias = None if init.bias is None else jnp.asarray(init.bias).astype(dtype)
+    return models.Params(jnp.asarray(init.weights).astype(dtype), bias)
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """A whole number, of any integer type; ValueError if it is none, or less than `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"{name}={value!r}: give a whole number of at least {least}.")
+    return int(value)
 
 
 # What no model here predicts -> what to do.
@@ -151,7 +216,7 @@ _ILLEGAL: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def _remedy(kind: str, targets: np.ndarray) -> str:
     values = set(np.unique(targets)[:3].tolist())
-    if kind in ("binary", "unit") and values == {-1, 1}:
+    if kind in ("binary", "unit") and -1 in values and values <= {-1, 1}:
         return "map labels -1 and 1 to 0 and 1 with (targets + 1) / 2"
     if kind in ("binary", "unit") and values == {1, 2}:
         return "map labels 1 and 2 to 0 and 1 with targets - 1"

@@ -43,8 +43,10 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
     is left out of value and gradient, even where it holds NaN or an illegal target. With all left out the cost is 0.
 
     Raises:
+        TypeError: the reduction is not one of values and weights.
         ValueError: as `per_example`; weights or where are not of the batch's shape.
     """
+    _check_reduction(reduction)
     losses_of = per_example(loss)
 
     def batch_cost(
@@ -64,6 +66,15 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
         return reduction(jnp.where(keep, values, 0.0), jnp.where(keep, share, 0.0))
 
     return batch_cost
+
+
+def _check_reduction(reduction: Any) -> None:
+    # The mean of an array library takes something else second.
+    foreign = getattr(reduction, "__module__", None) or ""
+    if not callable(reduction) or (foreign.split(".")[0] in ("jax", "numpy") and not hasattr(reduction, "func")):
+        raise TypeError(
+            f"reduction={reduction!r} is not a function of (values, weights): pass lossopt.mean, .total or .root_mean."
+        )
 
 
 def weighted_sum(terms: Mapping[str, tuple[Any, Callable]], *, parts: bool = False) -> Callable[..., Any]:

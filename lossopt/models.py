@@ -1,5 +1,6 @@
 """Linear models of one score or of several: how to start, and how to predict ONE example."""
 
+import numbers
 from typing import Any, NamedTuple
 
 import jax
@@ -67,8 +68,8 @@ def softmax(classes: int) -> Model:
     Raises:
         ValueError: fewer than two classes.
     """
-    if classes < 2:
-        raise ValueError(f"A softmax model needs at least 2 classes, not {classes}.")
+    if not _whole(classes) or classes < 2:
+        raise ValueError(f"A softmax model needs at least 2 classes, a whole number, not {classes}.")
     return Model("softmax", int(classes))
 
 
@@ -78,9 +79,13 @@ def multi_output(outputs: int) -> Model:
     Raises:
         ValueError: no output.
     """
-    if outputs < 1:
-        raise ValueError(f"A multi-output model needs at least 1 output, not {outputs}.")
+    if not _whole(outputs) or outputs < 1:
+        raise ValueError(f"A multi-output model needs at least 1 output, a whole number, not {outputs}.")
     return Model("multi-output", int(outputs))
+
+
+def _whole(number: Any) -> bool:
+    return isinstance(number, numbers.Integral)
 
 
 def without_intercept(model: Model) -> Model:

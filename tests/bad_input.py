@@ -31,6 +31,10 @@ def fit_with(**options):
     return lo.fit(losses.huber, GOOD, num_steps=2, **options)
 
 
+def fit_with_loss(loss):
+    return lo.fit(loss, GOOD, num_steps=2)
+
+
 # mistake: (what is done, error type, words that name the cause, words that name the remedy)
 MISTAKES = {
     "targets as a column": (
@@ -134,6 +138,53 @@ MISTAKES = {
         lambda: data.contaminate(jax.random.key(0), GOOD, fraction=10), ValueError, "fraction", ""),
     "solving a loss without a method": (
         lambda: lo.solve(lambda p, t: (p - t) ** 4, GOOD), ValueError, "method", "fit"),
+    "several deltas to one fit": (
+        lambda: fit_with_loss(lo.bind(losses.huber, delta=np.array([0.1, 1.0]))), ValueError, "(2,)", "lossopt.sweep"),
+    "several deltas inside a transform": (
+        lambda: lo.solve(losses.scaled(lo.bind(losses.huber, delta=np.array([0.1, 1.0])), 2.0), GOOD),
+        ValueError, "delta of huber", "lossopt.sweep"),
+    "no penalty": (lambda: lo.solve(losses.huber, GOOD, l2=None), ValueError, "l2=None", "number"),
+    "a penalty in quotes": (lambda: fit_with(l2="0.1"), ValueError, "l2='0.1'", "number"),
+    "several penalties to one fit": (lambda: fit_with(l2=[0.1, 0.2]), ValueError, "l2 has shape (2,)", "lossopt.sweep"),
+    "a penalty without end": (lambda: lo.solve(losses.huber, GOOD, l2=np.inf), ValueError, "l2=inf", "finite"),
+    "a start without a bias": (
+        lambda: fit_with(init=models.Params(jnp.zeros(3), None)), ValueError, "(3,) and None", "model.init(3)"),
+    "a start of another length": (
+        lambda: fit_with(init=models.Params(jnp.zeros(4), 0.0)), ValueError, "(4,)", "model.init(3)"),
+    "a start as a tuple": (
+        lambda: lo.solve(losses.huber, GOOD, init=(jnp.zeros(3), 0.0)), TypeError, "tuple", "model.init(3)"),
+    "a solution as a start": (
+        lambda: fit_with(init=lo.solve(losses.huber, GOOD)), TypeError, "Solution", "params"),
+    "a batch of True": (
+        lambda: fit_with(batch_size=True, key=jax.random.key(0)), ValueError, "batch_size=True", "whole number"),
+    "half a class": (lambda: models.softmax(2.7), ValueError, "2.7", "whole number"),
+    "a number for a key": (lambda: fit_with(batch_size=4, key=0), TypeError, "key=0", "jax.random.key(0)"),
+    "a reduction by name": (lambda: fit_with(reduction="mean"), TypeError, "'mean'", "lossopt.mean"),
+    "the mean of an array library": (lambda: fit_with(reduction=jnp.mean), TypeError, "mean", "lossopt.mean"),
+    "no tolerance for a fit": (lambda: fit_with(tolerance=None), ValueError, "tolerance=None", "number"),
+    "several tolerances": (
+        lambda: lo.solve(losses.huber, GOOD, tolerance=np.array([0.1, 0.2])), ValueError, "tolerance=", "a number"),
+    "a cost for a loss": (lambda: lo.solve(lo.mse, GOOD), TypeError, "a cost", "losses.squared_error"),
+    "labels of -1 alone": (
+        lambda: lo.solve(losses.logistic, data.Dataset(X, -np.ones(40)), model=models.logistic),
+        ValueError, "0, 1", "(targets + 1) / 2"),
+    "masked cells": (
+        lambda: lo.solve(losses.huber, data.Dataset(np.ma.masked_greater(X, 1.0), Y)), ValueError, "masked in", "drop"),
+    "a table by its file's name": (lambda: data.Stored("x.npy"), TypeError, "str", "numpy.load"),
+    "a sweep over a tuple of arrays": (lambda: lo.sweep(losses.huber, (X, Y)), TypeError, "ndarray", "data.Dataset("),
+    "a sweep over nothing": (lambda: lo.sweep(losses.huber, None), TypeError, "NoneType", "data.Dataset("),
+    "a sweep of no losses": (lambda: lo.sweep(None, GOOD), TypeError, "loss=None", "function"),
+    "a sweep with masked cells": (
+        lambda: lo.sweep(losses.huber, [data.Dataset(np.ma.masked_greater(X, 1.0), Y)]), ValueError, "masked", "drop"),
+    "a sweep that throws": (lambda: lo.sweep(losses.huber, GOOD, throw=True), ValueError, "throw", "status"),
+    "a sweep by the name of a fit": (
+        lambda: lo.sweep(losses.huber, GOOD, fit="fit"), TypeError, "'fit'", "lossopt.fit"),
+    "seeds that are no whole numbers": (
+        lambda: lo.sweep(losses.huber, lambda key: GOOD, seeds=2.0), ValueError, "seeds=2.0", "whole number"),
+    "an illegal label in the second set": (
+        lambda: lo.sweep(
+            losses.logistic, [data.Dataset(X, LABELS), data.Dataset(X, LABELS + 1)], model=models.logistic),
+        ValueError, "In data set 1", "targets - 1"),
     "solving a regression on names": (
         lambda: lo.solve("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
 }  # fmt: skip

@@ -1,8 +1,11 @@
 """Tables that are not in memory, or in another precision than is computed in: the same answers."""
 
+import concurrent.futures
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from problems import forget
 
@@ -161,6 +164,93 @@ def test_a_parquet_file_gives_the_same_bits(size, tmp_path):
     parquet.write_table(pyarrow.table({"x": ["a", "b"], "y": [1.0, 2.0]}), tmp_path / "text.parquet")
     with pytest.raises(ValueError, match=r"'x' .*string.*encode"):
         data.read_parquet(tmp_path / "text.parquet", target="y")
+
+
+def written(path, **columns):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra of its own")
+    import pyarrow
+
+    parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_a_frame_in_several_files_is_one_table_without_its_index(tmp_path):
+    pytest.importorskip("pyarrow", reason="pyarrow is an extra of its own")
+    d, whole = table(), pd.DataFrame(table().features, columns=list("abcd"))
+    whole["y"] = d.targets
+    # Rows that were chosen keep their numbers, in a column of the file.
+    whole[:200].set_index(np.arange(200)[::-1]).to_parquet(tmp_path / "1.parquet")
+    whole[200:].set_index(np.arange(len(whole) - 200)[::-1]).to_parquet(tmp_path / "2.parquet", row_group_size=31)
+    for path in (tmp_path, sorted(tmp_path.glob("*.parquet"))):
+        found = data.read_parquet(path, target="y")
+        np.testing.assert_array_equal(found.features[:], d.features)
+        np.testing.assert_array_equal(found.targets, d.targets)
+    assert data.read_parquet(tmp_path, target="y", features="b").features.shape == (ROWS, 1)
+    np.testing.assert_array_equal(found.features[150:250], d.features[150:250])
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        # The file is one, and none of the threads is to see what another has asked for.
+        starts = list(range(0, ROWS - 40, 3))
+        for start, rows in zip(starts, threads.map(lambda i: found.features[i : i + 40], starts), strict=True):
+            np.testing.assert_array_equal(rows, d.features[start : start + 40])
+
+
+def test_whole_numbers_in_a_file_are_of_the_default_precision(tmp_path):
+    small = np.arange(12, dtype=np.int8)
+    path = written(tmp_path / "t.parquet", a=small, b=small > 3, y=small * 1.0, w=small.astype(np.float32))
+    assert data.read_parquet(path, target="y", features=["a", "b"]).features.dtype == np.float64
+    assert data.read_parquet(path, target="y", features=["a", "w"]).features.dtype == np.float32
+
+
+def test_what_is_wrong_with_a_parquet_file_is_said(tmp_path):
+    path = written(tmp_path / "t.parquet", a=np.arange(9.0), b=[1.0] * 7 + [None] * 2, y=np.arange(9.0))
+    with pytest.raises(ValueError, match="'y' is the target"):
+        data.read_parquet(path, target="y", features=["a", "y"])
+    with pytest.raises(ValueError, match=r"row 7 .*column b"):
+        lo.solve(losses.huber, data.read_parquet(path, target="y"))
+    with pytest.raises(FileNotFoundError, match="glob"):
+        data.read_parquet(tmp_path / "*.parquet", target="y")
+    other = written(tmp_path / "u.parquet", a=np.arange(9), y=np.arange(9.0))
+    with pytest.raises(ValueError, match="'a' is not in all files"):
+        data.read_parquet([path, other], target="y", features="a")
+
+
+UNBOUNDED = {
+    "two classes": (losses.logistic, models.logistic, {}),
+    "exponential": (losses.exponential, models.logistic, {}),
+    "several classes": (losses.softmax_cross_entropy, models.softmax(3), {}),
+    "L-BFGS": (losses.logistic, models.logistic, {"method": "lbfgs"}),
+    "a bias without penalty": (losses.logistic, models.logistic, {"l1": 0.01}),
+    "counts of zero": (losses.poisson, models.linear, {}),
+}
+
+
+@pytest.mark.parametrize("case", UNBOUNDED)
+def test_that_there_is_no_finite_minimiser_is_seen_in_blocks(case):
+    """Of a table that is not in memory there is no second look at the whole."""
+    (loss, model, options), d = UNBOUNDED[case], table()
+    targets = (d.features[:, 0] > 2).astype(int)
+    if case in ("counts of zero", "a bias without penalty"):
+        targets = np.zeros(ROWS, int)
+    found = lo.solve(loss, data.Dataset(data.Stored(d.features), targets), model=model, **options)
+    assert found.status.name == "no finite minimiser"
+
+
+@pytest.mark.parametrize("kind", [">f8", "<f4", ">i4", np.longdouble])
+def test_numbers_of_any_machine_are_read(kind):
+    d = table()
+    features = np.round(4 * d.features).astype(kind)
+    native = features.astype(np.float32 if kind == "<f4" else float)
+    expected = lo.solve(losses.logistic, d._replace(features=data.Stored(native)))
+    assert_same_bits(lo.solve(losses.logistic, d._replace(features=data.Stored(features))), expected)
+    inside = lo.solve(losses.logistic, data.Dataset(features, d.targets.astype(">f8"), d.weights.astype(">f8")))
+    assert_same_bits(inside, lo.solve(losses.logistic, d._replace(features=native)))
+
+
+def test_a_table_that_is_made_in_a_compiled_programme_stays_open():
+    d = table()
+    cost = jax.jit(lambda l2: lo.solve(losses.logistic, d._replace(features=data.Stored(d.features)), l2=l2).cost)
+    for l2 in (0.1, 0.2):
+        np.testing.assert_allclose(cost(l2), lo.solve(losses.logistic, d, l2=l2).cost, rtol=1e-12)
 
 
 def test_what_is_wrong_with_a_stored_table_is_said():

@@ -1,6 +1,8 @@
 """Sweeps: what a loop over `solve` gives, in order, once compiled, and with the same bits after an interruption."""
 
+import functools
 import os
+import shutil
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 from problems import problem
 
@@ -156,7 +159,7 @@ def with_nan():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"data": with_nan()}, "NaN in 1 row, the first row 43"),
+        ({"data": with_nan()}, "In data set 1: features hold NaN in 1 row, the first row 3 "),
         ({"data": []}, "holds no data set"),
         ({"data": [SETS[0], data.Dataset(np.zeros((3, 3)), np.zeros(3))]}, "2 different shapes"),
         ({"data": SETS, "seeds": 3}, "seeds are for data that are generated"),
@@ -244,3 +247,68 @@ def test_a_vector_inside_a_transformed_loss_is_answered():
     inside = losses.scaled(lo.bind(losses.huber, delta=jnp.array([0.5, 1.0])), 2.0)
     with pytest.raises(ValueError, match=r"delta of the huber inside scaled has shape \(2,\)"):
         lo.sweep(inside, SETS[0])
+
+
+def test_what_functools_partial_fixes_is_fixed():
+    fixed = functools.partial(losses.huber, delta=0.1)
+    np.testing.assert_allclose(lo.sweep(fixed, SETS[0])["huber"].cost[0], lo.solve(fixed, SETS[0]).cost, rtol=1e-12)
+    several = lo.sweep(functools.partial(losses.huber, delta=np.array([0.1, 1.0])), SETS[0])["huber"]
+    assert several.cost.shape == (2, 1)
+
+    def own(factor, prediction, target, power=1.0, *, scale=1.0):
+        return factor * scale * jnp.abs(prediction - target) ** (2.0 * power)
+
+    for bound in (functools.partial(own, 3.0), functools.partial(own, 3.0, power=1.0, scale=2.0)):
+        found = lo.sweep(bound, SETS[0], fit=lo.fit, num_steps=3)["own"].trace.cost[0]
+        np.testing.assert_allclose(found, lo.fit(bound, SETS[0], num_steps=3).trace.cost, rtol=1e-12)
+
+
+def test_a_sweep_takes_what_a_fit_takes():
+    features = np.arange(30).reshape(10, 3) % 7
+    frame = pd.DataFrame({"a": features[:, 0] / 2, "b": features[:, 1], "c": features[:, 2] > 3})
+    targets = np.arange(10.0) ** 2
+    kinds = [(features, targets), (features.tolist(), targets.tolist()), (frame, pd.Series(targets))]
+    for table in [*kinds, (features.astype(">f8"), targets.astype(">f8"))]:
+        given = data.Dataset(*table)
+        found = lo.sweep(losses.huber, given, fit=lo.fit, num_steps=3)["huber"].trace.cost[0]
+        np.testing.assert_allclose(found, lo.fit(losses.huber, given, num_steps=3).trace.cost, rtol=1e-12)
+
+
+def test_results_of_ones_own_do_not_hide_an_axis():
+    own = lambda loss, d, *, model, l2: {"status": jnp.array(7), "code": jnp.array(1.0), "loss": l2}  # noqa: E731
+    (row,) = lo.sweep(losses.huber, SETS[0], fit=own, l2=0.5).rows()
+    assert row == {"loss": "huber", "data": 0, "code": 1.0, "result.loss": 0.5, "status": 7}
+
+
+def test_bfloat16_and_random_keys_are_kept(tmp_path):
+    half = data.Dataset(*(jnp.asarray(leaf, jnp.bfloat16) for leaf in SETS[0][:2]))
+    for given, options in ((half, {}), (SETS[0], {"batch_size": 8, "key": jax.random.key(0)})):
+        fits = [
+            lo.sweep(losses.huber, given, fit=lo.fit, num_steps=3, resume=folder, **options)
+            for folder in (None, tmp_path / f"{len(options)}", tmp_path / f"{len(options)}")
+        ]
+        assert fits[2]["huber"].params.weights.dtype == given.features.dtype
+        same(fits[0], fits[1])
+        same(fits[0], fits[2])
+
+
+def test_a_part_of_another_sweep_is_not_taken(tmp_path):
+    for name, l2 in (("one", 0.0), ("other", 1.0)):
+        lo.sweep(losses.huber, SETS[0], l2=l2, resume=tmp_path / name)
+    (part,) = (tmp_path / "other").glob("*.npz")
+    shutil.copy(part, tmp_path / "one" / part.name)
+    same(lo.sweep(losses.huber, SETS[0], resume=tmp_path / "one"), lo.sweep(losses.huber, SETS[0]))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{"])
+def test_a_damaged_manifest_is_said(tmp_path, text):
+    lo.sweep(losses.huber, SETS[0], resume=tmp_path)
+    (tmp_path / "sweep.json").write_text(text)
+    with pytest.raises(ValueError, match="damaged"):
+        lo.sweep(losses.huber, SETS[0], resume=tmp_path)
+
+
+def test_a_manifest_that_was_not_finished_is_written_again(tmp_path):
+    (tmp_path / "sweep.json.part").write_text("{")
+    lo.sweep(losses.huber, SETS[0], resume=tmp_path)
+    assert (tmp_path / "sweep.json").exists()

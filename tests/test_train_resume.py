@@ -1,5 +1,7 @@
 """A training loop that was stopped goes on where it was, and ends with the same bits."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -116,3 +118,16 @@ def test_what_is_wrong_is_said(tmp_path):
     (tmp_path / "letter.txt").write_text("")
     with pytest.raises(ValueError, match=r"no fit but letter\.txt"):
         lo.fit(mine, problem(0), resume=tmp_path)
+
+
+@pytest.mark.parametrize("kept", ["random keys", "bfloat16"])
+def test_what_the_file_format_does_not_know_is_kept(kept, tmp_path):
+    optimizer = (
+        optax.noisy_sgd(0.1, key=jax.random.key(3)) if kept == "random keys" else optax.adam(0.1, mu_dtype=jnp.bfloat16)
+    )
+    run = functools.partial(lo.fit, losses.huber, problem(0), optimizer=optimizer, num_steps=10)
+    first = run(resume=tmp_path, checkpoint_every=4)
+    (tmp_path / "2.npz").unlink()
+    again = run(resume=tmp_path, checkpoint_every=4)
+    assert_same_bits(first, run())
+    assert_same_bits(again, first)

@@ -15,7 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real, Shaped
 
-from ._stored import Stored
+from ._stored import native, Stored
 
 
 # One number of any real type: Python's, numpy's, or an array of shape (), traced or not.
@@ -137,9 +137,11 @@ def _weights(values: Any, rows: int) -> Array | np.ndarray:
         raise ValueError(f"weights have shape {given.shape} where ({rows},) is expected; give one number for each row.")
     _same_length(given, rows, "weights")
     weights = _converted(values, given, "weights", keep_integers=False)
-    if (given < 0).any():
-        raise ValueError(f"weights are negative {_where(given < 0)}; use zero to leave a row out.")
-    if not (given > 0).any():
+    negative = weights < 0
+    if negative.any():
+        where = "in some process" if spread(weights) else _where(np.asarray(negative))
+        raise ValueError(f"weights are negative {where}; use zero to leave a row out.")
+    if not (weights > 0).any():
         raise ValueError(f"weights are zero in all {rows} rows; give at least one row a positive weight.")
     return weights
 
@@ -160,6 +162,8 @@ def _numbers(values: Any, name: str) -> np.ndarray:
         given = np.asarray(values)
     except ValueError:  # numpy's answer to nested lists of unequal lengths
         raise ValueError(f"{name} have rows of different lengths; give each row the same number of columns.") from None
+    if isinstance(values, np.ma.MaskedArray):
+        _refuse(np.ma.getmaskarray(values), f"{name} are masked", "drop those rows or fill the gaps")
     if jnp.issubdtype(given.dtype, jnp.complexfloating):
         raise ValueError(
             f"{name} are complex numbers ({given.dtype}) in all {len(given)} rows, the first row 0; "
@@ -167,7 +171,7 @@ def _numbers(values: Any, name: str) -> np.ndarray:
         )
     # jnp, not np: bfloat16 is no number to numpy, and a time span is one.
     if given.dtype == bool or (jnp.issubdtype(given.dtype, jnp.number) and given.dtype.kind != "m"):
-        return given
+        return given.astype(native(given.dtype), copy=False)
     return _from_cells(np.asarray(values, dtype=object), name)
 
 
@@ -220,9 +224,10 @@ def _of_many(values: jax.Array, name: str, *, keep_integers: bool) -> Array:
         keep_integers and jnp.issubdtype(values.dtype, jnp.integer)
     ):
         raise ValueError(f"{name} of several processes are of type {values.dtype}; make floats of them first.")
+    values = _unnamed(values)
     if not bool(jnp.all(jnp.isfinite(values))):
         raise ValueError(f"{name} hold NaN or an infinite value in some process; drop those rows or correct them.")
-    return _unnamed(values)
+    return values
 
 
 def _unnamed(values: jax.Array) -> Array:

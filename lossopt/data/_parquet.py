@@ -1,9 +1,12 @@
 """A user's own large table: Parquet files, of which a block of rows is in memory at a time."""
 
 import bisect
+import collections
 import itertools
+import threading
 from collections.abc import Sequence
-from os import PathLike
+from os import fspath, PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,42 +15,79 @@ from ._dataset import Dataset
 from ._stored import Stored
 
 
+Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
+
+
 def read_parquet(
-    path: str | PathLike[str], *, target: str, features: Sequence[str] | None = None, weights: str | None = None
+    path: Paths, *, target: str, features: str | Sequence[str] | None = None, weights: str | None = None
 ) -> Dataset:
-    """A Parquet file as a data set whose features stay on disk and are read by row groups; targets are read at once.
+    """Parquet files as a data set whose features stay on disk and are read by row groups; targets are read at once.
 
     Needs pyarrow. `solve` goes through such a table in blocks; `fit` reads it whole.
 
     Args:
-        path: the file.
+        path: the file; several of the same columns, one after the other; or a folder of them, in the order of names.
         target: the name of the column to predict.
-        features: the columns to predict it from, in order; all the others if None.
+        features: the columns to predict it from, in order; all the others if None, but for the index of a frame.
         weights: the name of a column of non-negative importances, if there is one.
 
     Raises:
         ImportError: pyarrow is not installed.
-        ValueError: an unknown column, or one that holds no numbers.
+        FileNotFoundError: there is no such file, or none in the folder.
+        ValueError: an unknown column, one that holds no numbers, or files whose columns differ.
     """
     try:
         import pyarrow.parquet
     except ImportError:
         raise ImportError("read_parquet needs pyarrow: install lossopt[parquet].") from None
-    file = pyarrow.parquet.ParquetFile(path)
-    present = file.schema_arrow.names
-    names = [name for name in present if name not in (target, weights)] if features is None else list(features)
-    asked = [*names, target, *([] if weights is None else [weights])]
-    unknown = [name for name in asked if name not in present]
-    if unknown or not names:
-        raise ValueError(f"{path} has no column {unknown or 'but the target'}; its columns are {', '.join(present)}.")
-    for name in asked:
-        kind = file.schema_arrow.field(name).type
+    files = [pyarrow.parquet.ParquetFile(each) for each in _paths(path)]
+    schema = files[0].schema_arrow
+    names = _chosen(path, schema, target, features, weights)
+    for name in (*names, target, *([] if weights is None else [weights])):
+        kind = schema.field(name).type
         if not _numeric(kind):
             raise ValueError(f"column {name!r} of {path} holds {kind}, not numbers: encode it, or leave it out.")
-    of_column = lambda name: file.read(columns=[name]).column(0).to_numpy()  # noqa: E731
-    by_row = None if weights is None else of_column(weights)
-    table: Any = Stored(_RowGroups(file, names))
-    return Dataset(table, of_column(target), by_row)
+        if any(name not in file.schema_arrow.names or file.schema_arrow.field(name).type != kind for file in files):
+            raise ValueError(f"column {name!r} is not in all files of {path}, or not of one type: write them alike.")
+
+    def of_column(name: str) -> Any:
+        return np.concatenate([file.read(columns=[name]).column(0).to_numpy() for file in files])
+
+    table: Any = Stored(_RowGroups(files, names))
+    return Dataset(table, of_column(target), None if weights is None else of_column(weights))
+
+
+def _paths(path: Paths) -> list[str]:
+    several = [path] if isinstance(path, str | PathLike) else list(path)
+    folder = Path(several[0]) if len(several) == 1 else None
+    found = sorted(folder.glob("*.parquet")) if folder is not None and folder.is_dir() else several
+    missing = [fspath(each) for each in found if not Path(each).is_file()]
+    if missing or not found:
+        raise FileNotFoundError(
+            f"{path!r} is no Parquet file, nor a folder of some, nor a list of them"
+            f"{f' (no file {missing[0]!r})' if missing else ''}; of a pattern, pass sorted(glob.glob(pattern))."
+        )
+    return [fspath(each) for each in found]
+
+
+def _chosen(path: Paths, schema: Any, target: str, features: Any, weights: str | None) -> list[str]:
+    """The names of the features, once all that are asked for are there."""
+    # What pandas keeps its rows' names in is no column of the frame.
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    others = [name for name in schema.names if name not in (target, weights, *index)]
+    names = others if features is None else [features] if isinstance(features, str) else list(features)
+    asked = [*names, target, *([] if weights is None else [weights])]
+    unknown = [name for name in asked if name not in schema.names]
+    if unknown or not names:
+        columns = ", ".join(schema.names)
+        raise ValueError(f"{path} has no column {unknown or 'but the target'}; its columns are {columns}.")
+    twice = [name for name, count in collections.Counter(schema.names).items() if count > 1 and name in asked]
+    if twice:
+        raise ValueError(f"{path} has several columns called {twice[0]!r}: give each a name of its own.")
+    for name, role in ((target, "the target"), (weights, "the weights")):
+        if name in names:
+            raise ValueError(f"{name!r} is {role} and cannot be a feature too; leave it out of features.")
+    return names
 
 
 def _numeric(kind: Any) -> bool:
@@ -58,16 +98,19 @@ def _numeric(kind: Any) -> bool:
 
 
 class _RowGroups:
-    """Rows of a Parquet file by slices; the row group last read is kept, for the next slice begins in it."""
+    """Rows of Parquet files by slices; the row group last read is kept, for the next slice begins in it."""
 
-    def __init__(self, file: Any, names: list[str]) -> None:
-        self._file, self._names = file, names
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    def __init__(self, files: list[Any], names: list[str]) -> None:
+        self._groups = [(file, number) for file in files for number in range(file.num_row_groups)]
+        sizes = [file.metadata.row_group(number).num_rows for file, number in self._groups]
         self._ends = list(itertools.accumulate(sizes))
         self._kept: tuple[int, np.ndarray] = (-1, np.empty(0))
-        self.shape = (file.metadata.num_rows, len(names))
-        kinds = [file.schema_arrow.field(name).type.to_pandas_dtype() for name in names]
-        self.dtype = np.result_type(np.float32, *kinds)
+        # A file is read by one thread at a time.
+        self._reading = threading.Lock()
+        self.names, self.shape = names, (sum(sizes), len(names))
+        kind = np.result_type(*(files[0].schema_arrow.field(name).type.to_pandas_dtype() for name in names))
+        # A missing value becomes NaN, of which the check of the data tells, also among whole numbers.
+        self.dtype = kind if kind.kind == "f" else np.dtype(float)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         start, stop, _ = rows.indices(self.shape[0])
@@ -80,9 +123,10 @@ class _RowGroups:
         return np.concatenate(parts) if parts else np.empty((0, self.shape[1]), self.dtype)
 
     def _group(self, number: int) -> np.ndarray:
-        if self._kept[0] != number:
-            columns = self._file.read_row_group(number, columns=self._names)
-            # A missing value becomes NaN, of which the check of the data tells.
-            cells = [columns.column(name).to_numpy().astype(self.dtype) for name in self._names]
-            self._kept = (number, np.column_stack(cells))
-        return self._kept[1]
+        with self._reading:
+            if self._kept[0] != number:
+                file, place = self._groups[number]
+                columns = file.read_row_group(place, columns=self.names)
+                cells = [columns.column(name).to_numpy().astype(self.dtype) for name in self.names]
+                self._kept = (number, np.column_stack(cells))
+            return self._kept[1]

@@ -16,6 +16,12 @@ _BLOCK = 2**20
 
 _numbers_given = itertools.count()
 _open: weakref.WeakValueDictionary[int, "Stored"] = weakref.WeakValueDictionary()
+_held: set["Stored"] = set()
+
+
+def native(dtype: np.dtype) -> np.dtype:
+    """The kind of number that JAX has for one: in the order of this machine's bytes, and of 64 bits at most."""
+    return np.dtype(np.float64) if dtype.kind == "f" and dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 
 @jax.tree_util.register_pytree_node_class
@@ -31,17 +37,23 @@ class Stored:
             (`numpy.load(path, mmap_mode="r")`), an array of h5py or zarr, the features of `data.read_parquet`.
 
     Raises:
+        TypeError: `rows` is no such thing.
         ValueError: the table is not of two dimensions, or holds anything but real numbers.
     """
 
     def __init__(self, rows: Any) -> None:
+        if not all(hasattr(rows, name) for name in ("shape", "dtype", "__getitem__")):
+            raise TypeError(
+                f"a stored table is an array that is read by rows[start:stop], not a {type(rows).__name__}: of a file, "
+                'numpy.load(path, mmap_mode="r") or data.read_parquet(path, target=...); of a frame, its to_numpy().'
+            )
         kind = np.dtype(rows.dtype)
         if len(rows.shape) != 2 or 0 in rows.shape:
             raise ValueError(f"a stored table has shape {tuple(rows.shape)} where (rows, columns) is expected.")
         if kind.kind not in "biuf":
             raise ValueError(f"a stored table holds {kind}, not real numbers; convert it first.")
         self.shape: tuple[int, int] = (int(rows.shape[0]), int(rows.shape[1]))
-        self.dtype = jax.dtypes.canonicalize_dtype(kind) if kind.kind == "f" else jnp.result_type(float)
+        self.dtype = jax.dtypes.canonicalize_dtype(native(kind)) if kind.kind == "f" else jnp.result_type(float)
         self._rows = rows
         # Compiled programmes know a table by its number, so that one of the same shape compiles nothing again.
         self._number: Any = np.asarray(next(_numbers_given), np.int32)
@@ -54,7 +66,8 @@ class Stored:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         """Some rows, in memory."""
-        return np.asarray(self._rows[rows]).astype(self.dtype, copy=False)
+        with np.errstate(over="ignore"):
+            return np.asarray(self._rows[rows]).astype(self.dtype, copy=False)
 
     def read(self, start: Int[Array, ""], count: int) -> Float[Array, "count d"]:
         """`count` rows from `start` on, also inside a compiled programme."""
@@ -92,10 +105,16 @@ class Stored:
             bad = ~np.isfinite(block)
             if bad.any():
                 row, column = np.argwhere(bad)[0]
+                names = getattr(self._rows, "names", range(self.shape[1]))
                 raise ValueError(
-                    f"features hold NaN or an infinite value, the first in row {start + row} (counting from 0), column "
-                    f"{column}; drop such rows or correct them."
+                    f"features hold NaN, an infinite value or one beyond {self.dtype}, the first in row {start + row} "
+                    f"(counting from 0), column {names[column]}; drop such rows or correct them."
                 )
+
+    def hold(self) -> None:
+        """Keep the table open from now on: it is a constant of a compiled programme, which may read it at any time."""
+        if not isinstance(self._number, jax.core.Tracer):
+            _held.add(self)
 
     def tree_flatten(self) -> tuple[tuple[Any], tuple[Any, ...]]:
         """The number of the table; its shape and dtype."""

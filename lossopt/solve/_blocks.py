@@ -125,7 +125,8 @@ def by_blocks(
     sums, largest, each = shapes[1]
     nothing = Fold(
         jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), sums),
-        jax.tree.map(lambda leaf: jnp.full(leaf.shape, -jnp.inf, leaf.dtype), largest),
+        # Not a minus infinity of that dtype: the one of bool is True.
+        jax.tree.map(lambda leaf: jnp.full(leaf.shape, False if leaf.dtype == bool else -jnp.inf, leaf.dtype), largest),
         jax.tree.map(lambda leaf: jnp.zeros((n, *leaf.shape[1:]), leaf.dtype), each),
     )
     count = jnp.where(jnp.asarray(every) > 0, -(-blocks // jnp.maximum(every, 1)), 0)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
@@ -117,8 +118,11 @@ def solve(
     plan = plan_of(loss, data, model, l1, method, part)
     if isinstance(data.features, Stored) and not plan.stored:
         data = _in_memory(data)
-    _check_init(init, data, model)
-    _check_controls(tolerance, max_iterations)
+    elif isinstance(data.features, Stored) and part:
+        data.features.hold()
+    init = None if init is None else border.check_init(init, data, model)
+    _check_tolerance(tolerance)
+    max_iterations = border.whole("max_iterations", max_iterations)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     dtype = working_dtype(data.features.dtype if dtype is None else dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
@@ -235,21 +239,6 @@ def _in_memory(data: Dataset) -> Dataset:
     return data._replace(features=jnp.asarray(data.features[:]))
 
 
-def _check_controls(tolerance: Any, max_iterations: Any) -> None:
-    if tolerance is not None and not traced(tolerance) and not 0 < tolerance < 1:
+def _check_tolerance(tolerance: Any) -> None:
+    if tolerance is not None and not traced(tolerance) and not (np.ndim(tolerance) == 0 and 0 < tolerance < 1):
         raise ValueError(f"tolerance={tolerance}: give a number between 0 and 1, or None.")
-    if isinstance(max_iterations, bool) or not isinstance(max_iterations, int) or max_iterations < 1:
-        raise ValueError(f"max_iterations={max_iterations!r}: give a whole number of at least 1.")
-
-
-def _check_init(init: models.Params | None, data: Dataset, model: models.Model) -> None:
-    if init is None:
-        return
-    features = data.features.shape[1]
-    expected = [leaf.shape for leaf in jax.tree.leaves(jax.eval_shape(lambda: model.init(features)))]
-    given = [jnp.shape(leaf) for leaf in jax.tree.leaves(init)]
-    if given != expected:
-        raise ValueError(
-            f"init has coefficients of shapes {given}, but a {model.name} model of {features} features has "
-            f"{expected}: start from model.init({features})."
-        )

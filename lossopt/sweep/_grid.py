@@ -3,14 +3,16 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+import numbers
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from .. import losses
-from ..data import check, Dataset, Stored
+from ..border import several
+from ..data import check, Dataset, spread, Stored
 
 
 class Axis(NamedTuple):
@@ -81,14 +83,8 @@ def grid(loss: losses.Loss, penalties: Mapping[str, Any], data: Axis) -> Grid:
     """The fits of a loss: a hyperparameter bound to an array with one axis more than it has is swept, as is a penalty
     that is a vector."""
     _check_parts(loss)
-    axes = [Axis(name, np.asarray(value)) for name, value in _bound(loss).items() if _swept(loss, name, value)]
-    for name, value in penalties.items():
-        if np.ndim(value) == 1:
-            axes.append(Axis(name, np.asarray(value)))
-        elif np.ndim(value) > 1:
-            raise ValueError(
-                f"{name} has shape {np.shape(value)}: give a number, or a vector of numbers to sweep over."
-            )
+    axes = [Axis(name, np.asarray(value)) for name, value in opened(loss)[1].items() if several(loss, name, value)]
+    axes += [Axis(name, np.asarray(value)) for name, value in penalties.items() if np.ndim(value)]
     for axis in axes:
         if not len(axis.values):
             raise ValueError(f"{losses.label(loss)} is given no value of {axis.name} to sweep over: give at least one.")
@@ -96,23 +92,52 @@ def grid(loss: losses.Loss, penalties: Mapping[str, Any], data: Axis) -> Grid:
     return Grid(losses.bind(loss, **first) if first else loss, tuple(axes), data)
 
 
-def source(data: Any, seeds: int | Sequence[int] | np.ndarray | None) -> Source:
+def opened(loss: losses.Loss) -> tuple[Callable, Mapping[str, Any]]:
+    """The function, and what `bind` or `functools.partial` fixed by name."""
+    if not isinstance(loss, functools.partial):
+        return loss, {}
+    return functools.partial(loss.func, *loss.args) if loss.args else loss.func, loss.keywords
+
+
+def source(data: Any, seeds: Any) -> Source:
     """Data sets given as a `Dataset` (one, or stacked), a sequence of them, or as a function of a key and seeds."""
     if callable(data) and not isinstance(data, Dataset):
-        if seeds is None:
-            raise ValueError("data is a function of a key: say for which seeds, as in seeds=100.")
-        numbers = np.arange(seeds) if isinstance(seeds, int) else np.asarray(seeds)
-        if not numbers.size:
-            raise ValueError(f"seeds={seeds!r}: give at least one.")
-        make = Generated(data)
-        example = check(jax.jit(make)(numbers[0]))
-        return Source(Axis("seed", numbers), lambda sets: numbers[sets], make, example, (data, numbers, example))
+        axis, make = Axis("seed", _seeds(seeds)), Generated(data)
+        example = check(jax.jit(make)(axis.values[0]))
+        return Source(axis, lambda sets: axis.values[sets], make, example, (data, axis.values, example))
     if seeds is not None:
         raise ValueError("seeds are for data that are generated: pass a function of a key as data.")
     stacked = _stacked(data)
+    sets, rows = stacked.features.shape[:2]
+    _check_lengths(stacked)
+    example = of_each(check, jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), stacked), sets)
+    stacked = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(sets, rows, *leaf.shape[1:]), example)
     take = lambda sets: jax.tree.map(functools.partial(_taken, sets), stacked)  # noqa: E731
-    axis = Axis("data", np.arange(len(stacked.features)))
-    return Source(axis, take, _as_given, _checked(stacked), stacked)
+    return Source(Axis("data", np.arange(sets)), take, _as_given, example, stacked)
+
+
+def of_each(look: Callable[[Dataset], Any], together: Dataset, sets: int) -> Any:
+    """What `look` says to the rows of so many data sets; if that is an error, it is said of the set that it is in."""
+    try:
+        return look(together)
+    except ValueError:
+        rows = len(together.features) // sets
+        for number in range(sets if sets > 1 else 0):
+            try:
+                look(jax.tree.map(lambda leaf, first=number * rows: leaf[first : first + rows], together))
+            except ValueError as error:
+                raise ValueError(f"In data set {number}: {error}") from None
+        raise
+
+
+def _seeds(seeds: Any) -> np.ndarray:
+    if seeds is None:
+        raise ValueError("data is a function of a key: say for which seeds, as in seeds=100.")
+    whole = isinstance(seeds, numbers.Integral) and not isinstance(seeds, bool)
+    found = np.arange(seeds) if whole else np.asarray(seeds)
+    if found.ndim != 1 or not found.size or not np.issubdtype(found.dtype, np.integer):
+        raise ValueError(f"seeds={seeds!r}: give how many, a whole number of at least 1, or a list of whole numbers.")
+    return found
 
 
 def _as_given(data: Dataset) -> Dataset:
@@ -127,37 +152,32 @@ def _taken(sets: np.ndarray, leaf: np.ndarray) -> np.ndarray:
     return leaf[sets]
 
 
-def _bound(loss: losses.Loss) -> Mapping[str, Any]:
-    return loss.keywords if isinstance(loss, jax.tree_util.Partial) else {}
-
-
 def _check_parts(loss: losses.Loss) -> None:
     for inside in losses.parts(loss):
         _check_parts(inside)
-        for name, value in _bound(inside).items():
-            if _swept(inside, name, value):
+        for name, value in opened(inside)[1].items():
+            if several(inside, name, value):
                 raise ValueError(
                     f"{name} of the {losses.label(inside)} inside {losses.label(loss)} has shape {np.shape(value)}: "
                     f"only hyperparameters of the outermost loss are swept over; give one loss for each {name}."
                 )
 
 
-def _swept(loss: losses.Loss, name: str, value: Any) -> bool:
-    if callable(value) or isinstance(value, (tuple, str)) or value is None:
-        return False
-    default = losses.hyperparameters(losses.unbound(loss)).get(name)
-    return np.ndim(value) == 1 + (0 if default is None else np.ndim(default))
-
-
 def _stacked(data: Any) -> Dataset:
+    """The data sets as host arrays with an axis of sets in front."""
     if isinstance(data, Dataset):
-        if isinstance(data.features, Stored):
-            raise ValueError("a sweep keeps its data in memory, but these are stored: call solve for each loss.")
-        given = jax.tree.map(np.asarray, data)
-        return given if given.features.ndim == 3 else jax.tree.map(lambda leaf: leaf[None], given)
-    sets = [jax.tree.map(np.asarray, one) for one in data]
-    if not sets:
+        whole = _on_host(data)
+        return whole if whole.features.ndim == 3 else jax.tree.map(lambda leaf: leaf[None], whole)
+    given = list(data) if isinstance(data, Iterable) and not isinstance(data, str | Mapping | np.ndarray) else [data]
+    strangers = [type(one).__name__ for one in given if not isinstance(one, Dataset)]
+    if strangers:
+        raise TypeError(
+            f"data is or holds a {strangers[0]}: give a Dataset, as data.Dataset(features, targets) makes one, a "
+            "sequence of them, or a function of a key."
+        )
+    if not given:
         raise ValueError("data holds no data set: give at least one.")
+    sets = list(map(_on_host, given))
     shapes = sorted({tuple(np.shape(leaf) for leaf in jax.tree.leaves(one)) for one in sets})
     if len(shapes) > 1:
         raise ValueError(
@@ -167,8 +187,18 @@ def _stacked(data: Any) -> Dataset:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *sets)
 
 
-def _checked(stacked: Dataset) -> Dataset:
-    """All rows of all sets in one table, once they have been checked."""
+def _on_host(data: Dataset) -> Dataset:
+    if isinstance(data.features, Stored):
+        raise ValueError("a sweep keeps its data in memory, but these are stored: call solve for each loss.")
+    if any(map(spread, data)):
+        raise ValueError("a sweep keeps its data in one process, but these lie on several: call solve for each loss.")
+    if any(map(np.ma.is_masked, data)):
+        raise ValueError("features, targets or weights are masked; drop those rows or fill the gaps.")
+    host: Any = [leaf if leaf is None else np.asarray(leaf) for leaf in data]
+    return Dataset(*host)
+
+
+def _check_lengths(stacked: Dataset) -> None:
     sets, rows = stacked.features.shape[:2]
     for name, leaf in zip(("targets", "weights"), stacked[1:], strict=True):
         if leaf is not None and leaf.shape[:2] != (sets, rows):
@@ -176,4 +206,3 @@ def _checked(stacked: Dataset) -> Dataset:
     if stacked.weights is not None and not (stacked.weights > 0).any(axis=1).all():
         empty = int(np.flatnonzero(~(stacked.weights > 0).any(axis=1))[0])
         raise ValueError(f"All weights of data set {empty} are 0: give at least one of its rows a positive weight.")
-    return check(jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), stacked))

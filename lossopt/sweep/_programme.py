@@ -10,7 +10,7 @@ from .. import losses
 from ..compiling import AT_ONCE, at_once, QUICKLY
 from ..data import Dataset
 from ..solve import solve
-from ._grid import Grid, Source
+from ._grid import Grid, opened, Source
 
 
 # Numbers in the tables of all fits of a loss up to which compiling well takes longer than it saves.
@@ -36,10 +36,10 @@ class Recipe(NamedTuple):
         Each table has so many `numbers`: exact fits of few small ones are over sooner than they are compiled well.
         """
         swept = {axis.name for axis in found.axes}
-        bound = found.loss.keywords if isinstance(found.loss, jax.tree_util.Partial) else {}
+        function, bound = opened(found.loss)
         fixed = tuple((name, value) for name, value in bound.items() if name not in swept)
         return cls(
-            losses.unbound(found.loss),
+            function,
             fixed,
             origin.make,
             fit,
@@ -60,12 +60,18 @@ def _compiled(recipe: Recipe) -> jax.stages.Wrapped:
     def one(values: Mapping[str, Any], given: Any) -> Any:
         penalties = {name: value for name, value in values.items() if name in ("l1", "l2")}
         swept = {name: value for name, value in values.items() if name not in penalties}
-        bound = dict(recipe.fixed) | swept
-        loss = losses.bind(recipe.loss, **bound) if bound else recipe.loss
+        loss = _bound(recipe.loss, dict(recipe.fixed) | swept)
         return recipe.fit(loss, recipe.make(given), **dict(recipe.settings), **penalties)
 
     by_chunk = lambda values, given: jax.lax.map(lambda chunk: jax.vmap(one)(*chunk), (values, given))  # noqa: E731
     return jax.jit(by_chunk, compiler_options=AT_ONCE if recipe.small else QUICKLY)
+
+
+def _bound(function: Callable[..., Any], values: Mapping[str, Any]) -> losses.Loss:
+    if not values:
+        return function
+    # A function of one's own may have others than `bind` knows.
+    return (losses.bind if set(values) <= set(losses.keywords(function)) else jax.tree_util.Partial)(function, **values)
 
 
 _kept = functools.lru_cache(maxsize=64)(_compiled)

@@ -3,9 +3,10 @@
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from ..data import Dataset
 from ..solve import solve
 from ..status import Status
 from ..store import identity, Store
-from ._grid import Axis, Grid, grid, Source, source
+from ._grid import Axis, Grid, grid, of_each, Source, source
 from ._programme import programme, Recipe
 
 
@@ -51,12 +52,13 @@ class Sweep:
 
     def _rows(self, name: str) -> Iterator[dict[str, Any]]:
         axes = self.axes[name]
-        shape = tuple(len(axis.values) for axis in axes)
+        shape, taken = tuple(len(axis.values) for axis in axes), {"loss", *(axis.name for axis in axes)}
         leaves = jax.tree_util.tree_flatten_with_path(self.results[name])[0]
         for place in np.ndindex(*shape):
             row = {"loss": name} | {axis.name: axis.values[i].tolist() for axis, i in zip(axes, place, strict=True)}
             for path, leaf in leaves:
-                row |= _cells(_label(path), np.asarray(leaf)[place])
+                label = _label(path)
+                row |= _cells(f"result.{label}" if label in taken else label, np.asarray(leaf)[place])
             yield row
 
 
@@ -102,12 +104,14 @@ def sweep(
     """
     named, penalties = _named(losses), {"l1": l1, "l2": l2}
     chunk, workers = _whole("chunk", chunk), _whole("workers", workers)
+    border.check_penalties(swept=True, **penalties)
+    _check_fit(fit, options)
     origin = source(data, seeds)
     grids = {name: grid(loss, penalties, origin.axis) for name, loss in named.items()}
     for found in grids.values():
         border.check_loss(found.loss)
-        border.check_pair(found.loss, origin.example, model)
-    border.check_penalties(**penalties)
+        look = functools.partial(border.check_pair, found.loss, model=model)
+        of_each(look, origin.example, 1 if callable(data) else len(origin.axis.values))
     numbers = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
     length = chunk or max(1, min(_MOST, _CHUNK // (numbers * origin.example.features.dtype.itemsize)))
     fixed = {key: value for key, value in penalties.items() if not np.ndim(value) and (key == "l2" or value)}
@@ -215,9 +219,9 @@ def _named(losses: Any) -> dict[str, _losses.Loss]:
     if isinstance(losses, Mapping):
         named = dict(losses)
     else:
-        several = [losses] if callable(losses) or isinstance(losses, str) else list(losses)
+        several = list(losses) if isinstance(losses, Iterable) and not isinstance(losses, str) else [losses]
         for loss in several:
-            border.check_loss(loss)
+            border.check_loss(loss, swept=True)
         named = {_losses.label(loss): loss for loss in several}
         if len(named) < len(several):
             raise ValueError("Two of the losses have one name: pass a dict of names and losses.")
@@ -230,20 +234,27 @@ def _named(losses: Any) -> dict[str, _losses.Loss]:
 
 
 def _whole(name: str, value: int | None) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise ValueError(f"{name}={value!r}: give a whole number of at least 1, or None.")
-    return value
+    return None if value is None else border.whole(name, value)
+
+
+def _check_fit(fit: Any, options: Mapping[str, Any]) -> None:
+    if not callable(fit):
+        raise TypeError(f"fit={fit!r} is not a function: pass lossopt.solve or lossopt.fit.")
+    if options.get("throw"):
+        raise ValueError("throw: a sweep goes on after a bad fit; look at the status of each, in its results or rows.")
+
+
+_STATUS = "status.code"
 
 
 def _label(path: tuple) -> str:
-    names = [str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path]
-    # The code of a status is its name in a row.
-    return ".".join(name for name in names if name != "code") or "value"
+    return ".".join(str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path) or "value"
 
 
 def _cells(label: str, value: np.ndarray) -> dict[str, Any]:
-    if label.split(".")[-1] == "status":
-        return {label: Status(jnp.asarray(value)).name}
+    if f".{label}".endswith(f".{_STATUS}"):
+        # The code of a status is its name in a row.
+        return {label.removesuffix(".code"): Status(jnp.asarray(value)).name}
     if value.ndim == 0:
         return {label: value.item()}
     return {f"{label}[{','.join(map(str, at))}]": value[at].item() for at in np.ndindex(*value.shape)}

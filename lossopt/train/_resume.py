@@ -6,14 +6,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import PyTree
 
+from .. import border
 from ..compiling import staged
 from ..data import spread, traced
 from ..status import Status
-from ..store import identity, Store
+from ..store import identity, like, plain, Store
 from ._loop import advance, begin, Fit, outcome
 
 
@@ -21,8 +21,7 @@ def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, e
     """The same in parts, each of which is kept when it is done, with the state to go on from."""
     if staged() or traced(objective, params, data, key):
         raise ValueError("resume keeps files, which a compiled programme cannot: call fit outside jit and vmap.")
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise ValueError(f"checkpoint_every={every!r}: give a whole number of steps, at least 1.")
+    every = border.whole("checkpoint_every", every)
     state, last = begin(params, data, loop=loop), params
     programme = identity(advance.trace(objective, state, last, data, key, 0, loop=loop, steps=1))
     asked = {"objective and optimizer": programme, "start": params, "hyperparameters": _arrays(objective)}
@@ -35,9 +34,10 @@ def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, e
         kept = store.load(str(number))
         if kept is None:
             done = _together(part, first, every)
-            store.save(str(number), [np.asarray(leaf) for leaf in jax.tree.leaves(done)])
+            store.save(str(number), list(map(plain, jax.tree.leaves(done))))
         else:
-            done = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(part)), [jnp.asarray(leaf) for leaf in kept])
+            (after, last), trace = jax.tree.unflatten(jax.tree.structure(jax.eval_shape(part)), kept)
+            done = jax.tree.map(like, ((after, last), trace), ((state, last), trace))
         (state, last), trace = done
         traces.append(trace)
     trace = jax.tree.map(lambda *parts: jnp.concatenate(parts), *traces)
@@ -60,4 +60,4 @@ def _together(part: Callable[[], Any], first: int, every: int) -> Any:
 def _arrays(tree: PyTree) -> list[Any]:
     """What identifies the arrays in a pytree: their numbers, or of rows that no process sees all of their shape."""
     leaves = [leaf for leaf in jax.tree.leaves(tree) if not callable(leaf)]
-    return [f"{leaf.dtype}{leaf.shape}" if spread(leaf) else np.asarray(leaf) for leaf in leaves]
+    return [f"{leaf.dtype}{leaf.shape}" if spread(leaf) else plain(leaf) for leaf in leaves]

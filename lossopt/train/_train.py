@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
@@ -71,7 +72,8 @@ def fit(
     """
     data = border.checked(loss, data, model)
     border.check_penalties(l2=l2)
-    params = model.init(data.features.shape[1], data.features.dtype) if init is None else init
+    init = model.init(data.features.shape[1]) if init is None else init
+    params = border.check_init(init, data, model)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     objective = jax.tree_util.Partial(objective_of(model, reduction), loss=bound, l2=l2)
     return _minimise(
@@ -143,7 +145,9 @@ def _minimise(
     objective, params, data, arrange, *, optimizer, num_steps, batch_size, key, tolerance, keep_params, resume,
     checkpoint_every, throw,
 ) -> Fit:  # fmt: skip
-    _check_loop(optimizer, num_steps, batch_size, key, rows_in(data))
+    num_steps = border.whole("num_steps", num_steps, 0)
+    batch_size = _check_loop(optimizer, batch_size, key, rows_in(data))
+    _check_numbers(key, tolerance)
     bound = objective if isinstance(objective, jax.tree_util.Partial) else jax.tree_util.Partial(objective)
     loop = Loop(optimizer, batch_size, keep_params, arrange)
     given = (bound, params, data, key)
@@ -156,17 +160,22 @@ def _minimise(
     return result
 
 
-def _check_loop(
-    optimizer: Any, num_steps: int, batch_size: int | None, key: PRNGKeyArray | None, rows: int | None
-) -> None:
+def _check_loop(optimizer: Any, batch_size: int | None, key: PRNGKeyArray | None, rows: int | None) -> int | None:
+    """The rows in a batch."""
     if not isinstance(optimizer, optax.GradientTransformation):
         given = getattr(optimizer, "__name__", repr(optimizer))
         raise TypeError(f"optimizer={given} is not an optax optimiser: call it, as in optax.adam(0.1).")
-    if isinstance(num_steps, bool) or not isinstance(num_steps, int) or num_steps < 0:
-        raise ValueError(f"num_steps={num_steps!r}: give a whole number of steps, at least 0.")
     if batch_size is None:
-        return
-    if rows is None or not isinstance(batch_size, int) or not 0 < batch_size <= rows:
+        return None
+    if rows is None or border.whole("batch_size", batch_size) > rows:
         raise ValueError(f"batch_size={batch_size!r} with {rows} rows of data: give a whole number from 1 to {rows}.")
     if key is None:
         raise ValueError("Mini-batches are drawn at random: pass key=jax.random.key(0) with batch_size.")
+    return int(batch_size)
+
+
+def _check_numbers(key: Any, tolerance: Any) -> None:
+    if key is not None and not isinstance(key, jax.Array | np.ndarray):
+        raise TypeError(f"key={key!r} is no source of randomness: pass jax.random.key(0), say.")
+    if not isinstance(tolerance, jax.core.Tracer) and (tolerance is None or np.ndim(tolerance)):
+        raise ValueError(f"tolerance={tolerance!r}: give a number.")

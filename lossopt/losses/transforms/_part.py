@@ -18,7 +18,9 @@ def part(loss: Any) -> jax.tree_util.Partial:
     """
     if not callable(loss):
         raise TypeError(f"loss={loss!r} is not a loss: pass a function of (prediction, target), as lossopt.losses has.")
-    return loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
+    if isinstance(loss, functools.partial):
+        return jax.tree_util.Partial(loss.func, *loss.args, **loss.keywords)
+    return jax.tree_util.Partial(loss)
 
 
 def inherited(loss: Loss, *fields: str) -> dict[str, Callable[[], Any]]:
