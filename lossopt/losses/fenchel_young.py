@@ -17,15 +17,15 @@ from ._register import Loss, register
 def _threshold(z: Array) -> tuple[Array, Array, Array]:
     """z - max z, which classes are kept, and the threshold: the kept ones' excess over it sums to 1.
 
-    Class k in falling order is kept while 1 + k z_(k) > z_(1) + ... + z_(k).
+    Of the first k classes in falling order it would be (z_(1) + ... + z_(k) - 1)/k, which rises with every class that
+    is kept and falls with every other: it is the largest. No class is first asked whether it is kept, for one that lies
+    at the threshold would be answered by rounding.
     """
     shifted = z - jnp.max(z)
     falling = -jnp.sort(-shifted)
     sums = jnp.cumsum(jnp.where(jnp.isinf(falling), 0.0, falling))
     place = jnp.arange(1, z.size + 1, dtype=z.dtype)
-    kept = 1 + place * falling > sums
-    count = jnp.sum(kept.astype(z.dtype))
-    threshold = (jnp.sum(jnp.where(kept, falling, 0.0)) - 1) / count
+    threshold = jnp.max(jnp.where(jnp.isinf(falling), -jnp.inf, (sums - 1) / place))
     return shifted, shifted > threshold, threshold
 
 

@@ -119,7 +119,7 @@ def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, 
 
     if model.classes is None:
         return of_output(0)
-    params, gaps, iterations, codes, doubtful = jax.vmap(of_output)(jnp.arange(model.classes))
+    params, gaps, iterations, codes, doubtful, _ = jax.vmap(of_output)(jnp.arange(model.classes))
     ended = jnp.isin(codes, jnp.array(GOOD))
     code = jnp.max(jnp.where(ended & ~jnp.all(ended), 0, codes))
     by_feature = jax.tree.map(jnp.transpose, params)

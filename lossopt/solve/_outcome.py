@@ -10,7 +10,8 @@ from ..models import Params
 class Outcome(NamedTuple):
     """Parameters, a bound (or estimate) of suboptimality, the iterations made and the code of the status.
 
-    `doubtful`: a way that usually leads to the minimum did not.
+    `doubtful`: a way that usually leads to the minimum did not. `cost`: what the parameters cost in the basis that the
+    method sees, before the last step, if it says so.
     """
 
     params: Params
@@ -18,3 +19,4 @@ class Outcome(NamedTuple):
     iterations: Int[Array, ""]
     code: Int[Array, ""]
     doubtful: Bool[Array, ""] | bool = False
+    cost: Float[Array, ""] | None = None

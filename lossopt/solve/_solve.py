@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from .. import border, losses, models
 from ..compiling import AT_ONCE, at_once, LEANER, SOONER, staged
 from ..data import Dataset, Stored, traced
-from ..status import Status
+from ..status import GOOD, Status
 from ._algorithms import ALGORITHMS
 from ._cleaned import cleaned, where_it_stays, working_dtype
 from ._column_design import column_design
@@ -201,6 +201,9 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
     with jax.default_matmul_precision("highest"):
         l1, l2 = penalty
         features, targets, share = cleaned(data, l2.dtype, blocks=blocks)
+        if losses.has_card(loss) and losses.claims(loss).target != "label":
+            # Whole numbers of few bits would overflow.
+            targets = targets.astype(l2.dtype)
         ridge = l2 / constant_curvature(loss) if method == "least_squares" else l2
         if l1 is not None:
             basis = column_design(features, share, l2, model.intercept, blocks=blocks, sampled=table == "sample")
@@ -219,6 +222,10 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
         value, several = value_at(loss, model, basis, targets, params, l1, l2)
     code = jnp.where(several & (outcome.code == Status.CONVERGED), Status.NOT_UNIQUE, outcome.code)
+    if outcome.cost is not None and not facts.positive:
+        # Where a scale has gone to 0 for an example that is met exactly, rounding the weights costs everything.
+        lost = value > outcome.cost + 1e-3 * (1 + jnp.abs(outcome.cost))
+        code = jnp.where(lost & jnp.isin(code, jnp.array(GOOD)), Status.STALLED, code)
     sound = finite & jnp.isfinite(value)
     gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
     status = Status(jnp.where(sound, code, Status.DIVERGED))

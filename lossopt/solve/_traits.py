@@ -152,12 +152,12 @@ def _free(loss: losses.Loss) -> Any:
 
 
 def constant_curvature(loss: losses.Loss) -> float | None:
-    """The curvature of a loss whose least and largest are one number: that of a quadratic; else None."""
+    """The curvature of a loss whose least and largest are one number above 0: that of a quadratic; else None."""
     if not losses.has_card(loss):
         return None
     card = losses.claims(loss)
     largest = card.smoothness
-    return largest if isinstance(largest, float) and largest == card.least_curvature else None
+    return largest if isinstance(largest, float) and 0 < largest == card.least_curvature else None
 
 
 def _convex(loss: losses.Loss) -> bool:

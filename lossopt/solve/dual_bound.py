@@ -11,7 +11,7 @@ down. The bound is t'α less |X'α|²/(2 l2), the most that the weights w = X'α
 
 For a margin 0 is a corner of the box (down = 0) and shrinking may leave nothing. There, without a penalty, the force
 is scaled as with one, and what A still sees of it is charged for: t'α - R |A'α| bounds the cost within the distance R
-of the origin, with R twice the size of the solution.
+of the origin, with R twice the size of the solution. Where that is much, the bound is 0.
 """
 
 import functools
@@ -21,6 +21,10 @@ from jaxtyping import Array, Float
 
 from ._design import Design
 from ._piecewise import Lines, Problem
+
+
+# What may be charged for, beside the work of the force, in roots of the precision.
+_LITTLE = 64.0
 
 
 def lower_bound(
@@ -40,9 +44,10 @@ def lower_bound(
     balanced = _balanced(basis[0] * force, force) if first else force
     felt = basis @ balanced
     lifted = felt[first:] @ problem.centre[first:] - absorbed(design, felt, l2)
-    free = work(_shrunk(problem, force, seen)) if seen is not None else work(balanced) - charge(felt, c)
+    made = work(balanced)
+    free = work(_shrunk(problem, force, seen)) if seen is not None else made - charge(felt, c, made)
     # What holds without a penalty holds with one, and is better where that is lost in rounding.
-    bent = work(balanced) + lifted / problem.unit
+    bent = made + lifted / problem.unit
     return jnp.maximum(jnp.where(penalised & (bent > free), bent, free), 0.0)
 
 
@@ -51,9 +56,11 @@ def absorbed(design: Design, felt: Float[Array, "m *k"], l2: Float[Array, ""]) -
     return jnp.sum((design.spread @ felt[design.constants :]) ** 2) / jnp.where(l2 > 0, 2 * l2, 1.0)
 
 
-def charge(felt: Float[Array, "*felt"], c: Float[Array, "*coefficients"]) -> Float[Array, ""]:
-    """The most that coefficients twice the size of `c` can make of it."""
-    return 2 * (1 + jnp.max(jnp.abs(c))) * jnp.sum(jnp.abs(felt))
+def charge(felt: Float[Array, "*felt"], c: Float[Array, "*coefficients"], made: Float[Array, ""]) -> Float[Array, ""]:
+    """The most that coefficients twice the size of `c` can make of it; of more than rounding, beside what the force has
+    `made`, those further out might make anything."""
+    most = 2 * (1 + jnp.max(jnp.abs(c))) * jnp.sum(jnp.abs(felt))
+    return jnp.where(most <= _LITTLE * jnp.finfo(most.dtype).eps ** 0.5 * jnp.abs(made), most, jnp.inf)
 
 
 def _work(lines: Lines, force: Float[Array, " n"]) -> Float[Array, ""]:

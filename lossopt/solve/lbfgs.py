@@ -115,8 +115,9 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
         escaping = falls_for_ever(cost, direction, ~settled)
     bent = jnp.array(not convex)
     reached = code(cost.design, value, settled=settled, stalled=stalled, bent=bent, escaping=escaping)
-    gap = jnp.where(convex, _promised(ended), jnp.inf)
-    return Outcome(cost.design.decode(value.coefficients * cost.units[None]), gap, ended.iterations, reached)
+    gap = jnp.where(settled & convex, _promised(ended), jnp.inf)
+    params = cost.design.decode(value.coefficients * cost.units[None])
+    return Outcome(params, gap, ended.iterations, reached, cost=value.cost)
 
 
 def _promised(state: _State) -> Array:

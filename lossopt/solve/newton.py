@@ -214,9 +214,12 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
         # Of a table in blocks the Hessian is not of all examples.
         determined = one_minimiser(penalised_hessian(cost, ended.point), cost.design.formed)
         reached = jnp.where((reached == Status.CONVERGED) & ~determined, Status.NOT_UNIQUE, reached)
-    known = ~bent & ~ended.escaping & jnp.isfinite(ended.promised)
+    known = ended.settled & ~bent & jnp.isfinite(ended.promised)
     gap = jnp.where(known, jnp.maximum(ended.promised, 0.0), jnp.inf)
-    # The last step is taken unseen: so near the minimum Newton's leads to the floor of rounding.
-    last = ended.settled & jnp.all(jnp.isfinite(ended.step)) & ~ended.again
+    # The last step is taken unseen: so near the minimum Newton's leads to the floor of rounding. Where the loss is not
+    # convex, only one that moves no score by much.
+    short = bool(convex) | (jnp.linalg.norm(ended.step) * len(cost.targets) ** 0.5 <= STILL)
+    last = ended.settled & short & jnp.all(jnp.isfinite(ended.step)) & ~ended.again
     coefficients = value.coefficients + jnp.where(last, ended.step, 0.0)
-    return Outcome(cost.design.decode(coefficients * cost.units[None]), gap, ended.iterations, reached)
+    params = cost.design.decode(coefficients * cost.units[None])
+    return Outcome(params, gap, ended.iterations, reached, cost=value.cost)

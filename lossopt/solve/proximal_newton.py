@@ -75,7 +75,7 @@ def solve(
     step = ended.aim - value.coefficients
     along = step.T.ravel()
     decrement = -_promised(thresholds, value, step) - along @ _hessian(cost, ended.point, zero) @ along / 2
-    gap = jnp.where(jnp.isfinite(decrement) & ~ended.escaping, jnp.maximum(decrement, 0.0), jnp.inf)
+    gap = jnp.where(settled & jnp.isfinite(decrement) & ~ended.escaping, jnp.maximum(decrement, 0.0), jnp.inf)
     # As in `newton`, the last step is taken unseen.
     last = settled & jnp.all(jnp.isfinite(step))
     found = jnp.where(last, ended.aim, value.coefficients)

@@ -224,10 +224,10 @@ def _vertex(problem: _Problem, path: Path) -> tuple[Array, Array, Array]:
 def _lower_bound(problem: _Problem, design: Design, l2: Array, room: Array, full: Array) -> Array:
     force = jnp.maximum(room, 0.0)
     force = force * (problem.share[None] / jnp.sum(force, axis=0))[None]
-    felt, first = problem.felt(force).T, design.constants
-    bent, free = absorbed(design, felt, l2) + charge(felt[:first], full), charge(felt, full)
+    felt, first, made = problem.felt(force).T, design.constants, jnp.vdot(force, problem.offset)
+    bent, free = absorbed(design, felt, l2) + charge(felt[:first], full, made), charge(felt, full, made)
     paid = jnp.where((l2 > 0) & (bent < free), bent, free)
-    return jnp.maximum(jnp.vdot(force, problem.offset) - paid, 0.0)
+    return jnp.maximum(made - paid, 0.0)
 
 
 def _centred(c: Array) -> Array:
