@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cases import Case
 
-from lossopt import losses
+from lossopt import compiling, losses
 
 
 def single(*values):
@@ -171,3 +171,19 @@ def test_the_logarithm_of_a_ratio_near_1_is_not_rounded_away():
     r = float(np.float32(1000.001)) - 1000
     assert value == pytest.approx((r / 1001) ** 2, rel=1e-5)
     assert slope == pytest.approx(2 * r / 1001**2, rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [compiling.AT_ONCE, compiling.SOONER, {}], ids=["at once", "sooner", "as usual"])
+def test_sparsemax_at_a_tie_is_right_however_it_is_compiled(options):
+    """A class at the threshold is kept or not, and counted as kept or not, by one rounding."""
+    rng = np.random.default_rng(0)
+    others = rng.uniform(-1, 1, size=(300, 1))
+    # Of two classes that are kept the threshold is (z_1 + z_2 - 1)/2, where the third lies.
+    z = np.concatenate([np.zeros((300, 1)), others, (others - 1) / 2], axis=1)[:, rng.permutation(3)]
+    label = rng.integers(0, 3, 300)
+    found = jax.jit(jax.vmap(losses.sparsemax), compiler_options=options)(z, label)
+    falling = -np.sort(-z)
+    tau = np.max((np.cumsum(falling, axis=1) - 1) / [1, 2, 3], axis=1)
+    p = np.maximum(z - tau[:, None], 0)
+    expected = np.sum((p - np.eye(3)[label]) ** 2, axis=1) / 2 + np.maximum(tau - z[np.arange(300), label], 0)
+    np.testing.assert_allclose(found, expected, atol=1e-14)

@@ -119,6 +119,32 @@ def test_where_a_kink_lies_or_whether_there_is_one_may_be_traced(loss, name, val
     assert np.asarray(several.status.good).all()
 
 
+OWN = {
+    "log-cosh": (lambda p, t: jnp.logaddexp(p - t, t - p), models.linear, True),
+    "logistic": (lambda p, t: jnp.logaddexp(0.0, p) - t * p, models.logistic, True),
+    "softmax": (lambda p, t: jax.nn.logsumexp(p) - p[t], models.softmax(3), True),
+    "Cauchy": (lambda p, t: jnp.log1p((p - t) ** 2), models.linear, False),
+    "cut off": (lambda p, t: jnp.minimum((p - t) ** 2, 1.0), models.linear, False),
+    "zero-one": (lambda p, t: jnp.where((2 * t - 1) * p > 0, 0.0, 1.0), models.logistic, False),
+    "rounded": (lambda p, t: (jnp.round(p) - t) ** 2, models.linear, False),
+    "probability of another class": (lambda p, t: 1 - jax.nn.softmax(p)[t], models.softmax(3), False),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("jitted", [False, True])
+def test_only_a_convex_loss_of_ones_own_has_a_certificate(name, jitted):
+    loss, model, convex = OWN[name]
+    d = problem(3)
+    if model is not models.linear:
+        labels = np.digitize(d.targets, [np.median(d.targets)]) + (d.targets > np.quantile(d.targets, 0.8))
+        d = d._replace(targets=labels if model.classes else (labels > 0).astype(float))
+    solve = lambda d: lo.solve(loss, d, model=model, method="newton", l2=0.1)  # noqa: E731
+    found = (jax.jit(solve) if jitted else solve)(d)
+    assert found.status.name == ("converged" if convex else "local minimum")
+    assert np.isfinite(found.gap) == convex
+
+
 def test_a_users_own_loss_is_solved_when_the_method_is_named():
     own = lo.solve(lambda p, t: losses.huber(p, t, delta=0.7), problem(3), method="newton")
     np.testing.assert_allclose(flat(own), flat(lo.solve(REGRESSION["huber"], problem(3))), rtol=1e-10)

@@ -1,5 +1,7 @@
 """What the solver claims about its answers: the gap against exact linear programmes, separation against another."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -432,3 +434,105 @@ def test_percentages_of_large_targets_are_as_exact_as_of_small_ones(dtype, power
     rounding = 2e-5 if dtype == "float32" else 1e-10
     np.testing.assert_allclose(float(found.cost), expected.cost, rtol=rounding)
     assert float(found.gap) <= rounding * expected.cost
+
+
+SMALL = [
+    "hinge",
+    "perceptron",
+    "ramp",
+    "absolute_error",
+    "quantile",
+    "epsilon_insensitive",
+    "squared_error",
+    "logistic",
+]
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("kind", ["uint8", "int8"])
+def test_targets_of_few_bits_do_not_overflow(name, kind):
+    loss = losses.get(name)
+    d = problem(4, loss)
+    ends = np.iinfo(kind).min, np.iinfo(kind).max
+    targets = np.asarray(d.targets) if losses.claims(loss).task == "binary" else np.where(d.targets > 1, *ends[::-1])
+    expected = lo.solve(loss, d._replace(targets=targets.astype(float)), l2=0.1)
+    found = lo.solve(loss, d._replace(targets=targets.astype(kind)), l2=0.1)
+    for left, right in zip(jax.tree.leaves(found.params), jax.tree.leaves(expected.params), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", [losses.unhinged, losses.scaled(losses.unhinged, 2.0)], ids=["unhinged", "scaled"])
+def test_a_linear_loss_has_a_minimum_only_from_the_penalty(loss):
+    features, factor = np.array([[1.0, 0.0], [0.5, 2.0], [-1.0, 1.0], [0.3, -1.0]]), 1.0 + (loss is not losses.unhinged)
+    d = data.Dataset(features, np.array([1.0, 0.0, 1.0, 0.0]))
+    origin = models.without_intercept(models.logistic)
+    found = lo.solve(loss, d, model=origin, l2=0.5)
+    np.testing.assert_allclose(found.params.weights, factor * np.array([-0.4, 0.0]), atol=1e-12)
+    assert found.status.good
+    assert lo.solve(loss, d, model=origin).status.name == "no finite minimiser"
+    uneven = d._replace(targets=np.array([1.0, 0.0, 0.0, 0.0]))
+    assert lo.solve(loss, uneven, model=models.logistic, l2=0.5).status.name == "no finite minimiser"
+
+
+PERFECT = {
+    "two counts": (losses.poisson, models.linear, np.array([[0.0], [1.0]]), lambda x: np.array([3.0, 7.0])),
+    "repeated counts": (losses.poisson, models.linear, np.array([[0.0], [0], [1], [1]]), lambda x: 5 - 3 * x[:, 0]),
+    "exact means": (losses.poisson, models.linear, None, lambda x: np.exp(x @ [0.3, -0.2, 0.5] + 1)),
+    "exact amounts": (losses.gamma, models.linear, None, lambda x: np.exp(x @ [0.3, -0.2, 0.5] + 1)),
+    "exact shares": (losses.kl_divergence, models.softmax(3), None, lambda x: jax.nn.softmax(x - 0.5 * x[:, ::-1])),
+}
+
+
+@pytest.mark.parametrize("case", PERFECT)
+@pytest.mark.parametrize("jitted", [False, True])
+def test_a_perfect_fit_of_a_likelihood_is_converged(case, jitted):
+    """There slopes and gradient are both rounding."""
+    loss, model, features, target = PERFECT[case]
+    features = np.random.default_rng(0).normal(size=(50, 3)) if features is None else features
+    d = data.Dataset(features, target(features))
+    solve = functools.partial(lo.solve, loss, model=model)
+    found = (jax.jit(solve) if jitted else solve)(d)
+    assert found.status.name == "converged"
+    assert found.iterations < 20
+
+
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [
+        (losses.logistic, {"model": models.logistic}),
+        (losses.logistic, {"model": models.logistic, "method": "lbfgs"}),
+        (losses.logistic, {"model": models.logistic, "l1": 0.01}),
+        (losses.squared_epsilon_insensitive, {}),
+        (losses.pseudo_huber, {}),
+        (losses.hinge, {"model": models.logistic}),
+        (losses.absolute_error, {}),
+    ],
+    ids=lambda value: losses.label(value) if callable(value) else ",".join(value),
+)
+def test_a_gap_is_a_bound_before_the_end_too(loss, options):
+    d = problem(5, loss)
+    least = lo.solve(loss, d, **options)
+    for steps in (1, 2, 3, 4, 6):
+        found = lo.solve(loss, d, max_iterations=steps, **options)
+        assert found.cost - least.cost <= found.gap + least.gap + 1e-12
+
+
+def test_what_is_charged_for_in_a_bound_is_little():
+    rng = np.random.default_rng(24)
+    features = rng.normal(size=(30, 3))
+    features[3] *= 1e9
+    score = np.where(np.arange(30) == 3, 0.0, features[:, 0])
+    labels = np.clip(np.round(score + rng.normal(size=30) + 1), 0, 2).astype(int)
+    found = lo.solve(losses.weston_watkins, data.Dataset(features, labels), model=models.softmax(3))
+    # Coefficients that cost 0.7987 are known, from a linear programme in rational numbers.
+    assert found.cost - found.gap <= 0.7988
+
+
+@pytest.mark.parametrize("name", ["gaussian_nll", "logistic_nll"])
+def test_a_scale_that_goes_to_nothing_is_no_minimum(name):
+    rng = np.random.default_rng(0)
+    features, targets = rng.normal(size=(30, 3)), rng.normal(size=30)
+    features[3] *= 1e4
+    found = lo.solve(losses.get(name), data.Dataset(features, targets), model=models.multi_output(2))
+    assert not found.status.good or found.cost < 3

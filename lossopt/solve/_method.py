@@ -45,13 +45,13 @@ def choose_method(
         raise ValueError(f"There is no exact method for {label} yet: use lossopt.fit.")
     if named is not None and named not in possible:
         raise ValueError(f"method={named!r} does not fit {label}: use {' or '.join(possible)}, or leave it out.")
-    large = coefficients >= _LARGE and possible[0] == "newton" and bool(traits(loss).convex)
+    large = coefficients >= _LARGE and possible[0] == "newton" and traits(loss).convex
     return named or ("lbfgs" if large else possible[0])
 
 
 def lbfgs_first(loss: losses.Loss, columns: int, scores: int) -> bool:
     """Whether, of a table that is not large, L-BFGS is likely to find the minimum before Newton's method would."""
-    return scores > 1 and columns * scores >= _MANY and bool(traits(loss).convex)
+    return scores > 1 and columns * scores >= _MANY and traits(loss).convex
 
 
 def _possible(loss: losses.Loss) -> list[str]:

@@ -29,15 +29,14 @@ class Point(NamedTuple):
     """The cost and its derivatives at some coefficients.
 
     `error` is that of the gradient; `hessian` that of the loss alone, indexed (class, coefficient, class, coefficient);
-    `majorant` and `least` the largest majorant and the least curvature of an example; `moved` how far the last step
-    moved a score; `each` what the next step needs of every example: scores and, where it has a force, slope and weight.
+    `majorant` the largest majorant of an example; `moved` how far the last step moved a score; `each` what the next
+    step needs of every example: scores and, where it has a force, slope and weight.
     """
 
     value: Value
     error: Float[Array, ""]
     hessian: Float[Array, "k m k m"]
     majorant: Float[Array, ""]
-    least: Float[Array, ""]
     moved: Float[Array, ""]
     each: tuple[Array, ...]
 
@@ -78,14 +77,14 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
         sums = (_sizes(cost, found) @ share, gradient, bent.sums, jnp.sum(share))
         # A score is linear in the coefficients: nobody need remember what it was.
         moves = jnp.abs(basis.scores(along)) if cost.traits.vanishing else unmoved
-        return Fold(sums, (_negative(cost, found, share), moves, bent.largest), found.each)
+        return Fold(sums, (moves, bent.largest), found.each)
 
     def bent_of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
         # Computed again: most passes sum no Hessian, or one of few blocks.
         found = _bent(basis, share, examples(basis, targets, *last))
         return Fold((found.sums, jnp.sum(share)), found.largest)
 
-    sums, (negative, moves, majorants), each = fold(of_block, thin)
+    sums, (moves, majorants), each = fold(of_block, thin)
     (mean, size, steep), gradient, hessian, part = sums
     if apart:
         scale = jnp.where(jnp.asarray(thin) > 1, 1 / positive(part), 1.0)
@@ -98,7 +97,7 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
         hessian = jnp.where(part > 0, summed / positive(part), _corrected(cost, origin, step, value.gradient))
         majorants = jnp.where(part > 0, majorants, origin.majorant)
     moved = jnp.where(jnp.isfinite(origin.value.cost), jnp.max(moves), jnp.inf)
-    return Point(value, error(value), hessian, jnp.max(majorants), -jnp.max(negative), moved, each)
+    return Point(value, error(value), hessian, jnp.max(majorants), moved, each)
 
 
 def portion(every: Array, near: Array, fast: Array, success: Array) -> Array:
@@ -145,19 +144,19 @@ def start_at(cost: Cost, start: Array) -> Point:
     (m, k), value = start.shape, unseen(start)
     zero, nothing = jnp.zeros_like(value.cost), jnp.zeros(len(cost.targets), start.dtype)
     each = (nothing, nothing, nothing) if has_force(cost) else ()
-    return Point(value, value.cost, jnp.zeros((k, m, k, m), start.dtype), zero, zero, zero, each)
+    return Point(value, value.cost, jnp.zeros((k, m, k, m), start.dtype), zero, zero, each)
 
 
 def worth_sampling(cost: Cost) -> bool:
     """Whether a table is so long that a sample of it is best solved first."""
     coefficients = cost.design.penalty.shape[1] * cost.units.size
     long = cost.design.formed is None and len(cost.targets) >= SAMPLED * ENOUGH * coefficients
-    return long and bool(cost.traits.convex)
+    return long and cost.traits.convex
 
 
 def has_force(cost: Cost) -> bool:
     """Whether each example has a λ of its own."""
-    return cost.traits.residual and bool(cost.traits.convex) and not worth_sampling(cost)
+    return cost.traits.residual and cost.traits.convex and not worth_sampling(cost)
 
 
 def _examples(
@@ -197,14 +196,6 @@ def _sizes(cost: Cost, found: _Examples) -> Array:
     steep = found.slopes**2 + blur**2
     size, steep = sums(jnp.abs(found.slopes * found.scores), steep)
     return jnp.stack([found.values, jnp.abs(found.values) + size, steep])
-
-
-def _negative(cost: Cost, found: _Examples, share: Array) -> Array:
-    """Negative curvatures, of which the largest of all blocks is wanted; 0 if nobody asks."""
-    if cost.traits.convex is not None:
-        return jnp.zeros((), share.dtype)
-    # The largest of a block would have to be found in each.
-    return jnp.where(share[None, None] > 0, -found.curvature, -jnp.inf)
 
 
 def _bent(basis: Columns, share: Array, found: _Examples) -> Fold:

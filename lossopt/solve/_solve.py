@@ -20,6 +20,7 @@ from ._column_design import column_design
 from ._design import blocked_design, design
 from ._lbfgs_first import FELL_SHORT
 from ._lone import doubted, hides, lone, may_be_far, without
+from ._measured import seems_convex
 from ._plan import Plan, plan_of
 from ._traits import constant_curvature, traits
 from ._value import value_at
@@ -43,7 +44,8 @@ class Solution(NamedTuple):
         gap: how far the objective may be above its minimum: exact for least squares of a table that is not large, the
             duality gap for piecewise-linear losses, half the squared Newton decrement (an estimate) for smooth convex
             ones, of L-BFGS the same with the curvature along its last step, of a kink that is rounded off the same
-            and all that this may add, inf where there is no certificate.
+            and all that this may add, inf where there is no certificate, or a smooth minimum was not
+            reached.
         iterations: passes over the data (for least squares, of refinement).
         status: how it ended.
     """
@@ -94,7 +96,8 @@ def solve(
     is not, or of which too many rows lie on a kink.
 
     Args:
-        loss: a loss of one example, registered or, with `method="newton"`, your own smooth one.
+        loss: a loss of one example, registered or, with `method="newton"`, your own smooth one, of which it is measured
+            whether it seems convex.
         data: features (n, d), targets (n,), optional weights (n,).
         model: what maps features to a score.
         l1, l2: strength of the penalties on the weights, at least 0; both together are the elastic net.
@@ -132,6 +135,8 @@ def solve(
     long = plan.method == "aggregation"
     compiled = _inside if part else _of_small if small else _of_long if long else _alone
     facts = traits(loss) if plan.smooth else None
+    if facts is not None and not losses.has_card(loss):
+        facts = facts._replace(convex=seems_convex(loss, data.targets, model.classes))
     once = functools.partial(compiled, bound, penalty=penalty, model=model, facts=facts)
     run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
     solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)

@@ -40,20 +40,22 @@ class Traits(NamedTuple):
     """Facts of a smooth loss on which its method depends. Hashable, so that equal ones compile once.
 
     Attributes:
-        convex: for every hyperparameter that it may have; None where no card says.
+        convex: for every hyperparameter that it may have; of a loss without a card as far as it was measured.
         residual: a function of prediction - target alone.
         vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever;
             of a log mean, where the target is 0.
         positive: never below 0, but for a constant, as far as is known.
+        linear: without any curvature: then its cost has a minimum only if the penalty gives it one.
         flat: convex, and of a curvature that may be 0 all around a prediction: then a minimum need not be one point.
         start: where descent starts: at zero, at least squares, or at the constant that fits a log mean, or a location
             and a log scale.
     """
 
-    convex: bool | None
+    convex: bool
     residual: bool
     vanishing: bool
     positive: bool = True
+    linear: bool = False
     flat: bool = False
     start: Literal["zero", "least squares", "log mean", "location and log scale"] = "zero"
 
@@ -61,11 +63,12 @@ class Traits(NamedTuple):
 def traits(loss: losses.Loss) -> Traits:
     """The traits of a loss, from its card; of one without a card nothing is known."""
     if not losses.has_card(loss):
-        return Traits(None, False, False)
+        return Traits(False, False, False)
     card = losses.claims(loss)
     log_mean, convex = card.prediction == "log mean", _convex(loss)
     unbounded = callable(card.supremum) or card.supremum == float("inf")
-    onwards = card.task not in ("regression", "distribution") and not _free(loss) and unbounded
+    linear = _linear(loss)
+    onwards = card.task not in ("regression", "distribution") and not _free(loss) and unbounded and not linear
     # Where it is not convex, a slope that fades far out proves nothing.
     vanishing = convex if log_mean else onwards
     return Traits(
@@ -73,6 +76,7 @@ def traits(loss: losses.Loss) -> Traits:
         residual=card.of_residual,
         vanishing=vanishing,
         positive=all(losses.claims(term).non_negative is not False for term in terms_of(loss)),
+        linear=linear,
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
         flat=convex and not vanishing and card.smoothness is not None and constant_curvature(loss) is None,
         start=_STARTS.get(card.prediction, "least squares" if card.task == "regression" else "zero"),
@@ -158,6 +162,13 @@ def constant_curvature(loss: losses.Loss) -> float | None:
     card = losses.claims(loss)
     largest = card.smoothness
     return largest if isinstance(largest, float) and 0 < largest == card.least_curvature else None
+
+
+def _linear(loss: losses.Loss) -> bool:
+    if inside := _inside(loss, ("scaled", "mixture")):
+        return all(map(_linear, inside))
+    card = losses.claims(loss)
+    return card.smoothness == card.least_curvature == 0
 
 
 def _convex(loss: losses.Loss) -> bool:

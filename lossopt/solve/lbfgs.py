@@ -103,7 +103,7 @@ def _searching(cost: Cost, state: _State) -> Array:
 
 
 def _outcome(cost: Cost, ended: _State) -> Outcome:
-    value, convex, close = ended.value, bool(cost.traits.convex), ended.error <= cost.tolerance
+    value, convex, close = ended.value, cost.traits.convex, ended.error <= cost.tolerance
     settled, stalled, escaping = close & ~_fading(cost, ended), ended.failures >= _PATIENCE, jnp.array(False)
     if cost.traits.vanishing:
         weak, constants = ended.search.weak(cost.design, value), ended.search.constants(cost.design)

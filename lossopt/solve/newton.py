@@ -148,6 +148,9 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
         # The step that proves separation also separates.
         proven = point.value.coefficients + jnp.where(escaping & ~success, tried, 0.0)
         point = point._replace(value=point.value._replace(coefficients=proven))
+    if traits.linear:
+        # If there is a minimum, the first step leads there.
+        escaping = ~settled & (state.iterations >= _PATIENCE)
     finished = settled | escaping | ((blend >= MOST) & whole)
     again = ~success if traits.residual else state.again
     rest = again, state.iterations + 1, settled, finished, escaping
@@ -207,8 +210,8 @@ def _lower(blend: Array, error: Array, traits: Traits) -> Array:
 
 
 def _outcome(cost: Cost, ended: _State) -> Outcome:
-    (value, *_), convex, stalled = ended.point, cost.traits.convex, ended.blend >= MOST
-    bent = ended.point.least < 0 if convex is None else jnp.array(not convex)
+    value, convex, stalled = ended.point.value, cost.traits.convex, ended.blend >= MOST
+    bent = jnp.array(not convex)
     reached = code(cost.design, value, settled=ended.settled, stalled=stalled, bent=bent, escaping=ended.escaping)
     if cost.traits.flat and cost.design.formed is not None:
         # Of a table in blocks the Hessian is not of all examples.
@@ -218,7 +221,7 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     gap = jnp.where(known, jnp.maximum(ended.promised, 0.0), jnp.inf)
     # The last step is taken unseen: so near the minimum Newton's leads to the floor of rounding. Where the loss is not
     # convex, only one that moves no score by much.
-    short = bool(convex) | (jnp.linalg.norm(ended.step) * len(cost.targets) ** 0.5 <= STILL)
+    short = convex | (jnp.linalg.norm(ended.step) * len(cost.targets) ** 0.5 <= STILL)
     last = ended.settled & short & jnp.all(jnp.isfinite(ended.step)) & ~ended.again
     coefficients = value.coefficients + jnp.where(last, ended.step, 0.0)
     params = cost.design.decode(coefficients * cost.units[None])
