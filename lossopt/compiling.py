@@ -1,6 +1,11 @@
-"""How XLA compiles what runs on its own, and whether it does: compiling is most of a user's waiting."""
+"""How XLA compiles what runs on its own, and whether it does: compiling is most of a user's waiting.
 
+Also how it ends where a process is lost.
+"""
+
+import contextlib
 import os
+from collections.abc import Iterator
 from importlib import metadata
 
 import jax
@@ -52,3 +57,14 @@ def at_once(numbers: int, most: int) -> bool:
 def staged() -> bool:
     """Whether what is called becomes part of a larger programme, for which alone options can be given."""
     return isinstance(jnp.zeros(()), jax.core.Tracer)
+
+
+@contextlib.contextmanager
+def among_processes(then: str) -> Iterator[None]:
+    """Say of what fails between several processes that one was lost, and what to do `then`."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        raise RuntimeError(f"Another process was lost or cannot be reached. {then}") from error

@@ -76,10 +76,12 @@ def test_eight_devices_give_the_answers_of_one(axes, names):
 
 def test_two_processes_give_the_answers_of_one():
     place = address()
-    processes = [start("sharded.py", "automatic", "huber,fit", place, i, devices=2) for i in range(2)]
+    processes = [
+        start("sharded.py", "explicit", "huber,softmax_cross_entropy,fit", place, i, devices=2) for i in range(2)
+    ]
     for output in map(finish, processes):
         assert "4 devices" in output
-        assert output.count("agrees") == 2
+        assert output.count("agrees") == 3
         assert "illegal targets are refused" in output
 
 

@@ -143,6 +143,8 @@ def _weights(values: Any, rows: int) -> Array | np.ndarray:
         raise ValueError(f"weights are negative {where}; use zero to leave a row out.")
     if not (weights > 0).any():
         raise ValueError(f"weights are zero in all {rows} rows; give at least one row a positive weight.")
+    if not (weights >= jnp.finfo(weights.dtype).tiny).any():
+        raise ValueError(f"weights are less than {weights.dtype} computes with in all rows; multiply them by a number.")
     return weights
 
 

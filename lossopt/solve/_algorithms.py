@@ -46,7 +46,9 @@ def _smooth(minimise, loss, basis, targets, penalty, init, controls, model, fact
         return loss(score[0] if model.classes is None else score, target, *width)
 
     given = Cost(in_units, basis, targets, facts, controls[0], units)
-    outcome = minimise(given, start / units[None], max_iterations=controls[1])
+    # Nothing is gained by going after a scale that falls for ever.
+    steps = controls[1] if exact is None else jnp.where(exact, 0, controls[1])
+    outcome = minimise(given, start / units[None], max_iterations=steps)
     if exact is not None:
         outcome = outcome._replace(code=jnp.where(exact, Status.NO_FINITE_MINIMISER, outcome.code))
     if model.classes is not None:

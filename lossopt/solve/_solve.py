@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
-from ..compiling import AT_ONCE, at_once, LEANER, SOONER, staged
+from ..compiling import among_processes, AT_ONCE, at_once, LEANER, SOONER, staged
 from ..data import Dataset, Stored, traced
 from ..status import GOOD, Status
 from ._algorithms import ALGORITHMS
@@ -113,6 +113,7 @@ def solve(
 
     Raises:
         ValueError, TypeError: bad input, in one sentence, before anything is compiled.
+        RuntimeError: another process, which has some of the rows, was lost.
     """
     data = where_it_stays(data)
     data = border.checked(loss, data, model, stored=True)
@@ -139,7 +140,8 @@ def solve(
         facts = facts._replace(convex=seems_convex(loss, data.targets, model.classes))
     once = functools.partial(compiled, bound, penalty=penalty, model=model, facts=facts)
     run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
-    solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
+    with among_processes("Start all processes again."):
+        solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
     if out is not None and part:
         solution = doubted(solution, hides(out, data))
     elif out is not None and bool(jnp.any(out)) and bool(hides(out, data)):

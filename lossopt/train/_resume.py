@@ -10,7 +10,7 @@ import optax
 from jaxtyping import PyTree
 
 from .. import border
-from ..compiling import staged
+from ..compiling import among_processes, staged
 from ..data import spread, traced
 from ..status import Status
 from ..store import identity, like, plain, Store
@@ -46,15 +46,12 @@ def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, e
 
 def _together(part: Callable[[], Any], first: int, every: int) -> Any:
     """What a part gives, once all processes have done it."""
-    try:
+    then = (
+        f"That was in the {every} steps after step {first}. Start all processes again with the same resume folder: "
+        "they go on from there."
+    )
+    with among_processes(then):
         return jax.block_until_ready(part())
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
-            raise
-        raise RuntimeError(
-            f"Another process was lost or cannot be reached, in the {every} steps after step {first}. Start all "
-            "processes again with the same resume folder: they go on from there."
-        ) from error
 
 
 def _arrays(tree: PyTree) -> list[Any]:
