@@ -216,9 +216,7 @@ def test_what_is_wrong_with_a_parquet_file_is_said(tmp_path):
 
 UNBOUNDED = {
     "two classes": (losses.logistic, models.logistic, {}),
-    "exponential": (losses.exponential, models.logistic, {}),
     "several classes": (losses.softmax_cross_entropy, models.softmax(3), {}),
-    "L-BFGS": (losses.logistic, models.logistic, {"method": "lbfgs"}),
     "a bias without penalty": (losses.logistic, models.logistic, {"l1": 0.01}),
     "counts of zero": (losses.poisson, models.linear, {}),
 }
