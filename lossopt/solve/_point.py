@@ -191,9 +191,10 @@ def _examples(
 
 def _sizes(cost: Cost, found: _Examples) -> Array:
     """Of each example the loss, the size of its terms and of its slope."""
-    # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
-    blur = 8 * jnp.finfo(found.scores.dtype).eps / cost.tolerance * _bend(found.curvature)[None] * found.scores
-    steep = found.slopes**2 + blur**2
+    steep = found.slopes**2
+    if cost.traits.met:
+        # What the rounding of a score does to the slope cannot be converged away, as in a perfect fit.
+        steep += (8 * jnp.finfo(steep.dtype).eps / cost.tolerance * _bend(found.curvature)[None] * found.scores) ** 2
     size, steep = sums(jnp.abs(found.slopes * found.scores), steep)
     return jnp.stack([found.values, jnp.abs(found.values) + size, steep])
 

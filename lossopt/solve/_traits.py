@@ -44,6 +44,7 @@ class Traits(NamedTuple):
         residual: a function of prediction - target alone.
         vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever;
             of a log mean, where the target is 0.
+        met: a prediction may meet its target, and then the slope is only rounding.
         positive: never below 0, but for a constant, as far as is known.
         linear: without any curvature: then its cost has a minimum only if the penalty gives it one.
         flat: convex, and of a curvature that may be 0 all around a prediction: then a minimum need not be one point.
@@ -54,6 +55,7 @@ class Traits(NamedTuple):
     convex: bool
     residual: bool
     vanishing: bool
+    met: bool = True
     positive: bool = True
     linear: bool = False
     flat: bool = False
@@ -75,6 +77,7 @@ def traits(loss: losses.Loss) -> Traits:
         convex=convex,
         residual=card.of_residual,
         vanishing=vanishing,
+        met=not vanishing or log_mean or card.target == "simplex",
         positive=all(losses.claims(term).non_negative is not False for term in terms_of(loss)),
         linear=linear,
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
