@@ -17,13 +17,16 @@ Reduction = Callable[[Array, Array], Array]
 
 def mean(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
     """Σwℓ/Σw, and 0 where no weight is left."""
-    mass = jnp.sum(weights)
-    return jnp.where(mass > 0, jnp.sum(weights * values) / jnp.where(mass > 0, mass, 1.0), 0.0)
+    wide, by = _wide(values), _wide(weights)
+    mass = jnp.sum(by)
+    # A weight that is not a number makes a mean that is none.
+    nothing = mass == 0
+    return jnp.where(nothing, 0.0, jnp.sum(by * wide) / jnp.where(nothing, 1.0, mass)).astype(values.dtype)
 
 
 def total(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
     """Σwℓ."""
-    return jnp.sum(weights * values)
+    return jnp.sum(_wide(weights) * _wide(values)).astype(values.dtype)
 
 
 def root_mean(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
@@ -86,21 +89,27 @@ def tilted(tilt: ArrayLike) -> Reduction:
     return jax.tree_util.Partial(_tilted, tilt)
 
 
+def _wide(values: Array) -> Array:
+    """Numbers to be summed: of 16 bits, some ten thousand would be no more than infinity, or too coarse."""
+    return values.astype(jnp.float32) if jnp.finfo(values.dtype).bits < 32 else values
+
+
 def _smallest(fraction: ArrayLike, values: Array, weights: Array) -> Array:
-    return _lowest(values, weights, 1 - jnp.asarray(fraction, values.dtype))
+    return _lowest(values, weights, 1 - jnp.asarray(fraction, values.dtype), nan_first=False)
 
 
 def _largest(level: ArrayLike, values: Array, weights: Array) -> Array:
-    return -_lowest(-values, weights, 1 - jnp.asarray(level, values.dtype))
+    return -_lowest(-values, weights, 1 - jnp.asarray(level, values.dtype), nan_first=True)
 
 
-def _lowest(values: Array, weights: Array, share: Array) -> Array:
-    """The mean of the smallest values, up to a share of all weight."""
-    values, weights = values.ravel(), weights.ravel()
-    order = jnp.argsort(jax.lax.stop_gradient(jnp.where(weights > 0, values, jnp.inf)))
+def _lowest(values: Array, weights: Array, share: Array, *, nan_first: bool) -> Array:
+    """The mean of the smallest values, up to a share of all weight; what is not a number counts as one end of them."""
+    values, weights = values.ravel(), _wide(weights.ravel())
+    ranked = jnp.where(jnp.isnan(values), -jnp.inf, values) if nan_first else values
+    order = jnp.argsort(jax.lax.stop_gradient(jnp.where(weights > 0, ranked, jnp.inf)))
     sorted_weights = weights[order]
     before = jnp.cumsum(sorted_weights) - sorted_weights
-    kept = jnp.clip(share * jnp.sum(weights) - before, 0.0, sorted_weights)
+    kept = jnp.clip(_wide(share) * jnp.sum(weights) - before, 0.0, sorted_weights)
     # A loss that is infinite or NaN, and left out, must not enter as 0 times itself.
     return mean(jnp.where(kept > 0, values[order], 0.0), kept)
 

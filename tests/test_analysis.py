@@ -1,5 +1,7 @@
 """Comparisons whose answers are known: refits by numpy, influence by formula, sweeps by loops."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -182,3 +184,10 @@ def test_a_loss_of_the_users_own_is_fitted_by_steps(line, labels, huber):
 def test_data_that_do_not_suit_the_loss_are_refused_not_fitted_by_steps(line, labels):
     with pytest.raises(ValueError, match=r"0 or 1|\[0, 1\]"):
         analysis.assess(losses.logistic, line, model=models.logistic, labels=labels)
+
+
+def test_squares_of_whole_numbers_of_few_bits_do_not_overflow():
+    of_floats = analysis.errors(jnp.array([1.0, 2.0, 200.0]))
+    # The annotation says floats; what numpy gives is converted.
+    found = inspect.unwrap(analysis.errors)(np.array([1, 2, 200], np.uint8))
+    np.testing.assert_allclose(found, of_floats)

@@ -137,3 +137,20 @@ def test_trimmed_squares_fit_through_outliers(key):
 def test_mistakes_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("reduction", [lo.mean, lo.trimmed_mean(0.5), lo.conditional_value_at_risk(0.5)])
+def test_many_numbers_of_half_precision_have_a_mean(reduction):
+    values = jnp.full(70_000, 0.5, jnp.float16)
+    value, gradient = jax.value_and_grad(lambda v: reduction(v, jnp.ones_like(v)))(values)
+    assert (value, value.dtype) == (0.5, jnp.float16)
+    np.testing.assert_allclose(jnp.sum(gradient.astype(float)), 1.0, rtol=0.01)
+
+
+def test_what_is_not_a_number_is_not_lost():
+    """Neither a weight, nor a loss where the worst are looked at."""
+    nan = jnp.array([1.0, 2.0, jnp.nan])
+    for reduction in (lo.mean, lo.root_mean, lo.conditional_value_at_risk(0.5)):
+        assert jnp.isnan(reduction(nan, jnp.ones(3)))
+        assert jnp.isnan(reduction(jnp.ones(3), nan))
+    assert lo.conditional_value_at_risk(0.9)(nan, jnp.array([1.0, 1.0, 0.0])) == 2.0

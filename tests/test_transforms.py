@@ -198,3 +198,33 @@ def test_nan_and_illegal_targets_stay_nan(name):
     for prediction, target in ((jnp.nan, 1.0), (0.3, 2.0)):
         assert np.isnan(loss(prediction, target))
         assert np.isnan(jax.grad(loss)(prediction, target))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize(
+    ("loss", "score", "target"), [("exponential", 30, 0), ("poisson", 30, 1), ("exponential", 80, 0)]
+)
+def test_a_steep_loss_is_smoothed_as_well(loss, score, target, dtype):
+    """Its slope at the prediction, and with it where the search begins, is beyond all measure of the answer."""
+    low, high = 0.0, float(score)
+    for _ in range(200):
+        q = (low + high) / 2
+        slope = np.exp(q) - (target if loss == "poisson" else 0)
+        low, high = (q, high) if q + 0.5 * slope < score else (low, q)
+    found = jax.grad(losses.smoothed(losses.get(loss), 0.5))(jnp.asarray(score, dtype), jnp.asarray(target, dtype))
+    np.testing.assert_allclose(found, (score - q) / 0.5, rtol=64 * jnp.finfo(dtype).eps)
+
+
+def test_what_is_infinite_stays_so_inside_a_transform():
+    hinge, lad = losses.smoothed(losses.hinge, 0.5), losses.smoothed(losses.absolute_error, 0.5)
+    assert (hinge(jnp.inf, 1.0), hinge(-jnp.inf, 1.0), lad(jnp.inf, 0.0)) == (0.0, jnp.inf, jnp.inf)
+    assert losses.clipped(lad, 2.0)(jnp.inf, 0.0) == 2.0
+    masked = jnp.array([1.0, -jnp.inf, 0.3])
+    expected = losses.softmax_cross_entropy(masked, 0)
+    for same in (
+        losses.label_smoothed(losses.softmax_cross_entropy, 0.0),
+        losses.noise_corrected(losses.softmax_cross_entropy, jnp.eye(3)),
+    ):
+        np.testing.assert_allclose(same(masked, 0), expected, rtol=1e-12)
+    never = jnp.array([[0.9, 0.0, 0.1], [0.0, 1.0, 0.0], [0.2, 0.0, 0.8]])
+    assert jnp.isfinite(losses.noise_corrected(losses.softmax_cross_entropy, never)(masked, 0))

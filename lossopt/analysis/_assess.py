@@ -85,6 +85,9 @@ def outliers(residuals: Float[Array, " n"], *, threshold: float = 3.0) -> Bool[A
 
 def errors(residuals: Float[Array, " n"]) -> Errors:
     """The three usual summaries of residuals."""
+    residuals = jnp.asarray(residuals)
+    # The square of a whole number of few bits is another.
+    residuals = residuals if jnp.issubdtype(residuals.dtype, jnp.floating) else residuals.astype(float)
     sizes = jnp.abs(residuals)
     return Errors(jnp.mean(sizes), jnp.sqrt(jnp.mean(residuals**2)), jnp.median(sizes))
 

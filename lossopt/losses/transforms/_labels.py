@@ -32,7 +32,9 @@ def _label_smoothed_card(loss: Loss, smoothing: Any) -> LossCard:
 def _label_smoothed(prediction: Any, target: Any, *, loss: Loss, smoothing: ArrayLike) -> Array:
     value = loss(prediction, target)
     share = like(smoothing, value)
-    return (1 - share) * value + share * jnp.mean(_by_class(loss, prediction, target))
+    # A class that is masked costs infinity, also where none is to be had of it.
+    others = jnp.where(share == 0, jnp.zeros_like(value), jnp.mean(_by_class(loss, prediction, target)))
+    return (1 - share) * value + share * others
 
 
 def label_smoothed(loss: Loss, smoothing: ArrayLike) -> Loss:
@@ -67,8 +69,11 @@ def _noise_corrected(prediction: Any, target: Any, *, loss: Loss, transition: Ar
     values = _by_class(loss, prediction, target)
     # By the loss of the label itself, so that an illegal label gives NaN here too.
     legal = jnp.where(jnp.isnan(loss(prediction, target)), jnp.nan, 1.0).astype(values.dtype)
-    weights = jnp.linalg.solve(like(transition, values), values)
-    return legal * _picked(weights, target)
+    matrix = like(transition, values)
+    inverse = jnp.linalg.solve(matrix, jnp.eye(len(matrix), dtype=matrix.dtype))
+    # A class that is masked costs infinity, also those that are never taken for it.
+    corrected = jnp.sum(jnp.where(inverse == 0, 0.0, inverse * jnp.where(inverse == 0, 0.0, values[None])), axis=1)
+    return legal * _picked(corrected, target)
 
 
 def noise_corrected(loss: Loss, transition: ArrayLike) -> Loss:

@@ -39,11 +39,14 @@ def _smoothed_card(loss: Loss, bandwidth: Any) -> LossCard:
 
 @derive(_smoothed_card)
 def _smoothed(prediction: Scalar, target: Scalar, *, loss: Loss, bandwidth: ArrayLike) -> Array:
-    (p,) = floats(prediction)
+    (given,) = floats(prediction)
+    far = jnp.isinf(given)
+    p = jnp.where(far, jnp.zeros_like(given), given)
     h = like(bandwidth, p)
     q = _proximal(p, target, loss, h)
-    # Of q only its difference from p counts, so its square is written with that difference.
-    return loss(q, target) + (p - q) * ((p - q) / h) / 2
+    # Of q only its difference from p counts, so its square is written with that difference. Infinitely far out the
+    # envelope is as far up as the loss.
+    return jnp.where(far, loss(given, target), loss(q, target) + (p - q) * ((p - q) / h) / 2)
 
 
 def _proximal(p: Array, target: Any, loss: Loss, h: Array) -> Array:
@@ -78,18 +81,36 @@ def _root(p: Array, target: Any, loss: Loss, h: Array) -> tuple[Array, Array]:
 
 
 def _bisected(p: Array, target: Any, loss: Loss, h: Array) -> Array:
-    largest = jnp.finfo(p.dtype).max
+    """By halving first the order of magnitude of the distance from p, which a steep loss makes large, then the rest."""
+    info = jnp.finfo(p.dtype)
+    slope = jax.grad(loss)
     # The slope at the root lies between 0 and that at p.
-    other = p - jnp.clip(h * jax.grad(loss)(p, target), -largest / 4, largest / 4)
-    ends = jnp.minimum(p, other), jnp.maximum(p, other)
+    width = jnp.clip(h * slope(p, target), -info.max / 4, info.max / 4)
+
+    def beyond(q: Array) -> Array:
+        short = q + h * slope(q, target) - p
+        return jnp.where(width > 0, short <= 0, short >= 0)
+
+    def at(power: Array) -> Array:
+        return p - width * jnp.exp2(-power)
+
+    digits = int(info.maxexp + info.nmant).bit_length()
+
+    def refine(i: Any, power: Array) -> Array:
+        # By the binary digits of the power, from the first on.
+        trial = power + jnp.exp2(jnp.asarray(digits - 1 - i, p.dtype))
+        return jnp.where(beyond(at(trial)), trial, power)
+
+    power = jax.lax.fori_loop(0, digits, refine, jnp.zeros_like(p))
+    ends = at(power), at(power + 1)
 
     def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = ends[0] / 2 + ends[1] / 2
-        below = middle + h * jax.grad(loss)(middle, target) <= p
-        return jnp.where(below, middle, ends[0]), jnp.where(below, ends[1], middle)
+        outside = beyond(middle)
+        return jnp.where(outside, middle, ends[0]), jnp.where(outside, ends[1], middle)
 
-    low, high = jax.lax.fori_loop(0, jnp.finfo(p.dtype).nmant + 12, halve, ends)
-    middle = low / 2 + high / 2
+    outer, inner = jax.lax.fori_loop(0, info.nmant + 2, halve, ends)
+    middle = outer / 2 + inner / 2
     return jnp.where(jnp.isnan(p), p, middle)
 
 
