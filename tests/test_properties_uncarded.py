@@ -93,6 +93,14 @@ def test_a_loss_with_a_step():
     assert (report.bounded, report.redescending, report.supremum) == (True, True, 1.0)
 
 
+@pytest.mark.parametrize("size", [0.01, 100.0])
+@pytest.mark.parametrize("at", [0.0, 0.5, 3.0])
+def test_a_step_is_seen_on_a_slope(size, at):
+    report = check(lambda p, y: (p - y) ** 2 + jnp.where(p - y > at, size, 0.0))
+    assert f"The loss jumps at {at:g}: no gradient sees the step." in report.warnings
+    assert (report.least_curvature, report.smoothness, report.convex) == (-math.inf, math.inf, False)
+
+
 def test_a_loss_with_a_concave_kink():
     report = check(lambda prediction, target: jnp.minimum((prediction - target) ** 2, 4.0))
     assert report.kinks == (-2.0, 2.0)

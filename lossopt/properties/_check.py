@@ -23,6 +23,7 @@ class Survey(NamedTuple):
     curves: list[Curve]
     limits: list[_limits.Limit]
     kinks: list[_kinks.Jump]
+    steps: list[_kinks.Jump]
     seed: int
 
 
@@ -87,7 +88,8 @@ def _has_scale(what: Subject) -> bool:
 def _survey(what: Subject, seed: int) -> Survey:
     paths = lines(what)
     curves = [_distinct(curve) for curve in follow(what, [(line, grid(line)) for line in paths])]
-    return Survey(what, curves, _limits.limits(what, paths), _kinks.jumps(what, curves), seed)
+    kinks, steps = (_kinks.jumps(what, curves, field) for field in ("slope", "value"))
+    return Survey(what, curves, _limits.limits(what, paths), kinks, steps, seed)
 
 
 def _distinct(curve: Curve) -> Curve:
@@ -115,7 +117,8 @@ def _measured(survey: Survey, minimisers: list[Point], given: Mapping[str, Any])
     }
     special = _of_sample(survey, minimisers, given) if _has_scale(what) else _of_classification(survey)
     report = Report(**shared, **special)
-    return dataclasses.replace(report, warnings=warnings(what, report, survey.curves, survey.kinks, errors))
+    told = warnings(what, report, survey.curves, survey.kinks, survey.steps, errors)
+    return dataclasses.replace(report, warnings=told)
 
 
 def _errors(survey: Survey) -> _differences.Errors:
@@ -139,6 +142,8 @@ def _extremes_of(survey: Survey) -> dict[str, float]:
     slopes, bends = _outer_slopes(survey), _outer_bends(survey)
     steepest = _greatest(inside["slope"], slopes)
     scale = steepest if math.isfinite(steepest) else 1.0
+    # A step is a kink of the slope of any height, both up and down.
+    bends = [*bends, *[math.inf, -math.inf] * bool(survey.steps)]
     return {
         "lipschitz": _plain(steepest, scale),
         "smoothness": _plain(_greatest(inside["curvature"], bends), scale),

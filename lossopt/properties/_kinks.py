@@ -66,8 +66,8 @@ def _brackets(curve: Curve, field: str) -> list[_Bracket]:
     x, f, rate = curve.x[keep], f[keep], rate[keep]
     with np.errstate(over="ignore"):
         jumped = np.abs(np.diff(f) - (rate[1:] / 2 + rate[:-1] / 2) * np.diff(x))
-    # What is a step in the value must stand out over decades: near a perfect fit rounding looks like one.
-    scale = np.maximum(_local_size(f, 3000 if field == "value" else 200), choose(1e-8, 1e-3) * typical(x, f))
+    # What is a step must stand out: near a perfect fit rounding looks like one.
+    scale = np.maximum(_local_size(f, 200), choose(1e-8, 1e-3) * typical(x, f))
     scale = np.maximum(scale[1:], scale[:-1])
     return [_Bracket(curve.line, x[i], x[i + 1], scale[i]) for i in np.flatnonzero(jumped > _threshold() * scale)]
 

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from ._differences import Errors
-from ._kinks import Jump, jumps, places
+from ._kinks import Jump, places
 from ._lines import Curve, hard
 from ._report import Report
 from ._subject import choose, Subject
 
 
-def warnings(what: Subject, report: Report, curves: list[Curve], kinks: list[Jump], errors: Errors) -> tuple[str, ...]:
-    """Everything about a loss that would surprise."""
-    found = [*_missing(curves), *_wrong_slope(errors), *_at_kinks(kinks), *_steps(what, curves)]
+def warnings(
+    what: Subject, report: Report, curves: list[Curve], kinks: list[Jump], steps: list[Jump], errors: Errors
+) -> tuple[str, ...]:
+    """Everything about a loss that would surprise; it has kinks where its slope jumps, and steps where it does."""
+    found = [*_missing(curves), *_wrong_slope(errors), *_at_kinks(kinks), *_at_steps(steps)]
     if what.task == "regression":
         found += _misplaced(report, curves)
     return tuple(found)
@@ -75,9 +77,8 @@ def _at_kinks(kinks: list[Jump]) -> Iterator[str]:
             return
 
 
-def _steps(what: Subject, curves: list[Curve]) -> Iterator[str]:
-    found = places(jumps(what, curves, "value"))
-    if found:
+def _at_steps(steps: list[Jump]) -> Iterator[str]:
+    if found := places(steps):
         yield f"The loss jumps at {', '.join(f'{x:.6g}' for x in found)}: no gradient sees the step."
 
 
