@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from benchmarks.contests._tables import binary
 from lossopt import losses, models
 from lossopt.data import Dataset
 from lossopt.solve import solve
@@ -61,15 +62,14 @@ def main() -> None:
     options = parser.parse_args()
     ctypes.CDLL("libc.so.6").mallopt(MMAP_THRESHOLD, LARGE)
     jax.config.update("jax_enable_x64", True)
-    rng = np.random.default_rng(0)
-    features = jax.device_put(rng.normal(size=(options.rows, options.columns)))
-    scores = np.asarray(features) @ np.linspace(-1, 1, options.columns)
-    real = jax.device_put(scores + rng.standard_t(3, size=options.rows))
-    binary = jax.device_put((rng.uniform(size=options.rows) < 1 / (1 + np.exp(-scores))).astype(float))
+    (x,), (y,) = binary(1, options.rows, options.columns)
+    noise = np.random.default_rng(1).standard_t(3, size=options.rows)
+    features, labels, real = jax.device_put((x, y, x @ np.linspace(-1, 1, options.columns) + noise))
+    del x
     print(f"{options.rows} x {options.columns}, float64, {(features.nbytes + real.nbytes) / 2**20:.0f} MiB")
     for loss in (losses.squared_error, losses.huber, losses.quantile, losses.logistic, losses.hinge):
         classes = losses.claims(loss).task == "binary"
-        data = Dataset(features, binary if classes else real)
+        data = Dataset(features, labels if classes else real)
         model = models.logistic if classes else models.linear
         run = lambda loss=loss, data=data, model=model: solve(loss, data, model=model)  # noqa: E731
         jax.block_until_ready(run())

@@ -45,15 +45,16 @@ def working_dtype(dtype: Any) -> Any:
     return dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
 
 
-def cleaned(data: Dataset, dtype: Any, *, blocks: bool) -> tuple[Rows, Array, Array]:
+def cleaned(data: Dataset, dtype: Any, *, blocks: bool, labels: bool) -> tuple[Rows, Array, Array]:
     """Features, targets and shares that sum to one; an example of weight 0 becomes a copy of one that counts.
 
+    Whole targets that may be `labels` stay whole; computed with, those of few bits would overflow.
     Features that are gone through in blocks are so when a block is read: a copy would be as large. Without weights the
     share of each is then one number.
     """
     features: Any = data.features if blocks else data.features.astype(dtype)
     targets = data.targets
-    if jnp.issubdtype(targets.dtype, jnp.floating):
+    if not labels or jnp.issubdtype(targets.dtype, jnp.floating):
         targets = targets.astype(dtype)
     if data.weights is None:
         n = features.shape[0]

@@ -22,7 +22,7 @@ from ._lbfgs_first import FELL_SHORT
 from ._lone import doubted, hides, lone, may_be_far, without
 from ._measured import seems_convex
 from ._plan import Plan, plan_of
-from ._traits import constant_curvature, traits
+from ._traits import constant_curvature, Traits, traits
 from ._value import value_at
 
 
@@ -120,10 +120,7 @@ def solve(
     border.check_penalties(l1=l1, l2=l2)
     part = staged() or traced(data, loss, l1, l2, init)
     plan = plan_of(loss, data, model, l1, method, part)
-    if isinstance(data.features, Stored) and not plan.stored:
-        data = _in_memory(data)
-    elif isinstance(data.features, Stored) and part:
-        data.features.hold()
+    data = _placed(data, plan)
     init = None if init is None else border.check_init(init, data, model)
     _check_tolerance(tolerance)
     max_iterations = border.whole("max_iterations", max_iterations)
@@ -132,13 +129,8 @@ def solve(
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     tolerance = jnp.asarray(tolerance, dtype)
     penalty = _Penalty(jnp.asarray(l1, dtype) if plan.absolute else None, jnp.asarray(l2, dtype))
-    small = at_once(math.prod(data.features.shape), _SMALL)
-    long = plan.method == "aggregation"
-    compiled = _inside if part else _of_small if small else _of_long if long else _alone
-    facts = traits(loss) if plan.smooth else None
-    if facts is not None and not losses.has_card(loss):
-        facts = facts._replace(convex=seems_convex(loss, data.targets, model.classes))
-    once = functools.partial(compiled, bound, penalty=penalty, model=model, facts=facts)
+    facts = _facts(loss, data, model) if plan.smooth else None
+    once = functools.partial(_programme(data, plan), bound, penalty=penalty, model=model, facts=facts)
     run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
     with among_processes("Start all processes again."):
         solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
@@ -151,6 +143,34 @@ def solve(
     if throw:
         solution.status.raise_if_bad()
     return solution
+
+
+def _placed(data: Dataset, plan: Plan) -> Dataset:
+    """The data with stored features where the plan wants them."""
+    if not isinstance(data.features, Stored):
+        return data
+    if not plan.stored:
+        return _in_memory(data)
+    if plan.part:
+        data.features.hold()
+    return data
+
+
+def _facts(loss: losses.Loss, data: Dataset, model: models.Model) -> Traits:
+    """What a method for smooth losses is told; whether one without a card seems convex is measured."""
+    found = traits(loss)
+    if losses.has_card(loss):
+        return found
+    return found._replace(convex=seems_convex(loss, data.targets, model.classes))
+
+
+def _programme(data: Dataset, plan: Plan) -> Callable[..., Any]:
+    """`_solve`, compiled as suits the data."""
+    if plan.part:
+        return _inside
+    if at_once(math.prod(data.features.shape), _SMALL):
+        return _of_small
+    return _of_long if plan.method == "aggregation" else _alone
 
 
 def _trusted(run: Callable[..., Any], data: Dataset, plan: Plan, *, patient: bool) -> tuple[Solution, Any]:
@@ -207,10 +227,8 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
     blocks = table in ("sample", "blocks")
     with jax.default_matmul_precision("highest"):
         l1, l2 = penalty
-        features, targets, share = cleaned(data, l2.dtype, blocks=blocks)
-        if losses.has_card(loss) and losses.claims(loss).target != "label":
-            # Whole numbers of few bits would overflow.
-            targets = targets.astype(l2.dtype)
+        labels = not losses.has_card(loss) or losses.claims(loss).target == "label"
+        features, targets, share = cleaned(data, l2.dtype, blocks=blocks, labels=labels)
         ridge = l2 / constant_curvature(loss) if method == "least_squares" else l2
         if l1 is not None:
             basis = column_design(features, share, l2, model.intercept, blocks=blocks, sampled=table == "sample")

@@ -25,7 +25,7 @@ def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, e
     state, last = begin(params, data, loop=loop), params
     programme = identity(advance.trace(objective, state, last, data, key, 0, loop=loop, steps=1))
     asked = {"objective and optimizer": programme, "start": params, "hyperparameters": _arrays(objective)}
-    asked |= {"data": _arrays(data), "key": None if key is None else jax.random.key_data(key)}
+    asked |= {"data": _arrays(data), "key": key}
     asked |= {"steps": (num_steps, every), "optax": optax.__version__}
     store, traces = Store("fit", resume, asked), []
     for number, first in enumerate(range(0, num_steps + 1, every)):
