@@ -49,9 +49,14 @@ LEANER = SOONER | _options(
 )
 
 
+def on_cpu() -> bool:
+    """Whether JAX computes on the CPU, and a cache is what decides how much is best done at a time."""
+    return jax.default_backend() == "cpu"
+
+
 def at_once(numbers: int, most: int) -> bool:
     """Whether what sees so many numbers is to be compiled at once: at `most` so many, and by XLA for a CPU."""
-    return numbers <= most and jax.default_backend() == "cpu"
+    return numbers <= most and on_cpu()
 
 
 def staged() -> bool:

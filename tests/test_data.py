@@ -174,6 +174,23 @@ def test_validate_refuses_a_missing_pandas_value():
         data.validate(data.Dataset([[1], [2]], pd.array([1, None], dtype="Int64")))
 
 
+@pytest.mark.parametrize("staged", [False, True])
+def test_validate_looks_at_what_is_on_an_accelerator_there(staged, monkeypatch):
+    """As if the processor were one: arrays that are finite are not brought to the host, others are, for the sentence."""
+    monkeypatch.setattr("lossopt.data._dataset._HERE", ())
+    monkeypatch.setattr("lossopt.data._dataset._LARGE", 1)
+    there = data.Dataset(jnp.asarray(X), jnp.asarray(Y), jnp.asarray(ONES))
+    held = []
+    look = lambda: held.append(data.validate(there))  # noqa: E731
+    jax.jit(lambda one: (look(), one)[1])(1.0) if staged else look()
+    assert held[0].features is there.features
+    assert held[0].targets is there.targets
+    with pytest.raises(ValueError, match="hold NaN in 2 rows, .*row 17 .*column 1"):
+        data.validate(there._replace(features=jnp.asarray(spoiled(X, ([17, 19], [1, 0]), np.nan))))
+    with pytest.raises(ValueError, match="weights are negative in 1 row, the first row 3"):
+        data.validate(there._replace(weights=jnp.asarray(spoiled(ONES, 3, -1.0))))
+
+
 @pytest.mark.parametrize("other", [(X, Y), None, X, {"features": X}])
 def test_validate_refuses_what_is_no_dataset(other):
     with pytest.raises(TypeError, match=f"got a {type(other).__name__}.*data.Dataset\\(features, targets\\)"):

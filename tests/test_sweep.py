@@ -1,6 +1,7 @@
 """Sweeps: what a loop over `solve` gives, in order, once compiled, and with the same bits after an interruption."""
 
 import functools
+import importlib
 import os
 import shutil
 import subprocess
@@ -124,6 +125,19 @@ def test_a_damaged_part_is_done_again(tmp_path):
     whole = lo.sweep(huber(), SETS, resume=tmp_path)
     next(tmp_path.glob("*.npz")).write_bytes(b"half a file")
     same(lo.sweep(huber(), SETS, resume=tmp_path), whole)
+
+
+def test_an_accelerator_is_given_more_at_a_time(monkeypatch):
+    """As if the processor were one: all fits of a loss are one chunk, and come out the same."""
+    module = importlib.import_module("lossopt.sweep._sweep")
+    arguments = {"huber": losses.huber}, SETS
+    expected = lo.sweep(*arguments, chunk=2)["huber"]
+    monkeypatch.setattr(module, "on_cpu", lambda: False)
+    chunks = []
+    monkeypatch.setattr(module, "_CHUNK", 1)
+    found = lo.sweep(*arguments, progress=lambda *done: chunks.append(done))["huber"]
+    assert chunks == [(len(SETS), len(SETS))]
+    np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-14)
 
 
 @pytest.mark.parametrize(

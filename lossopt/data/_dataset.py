@@ -23,6 +23,8 @@ Scalar = Real[ArrayLike, ""]
 
 # From how many numbers on several threads are worth their start.
 _LARGE = 2**20
+# Platforms whose arrays numpy reads where they are.
+_HERE = ("cpu",)
 
 
 class Dataset(NamedTuple):
@@ -137,18 +139,21 @@ def _weights(values: Any, rows: int) -> Array | np.ndarray:
         raise ValueError(f"weights have shape {given.shape} where ({rows},) is expected; give one number for each row.")
     _same_length(given, rows, "weights")
     weights = _converted(values, given, "weights", keep_integers=False)
-    negative = weights < 0
-    if negative.any():
-        where = "in some process" if spread(weights) else _where(np.asarray(negative))
-        raise ValueError(f"weights are negative {where}; use zero to leave a row out.")
-    if not (weights > 0).any():
-        raise ValueError(f"weights are zero in all {rows} rows; give at least one row a positive weight.")
-    if not (weights >= jnp.finfo(weights.dtype).tiny).any():
-        raise ValueError(f"weights are less than {weights.dtype} computes with in all rows; multiply them by a number.")
+    # Those that JAX holds are known, yet inside someone's jit it would not look at them.
+    with jax.ensure_compile_time_eval():
+        negative = weights < 0
+        if negative.any():
+            where = "in some process" if spread(weights) else _where(np.asarray(negative))
+            raise ValueError(f"weights are negative {where}; use zero to leave a row out.")
+        if not (weights > 0).any():
+            raise ValueError(f"weights are zero in all {rows} rows; give at least one row a positive weight.")
+        tiny = jnp.finfo(weights.dtype).tiny
+        if not (weights >= tiny).any():
+            raise ValueError(f"weights are less than {weights.dtype} computes with in all rows; multiply them by more.")
     return weights
 
 
-def _same_length(given: np.ndarray, rows: int, name: str) -> None:
+def _same_length(given: np.ndarray | Array, rows: int, name: str) -> None:
     if given.shape[0] != rows:
         raise ValueError(
             f"features have {rows} rows but {name} have {given.shape[0]} (shape {given.shape}); "
@@ -156,9 +161,10 @@ def _same_length(given: np.ndarray, rows: int, name: str) -> None:
         )
 
 
-def _numbers(values: Any, name: str) -> np.ndarray:
-    """`values` as a host array of real numbers of any dtype; an array of several processes as it is."""
-    if spread(values):
+def _numbers(values: Any, name: str) -> np.ndarray | Array:
+    """`values` as a host array of real numbers of any dtype; an array of several processes, or one that an accelerator
+    finds finite, as it is."""
+    if spread(values) or _finite_afar(values):
         return values
     try:
         given = np.asarray(values)
@@ -196,13 +202,15 @@ def _from_cells(cells: np.ndarray, name: str) -> np.ndarray:
     return np.array([np.nan if missing(cell) else float(cell) for cell in cells.flat]).reshape(cells.shape)
 
 
-def _converted(values: Any, given: np.ndarray, name: str, *, keep_integers: bool) -> Array | np.ndarray:
+def _converted(values: Any, given: np.ndarray | Array, name: str, *, keep_integers: bool) -> Array | np.ndarray:
     """`given` in the dtype that `validate` promises, and checked.
 
     All of it is done by numpy: inside someone's jit, jnp would stage even what is known.
     """
     if spread(values):
         return _of_many(values, name, keep_integers=keep_integers)
+    if isinstance(given, jax.Array):
+        return _unnamed(given)
     floating = jnp.issubdtype(given.dtype, jnp.floating)
     if floating or (keep_integers and given.dtype != bool):
         dtype = jax.dtypes.canonicalize_dtype(given.dtype)
@@ -227,7 +235,7 @@ def _of_many(values: jax.Array, name: str, *, keep_integers: bool) -> Array:
     ):
         raise ValueError(f"{name} of several processes are of type {values.dtype}; make floats of them first.")
     values = _unnamed(values)
-    if not bool(jnp.all(jnp.isfinite(values))):
+    if not _finite(values):
         raise ValueError(f"{name} hold NaN or an infinite value in some process; drop those rows or correct them.")
     return values
 
@@ -240,6 +248,20 @@ def _unnamed(values: jax.Array) -> Array:
     mesh = jax.sharding.Mesh(place.mesh.devices, place.mesh.axis_names)
     shards = [shard.data for shard in values.addressable_shards]
     return jax.make_array_from_single_device_arrays(values.shape, jax.sharding.NamedSharding(mesh, place.spec), shards)
+
+
+def _finite_afar(values: Any) -> bool:
+    """Whether these are many floats on an accelerator, and all finite: to bring them here takes longer than a fit."""
+    if not isinstance(values, jax.Array) or traced(values) or values.size < _LARGE:
+        return False
+    kept = jnp.issubdtype(values.dtype, jnp.floating) and values.dtype == jax.dtypes.canonicalize_dtype(values.dtype)
+    return kept and all(device.platform not in _HERE for device in values.devices()) and _finite(values)
+
+
+def _finite(values: jax.Array) -> bool:
+    """Whether all are, as the devices that hold them find; also inside someone's jit."""
+    with jax.ensure_compile_time_eval():
+        return bool(jnp.all(jnp.isfinite(values)))
 
 
 def _surely_finite(values: np.ndarray) -> bool:

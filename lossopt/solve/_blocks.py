@@ -9,12 +9,15 @@ import jax.numpy as jnp
 from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from ..compiling import on_cpu
 from ..data import Stored
 
 
 # Numbers in a block of rows, with what is computed of them: fewer make the products of a block slow, more leave the
 # cache. In a table that is worth going through in blocks.
 BLOCK, LARGE = 2**19, 2**21
+# An accelerator takes longer to be told what to do than to do it with as little.
+WIDE = 2**24
 # By how many the rows of a block can be divided, if there are several blocks of some rows.
 PARTS = 4
 
@@ -97,7 +100,7 @@ def by_blocks(
     `beside`: about how many numbers it computes of each row, if they are not few beside the columns.
     """
     n, d = table.shape
-    rows = max(BLOCK // (d + beside), 1)
+    rows = max((BLOCK if on_cpu() else WIDE) // (d + beside), 1)
     rows = min(n, rows - rows % PARTS if rows > PARTS else rows)
     blocks = -(-n // rows)
 

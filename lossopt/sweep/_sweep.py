@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import border, losses as _losses, models
+from ..compiling import on_cpu
 from ..data import Dataset
 from ..solve import solve
 from ..status import Status
@@ -26,6 +27,8 @@ from ._programme import programme, Recipe
 _CHUNK = 2**17
 # The most fits in a chunk.
 _MOST = 256
+# Both on an accelerator, which does many fits in the time of one.
+_WIDE_CHUNK, _WIDE_MOST = 2**26, 4096
 # A part is some chunks, which one worker does and which are kept on disk: at least so many parts, of at most so many.
 _PARTS, _PART = 16, 16
 
@@ -113,7 +116,7 @@ def sweep(
         look = functools.partial(border.check_pair, found.loss, model=model)
         of_each(look, origin.example, 1 if callable(data) else len(origin.axis.values))
     numbers = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
-    length = chunk or max(1, min(_MOST, _CHUNK // (numbers * origin.example.features.dtype.itemsize)))
+    length = chunk or _length(numbers * origin.example.features.dtype.itemsize)
     fixed = {key: value for key, value in penalties.items() if not np.ndim(value) and (key == "l2" or value)}
     settings = {"model": model, **options, **fixed}
     tasks = [
@@ -126,6 +129,12 @@ def sweep(
     store = Store("sweep", resume, {**asked, "chunk": length})
     results = _run(tasks, workers or _side_by_side(), store, progress)
     return Sweep(results=results, axes={name: (*found.axes, found.data) for name, found in grids.items()})
+
+
+def _length(table: int) -> int:
+    """How many fits to make at a time, of a table of so many bytes each."""
+    held, most = (_CHUNK, _MOST) if on_cpu() else (_WIDE_CHUNK, _WIDE_MOST)
+    return max(1, min(most, held // table))
 
 
 class _Fits:
