@@ -43,11 +43,7 @@ def check_pair(loss: losses.Loss, dataset: data.Dataset, model: models.Model) ->
 def check_loss(loss: Any, *, swept: bool = False) -> None:
     """Raise unless `loss` is callable and its concrete hyperparameters lie in their domains, each a single value unless
     the loss is to be swept."""
-    if isinstance(loss, str):
-        use = f"lossopt.losses.{loss}" if loss in losses.names() else "a function from lossopt.losses"
-        raise TypeError(f"loss={loss!r} is a name: pass {use}, or lossopt.losses.get({loss!r}).")
-    if not callable(loss):
-        raise TypeError(f"loss={loss!r} is not a function of (prediction, target).")
+    losses.check_callable(loss)
     if losses.label(loss) == "batch_cost":
         raise TypeError(
             "loss is a cost, of a batch: pass the loss of one example, losses.squared_error for lossopt.mse."

@@ -181,13 +181,14 @@ def compare(command: Compare) -> int:
     """`lossopt compare`."""
     import jax
 
-    from . import analysis, models, report
+    from . import analysis, border, models, report
 
     data, about = _table(command)
-    model = {"regression": models.linear, "binary": models.logistic}.get(about.task) or models.softmax(
-        len(about.classes)
-    )
+    of_one_score = {"regression": models.linear, "binary": models.logistic}
+    model = of_one_score.get(about.task) or models.softmax(len(about.classes))
     chosen = dict(_loss(text) for text in command.losses or USUAL[about.task])
+    for loss in chosen.values():
+        _usage(border.checked, loss, data, model)
     labels = _usage(analysis.folds, jax.random.key(command.seed), about.rows, command.folds)
     console = report.stderr(quiet=command.quiet)
     with report.showing(console, about.name) as progress:

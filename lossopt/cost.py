@@ -21,8 +21,10 @@ def per_example(loss: losses.Loss) -> Callable[..., Float[Array, "*batch"]]:
     `(n,)` or `(n, k)`. A registered loss may have several batch axes; any other runs over the first.
 
     Raises:
+        TypeError: the loss is not a function.
         ValueError: the shapes do not match, or the loss does not give one number an example.
     """
+    losses.check_callable(loss)
 
     def batch_loss(predictions: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> Float[Array, "*batch"]:
         predictions, targets = jnp.asarray(predictions), jnp.asarray(targets)
@@ -43,7 +45,7 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
     is left out of value and gradient, even where it holds NaN or an illegal target. With all left out the cost is 0.
 
     Raises:
-        TypeError: the reduction is not one of values and weights.
+        TypeError: the loss is not a function, or the reduction not one of values and weights.
         ValueError: as `per_example`; weights or where are not of the batch's shape.
     """
     _check_reduction(reduction)
@@ -69,9 +71,9 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
 
 
 def _check_reduction(reduction: Any) -> None:
-    # The mean of an array library takes something else second.
-    foreign = getattr(reduction, "__module__", None) or ""
-    if not callable(reduction) or (foreign.split(".")[0] in ("jax", "numpy") and not hasattr(reduction, "func")):
+    # The mean of an array library, and Python's own sum, take something else second.
+    foreign = (getattr(reduction, "__module__", None) or "").split(".")[0] in ("jax", "numpy", "builtins")
+    if not callable(reduction) or (foreign and not hasattr(reduction, "func")):
         raise TypeError(
             f"reduction={reduction!r} is not a function of (values, weights): pass lossopt.mean, .total or .root_mean."
         )
@@ -161,6 +163,8 @@ def _kept(batch: tuple[int, ...], weights: Array | None, where: Array | None) ->
 def _stand_in(values: Array, keep: Array) -> Array:
     """The rows left out replaced by a copy of the first row kept, which is legal for any loss; by 0 if none is."""
     rows = keep.size
+    if not rows:
+        return values
     flat = values.reshape(rows, *values.shape[keep.ndim :])
     kept = keep.reshape(rows, *(1,) * (flat.ndim - 1))
     first = jnp.where(jnp.any(keep), flat[jnp.argmax(keep.reshape(rows))], jnp.zeros_like(flat[0]))

@@ -44,7 +44,7 @@ def mad(residuals: losses.Vector, *, centre: losses.Scalar | None = None) -> Flo
 def iqr(residuals: losses.Vector) -> Float[Array, ""]:
     """The interquartile range over that of the standard normal law, 1.349: right while under a quarter is spoilt.
 
-    Quartiles are interpolated linearly, as by NumPy, and by R's default.
+    Quartiles are interpolated linearly, as by NumPy, and by R's default. NaN for no residuals.
     """
     r = _floating(residuals)
     low, high = jnp.quantile(r, jnp.asarray([0.25, 0.75], r.dtype))
@@ -55,7 +55,7 @@ def m_scale(residuals: losses.Vector, *, centre: losses.Scalar | None = None) ->
     """Tukey's biweight M-scale with breakdown point one half: smoother than `mad`, and as hard to break.
 
     Formula: the s with `mean(tukey(r / s)) = sup(tukey) / 2` at c = 1.5476, by bisection between bounds that hold for
-    any residuals. 0 where half of them or more are equal to the centre.
+    any residuals. 0 where half of them or more are equal to the centre; NaN for none.
 
     Args:
         residuals: (n,). centre: what to measure from; None is the median.
@@ -87,5 +87,7 @@ def m_scale(residuals: losses.Vector, *, centre: losses.Scalar | None = None) ->
 
 
 def _floating(residuals: losses.Vector) -> Array:
+    """As floats; of no residuals one that is NaN, as is whatever is found of it."""
     r = jnp.asarray(residuals)
-    return r if jnp.issubdtype(r.dtype, jnp.floating) else r.astype(jnp.result_type(float))
+    r = r if jnp.issubdtype(r.dtype, jnp.floating) else r.astype(jnp.result_type(float))
+    return r if r.size else jnp.full(1, jnp.nan, r.dtype)

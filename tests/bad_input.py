@@ -185,6 +185,22 @@ MISTAKES = {
         lambda: lo.sweep(
             losses.logistic, [data.Dataset(X, LABELS), data.Dataset(X, LABELS + 1)], model=models.logistic),
         ValueError, "In data set 1", "targets - 1"),
+    "a cost of a name": (lambda: lo.cost("huber"), TypeError, "'huber'", "lossopt.losses.huber"),
+    "Python's sum as a reduction": (lambda: lo.cost(losses.huber, sum), TypeError, "sum", "lossopt.mean"),
+    "a hyperparameter that is text": (
+        lambda: lo.bind(losses.huber, delta="a"), ValueError, "delta='a'", "choose a value inside"),
+    "contamination by its name": (
+        lambda: data.contaminate(jax.random.key(0), GOOD, fraction=0.1, kind="vertical"),
+        TypeError, "kind='vertical'", "data.vertical"),
+    "a table by its number": (lambda: data.load(3), TypeError, "int", "stackloss"),
+    "noise of a negative size": (
+        lambda: data.linear_problem(jax.random.key(0), n=10, d=2, noise_scale=-1.0),
+        ValueError, "noise_scale", "at least 0"),
+    "three classes' errors of two": (
+        lambda: losses.noise_corrected(losses.logistic, np.eye(3)), ValueError, "(3, 3)", "(2, 2) is expected"),
+    "one class too few to correct": (
+        lambda: losses.noise_corrected(losses.softmax_cross_entropy, np.eye(3))(jnp.zeros(4), 1),
+        ValueError, "(3, 3)", "needs shape (4, 4)"),
     "solving a regression on names": (
         lambda: lo.solve("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
 }  # fmt: skip

@@ -149,6 +149,13 @@ def test_shapes_that_would_broadcast_are_refused(loss, predictions, targets, wor
         lo.cost(loss)(jnp.ones(predictions), jnp.ones(targets))
 
 
+@pytest.mark.parametrize("loss", [losses.huber, losses.softmax_cross_entropy], ids=losses.label)
+@pytest.mark.parametrize("options", [{}, {"weights": jnp.ones(0)}, {"where": jnp.ones(0, bool)}])
+def test_a_batch_of_nothing_costs_nothing(loss, options):
+    shape = (0, 3) if loss is losses.softmax_cross_entropy else (0,)
+    assert float(lo.cost(loss)(jnp.ones(shape), jnp.ones(0, int), **options)) == 0
+
+
 def test_a_vector_loss_needs_vectors():
     with pytest.raises(ValueError, match="vector of k scores"):
         lo.cost(losses.softmax_cross_entropy)(jnp.ones(5), jnp.ones(5, int))

@@ -57,6 +57,14 @@ def same(a, b):
 X, Y = np.arange(40.0).reshape(20, 2), np.arange(20.0)
 
 
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_problems_come_in_half_precision_too(dtype):
+    of = {"n": 40, "d": 3, "condition": 4.0}
+    found, wide = (data.linear_problem(jax.random.key(0), **of, dtype=each) for each in (dtype, jnp.float32))
+    assert {found.features.dtype, found.targets.dtype} == {jnp.dtype(dtype)}
+    np.testing.assert_allclose(found.features.astype(float), wide.features, atol=2 * float(jnp.finfo(dtype).eps))
+
+
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, *FLOATS])
 def test_validate_keeps_a_floating_dtype(dtype):
     d = data.validate(data.Dataset(jnp.ones((3, 2), dtype), jnp.ones(3, dtype), jnp.ones(3, dtype)))
@@ -176,7 +184,7 @@ def test_validate_refuses_a_missing_pandas_value():
 
 @pytest.mark.parametrize("staged", [False, True])
 def test_validate_looks_at_what_is_on_an_accelerator_there(staged, monkeypatch):
-    """As if the processor were one: arrays that are finite are not brought to the host, others are, for the sentence."""
+    """As if the processor were one: arrays are brought to the host only for the sentence."""
     monkeypatch.setattr("lossopt.data._dataset._HERE", ())
     monkeypatch.setattr("lossopt.data._dataset._LARGE", 1)
     there = data.Dataset(jnp.asarray(X), jnp.asarray(Y), jnp.asarray(ONES))
@@ -185,7 +193,7 @@ def test_validate_looks_at_what_is_on_an_accelerator_there(staged, monkeypatch):
     jax.jit(lambda one: (look(), one)[1])(1.0) if staged else look()
     assert held[0].features is there.features
     assert held[0].targets is there.targets
-    with pytest.raises(ValueError, match="hold NaN in 2 rows, .*row 17 .*column 1"):
+    with pytest.raises(ValueError, match=r"hold NaN in 2 rows, .*row 17 .*column 1"):
         data.validate(there._replace(features=jnp.asarray(spoiled(X, ([17, 19], [1, 0]), np.nan))))
     with pytest.raises(ValueError, match="weights are negative in 1 row, the first row 3"):
         data.validate(there._replace(weights=jnp.asarray(spoiled(ONES, 3, -1.0))))

@@ -67,6 +67,7 @@ def test_degenerate_residuals(estimate):
     assert float(estimate(jnp.array([1.0, 2.0, 3.0, 4.0, 5.0], jnp.float32))) > 0
     assert estimate(jnp.arange(5.0, dtype=jnp.float32)).dtype == jnp.float32
     assert np.isfinite(float(estimate(np.arange(5))))
+    assert np.isnan(float(estimate(jnp.zeros(0))))
 
 
 def test_a_threshold_in_units_of_the_scale():

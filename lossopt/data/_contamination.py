@@ -100,8 +100,11 @@ def contaminate(
         kind: `vertical`, `leverage`, `flip`, `relabel(classes)`, or a function of the user's own.
 
     Raises:
+        TypeError: the kind is not a function.
         ValueError: a fraction outside [0, 1], or targets that the kind cannot spoil.
     """
+    if not callable(kind):
+        raise TypeError(f"kind={kind!r} is not a function: pass data.vertical, .leverage, .flip or .relabel(classes).")
     dataset = validate(dataset)
     rows_key, kind_key = jax.random.split(key)
     hit = choose(rows_key, dataset.targets.shape[0], fraction, name="fraction")

@@ -47,10 +47,10 @@ def linear_problem(
         dtype: of all that is returned; the default float if None.
 
     Raises:
-        ValueError: too few rows, a condition number below 1, weights or noise of a wrong shape.
+        ValueError: too few rows, a condition number below 1, a negative scale, weights or noise of a wrong shape.
     """
     dtype = jnp.result_type(float) if dtype is None else dtype
-    _check_linear(n, d, condition)
+    _check_linear(n, d, condition, noise_scale)
     truth = jnp.ones(d, dtype) if weights is None else jnp.asarray(weights, dtype)
     _check_shape("weights", truth, (d,))
     bias, noise_scale, slope = (jnp.asarray(value, dtype) for value in (bias, noise_scale, heteroscedastic))
@@ -183,13 +183,16 @@ def multiclass_truth(
 
 
 def _conditioned(key: PRNGKeyArray, n: int, d: int, condition: Array) -> Array:
+    # No factorisation computes in fewer bits than float32.
+    dtype = condition.dtype
+    condition = condition.astype(dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32)
     draw_key, turn_key = jax.random.split(key)
     draw = jax.random.normal(draw_key, (n, d), condition.dtype)
     basis, _ = jnp.linalg.qr(draw - jnp.mean(draw, axis=0, keepdims=True))
     singular = condition ** (-0.5 * jnp.linspace(0, 1, d, dtype=condition.dtype))
     rotation = jax.random.orthogonal(turn_key, d, dtype=condition.dtype)
     # "highest" because a GPU's default product keeps ten bits of float32, and the spectrum would be lost.
-    return math.sqrt(n) * jnp.matmul(basis * singular[None], rotation, precision="highest")
+    return (math.sqrt(n) * jnp.matmul(basis * singular[None], rotation, precision="highest")).astype(dtype)
 
 
 def _simplex(classes: int, d: int, dtype: DTypeLike) -> Array:
@@ -211,7 +214,7 @@ def _shares(proportions: ArrayLike | Sequence[Scalar] | None, classes: int, dtyp
     return sizes / jnp.sum(sizes)
 
 
-def _check_linear(n: int, d: int, condition: ArrayLike) -> None:
+def _check_linear(n: int, d: int, condition: ArrayLike, noise_scale: ArrayLike) -> None:
     _check_sizes(n=n, d=d)
     if n < d + 2:
         raise ValueError(f"n = {n} rows are too few for d = {d} features and an intercept; n must be at least {d + 2}.")
@@ -220,6 +223,9 @@ def _check_linear(n: int, d: int, condition: ArrayLike) -> None:
         raise ValueError(f"condition must be at least 1 and finite but is {condition}.")
     if d == 1 and ratio not in (None, 1):
         raise ValueError(f"one feature has condition number 1, so condition = {condition} needs d of at least 2.")
+    spread = known(noise_scale)
+    if spread is not None and not 0 <= spread < math.inf:
+        raise ValueError(f"noise_scale must be at least 0 and finite but is {noise_scale}.")
 
 
 def _check_sizes(**sizes: int) -> None:

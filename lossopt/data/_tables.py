@@ -41,7 +41,8 @@ def load(name: str) -> Dataset:
 
     Features and regression targets have the default float dtype, classes are integers 0, 1, ...
 
-    `ValueError` for an unknown name, `ImportError` for a table of scikit-learn's where that is missing.
+    `ValueError` for an unknown name, `TypeError` for no name, `ImportError` for a table of scikit-learn's where that is
+    missing.
 
     >>> load("stackloss").features.shape
     (21, 3)
@@ -56,6 +57,8 @@ def load(name: str) -> Dataset:
 
 
 def _check_name(name: str) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"a table is loaded by its name, not by a {type(name).__name__}: {', '.join(names())}.")
     known = {entry.lower(): entry for entry in (*_SHIPPED, *_sklearn.CATALOGUE)}
     if name in known.values():
         return

@@ -5,6 +5,7 @@ from ._card import LossCard as LossCard
 from ._kinds import Interval as Interval, Task as Task, TARGETS as TARGETS, VECTORS as VECTORS
 from ._register import (
     bind as bind,
+    check_callable as check_callable,
     card as card,
     check_hyperparameters as check_hyperparameters,
     claim as claim,

@@ -49,8 +49,11 @@ class Interval(NamedTuple):
     closed: tuple[bool, bool] = (True, True)
 
     def contains(self, value: Any) -> bool:
-        """Whether every element of `value` lies inside."""
-        value = np.asarray(value, dtype=float)
+        """Whether every element of `value` is a number inside."""
+        try:
+            value = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            return False
         above = value >= self.low if self.closed[0] else value > self.low
         below = value <= self.high if self.closed[1] else value < self.high
         return bool(np.all(above & below))

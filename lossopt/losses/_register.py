@@ -145,6 +145,15 @@ def hyperparameters(loss: Loss) -> dict[str, Any]:
     return defaults | dict(getattr(loss, "keywords", {}))
 
 
+def check_callable(loss: Any) -> None:
+    """Raise TypeError, with what to pass instead, unless this can be called as a loss."""
+    if isinstance(loss, str):
+        use = f"lossopt.losses.{loss}" if loss in names() else "a function from lossopt.losses"
+        raise TypeError(f"loss={loss!r} is a name: pass {use}, or lossopt.losses.get({loss!r}).")
+    if not callable(loss):
+        raise TypeError(f"loss={loss!r} is not a function of (prediction, target).")
+
+
 def bind(loss: Loss, /, **hyperparameters: Any) -> jax.tree_util.Partial:
     """Fix hyperparameters of a loss.
 
@@ -173,7 +182,7 @@ def check_hyperparameters(loss: Loss, values: Mapping[str, Any]) -> None:
             continue
         if not domain.contains(value):
             raise ValueError(
-                f"{claims(loss).name} needs {name} in {domain}, but {name}={value}; choose a value inside."
+                f"{claims(loss).name} needs {name} in {domain}, but {name}={value!r}; choose a value inside."
             )
 
 

@@ -70,6 +70,10 @@ def _noise_corrected(prediction: Any, target: Any, *, loss: Loss, transition: Ar
     # By the loss of the label itself, so that an illegal label gives NaN here too.
     legal = jnp.where(jnp.isnan(loss(prediction, target)), jnp.nan, 1.0).astype(values.dtype)
     matrix = like(transition, values)
+    if matrix.shape != (values.size, values.size):
+        raise ValueError(
+            f"The transition matrix of {values.size} classes needs shape {(values.size,) * 2}, not {matrix.shape}."
+        )
     inverse = jnp.linalg.solve(matrix, jnp.eye(len(matrix), dtype=matrix.dtype))
     # A class that is masked costs infinity, also those that are never taken for it.
     corrected = jnp.sum(jnp.where(inverse == 0, 0.0, inverse * jnp.where(inverse == 0, 0.0, values[None])), axis=1)
@@ -96,7 +100,8 @@ def noise_corrected(loss: Loss, transition: ArrayLike) -> Loss:
     inside = part(loss)
     _require_classes(inside, "noise_corrected")
     if not isinstance(transition, jax.core.Tracer):
-        _check_transition(np.asarray(transition, float))
+        pair = has_card(inside) and claims(inside).task == "binary"
+        _check_transition(np.asarray(transition, float), 2 if pair else None)
     return checked(jax.tree_util.Partial(_noise_corrected, loss=inside, transition=jnp.asarray(transition)))
 
 
@@ -123,9 +128,11 @@ def _require_classes(loss: Loss, transform: str) -> None:
         raise ValueError(f"{transform} is for classification losses, and {claims(loss).name} is for another task.")
 
 
-def _check_transition(matrix: np.ndarray) -> None:
+def _check_transition(matrix: np.ndarray, classes: int | None) -> None:
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or np.any(matrix < 0):
         raise ValueError(f"transition must be a square matrix of probabilities, not an array of shape {matrix.shape}.")
+    if classes not in (None, len(matrix)):
+        raise ValueError(f"transition has shape {matrix.shape} where ({classes}, {classes}) is expected.")
     wrong = np.flatnonzero(np.abs(matrix.sum(axis=1) - 1) > 1e-3)
     if wrong.size:
         raise ValueError(f"Row {wrong[0]} of transition sums to {matrix[wrong[0]].sum():g}: each row must sum to 1.")
