@@ -29,6 +29,10 @@ _STARTS: dict[str, Any] = {
 }
 
 
+# Targets that are shares of an example, which a score far from any infinity may meet.
+_SHARES = ("unit", "simplex", "successes")
+
+
 # Transforms: sums of losses with factors; with these, what is convex or 0 at a perfect fit stays so; with the last it
 # stays convex.
 _SUMS = ("scaled", "asymmetric", "mixture")
@@ -77,7 +81,7 @@ def traits(loss: losses.Loss) -> Traits:
         convex=convex,
         residual=card.of_residual,
         vanishing=vanishing,
-        met=not vanishing or log_mean or card.target == "simplex",
+        met=not vanishing or log_mean or card.target in _SHARES,
         positive=all(losses.claims(term).non_negative is not False for term in terms_of(loss)),
         linear=linear,
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ._descent import code, Cost, higher, lower, MOST, relative, Value
@@ -31,7 +32,8 @@ from .separation import falls_for_ever
 
 
 # The most sweeps of coordinate descent for a step, and how much nearer than asked its minimum is found.
-_SWEEPS, _CLOSER = 200, 0.1
+_STEPS, _CLOSER = 200, 0.1
+_SHARES_OF_STEP = 0.5 ** np.arange(8)
 # The iterations before separation is suspected.
 _PATIENCE = 5
 
@@ -97,6 +99,9 @@ def _iterate(cost: Cost, thresholds: Array, quadratic: bool, state: _State) -> _
         # What the penalty on absolute weights leaves free is the bias.
         free = cost.design._replace(penalty=jnp.concatenate([cost.design.penalty, jnp.diag(thresholds)]))
         escaping = falls_for_ever(cost._replace(design=free), step, state.iterations >= _PATIENCE)
+    if cost.traits.linear:
+        # If there is a minimum, the first step leads there.
+        escaping = (error > cost.tolerance) & (state.iterations >= _PATIENCE)
     within = cost.tolerance * _CLOSER * jnp.sqrt(point.value.steep)
     aim = _minimum(_hessian(cost, point, blend), point.value.gradient, point.value.coefficients, thresholds, within)
     finished = (error <= cost.tolerance) | escaping | (blend >= MOST)
@@ -148,8 +153,11 @@ def _hessian(cost: Cost, point: Point, blend: Array) -> Array:
 
 
 class _Search(NamedTuple):
+    """`whole`: x is the minimum for its signs."""
+
     x: Array
-    sweeps: Array
+    steps: Array
+    whole: Array
     found: Array
 
 
@@ -166,25 +174,33 @@ def _minimum(hessian: Array, gradient: Array, coefficients: Array, thresholds: A
 
     def improve(search: _Search) -> _Search:
         slope = g + hessian @ (search.x - c)
-        x, slope = jax.lax.fori_loop(0, k * m, descend, (search.x, slope))
-        x = _for_signs(hessian, slope, x, bounds)
+        # A sweep before that would bring back what a step has just taken to 0.
+        x, slope = jax.lax.fori_loop(0, jnp.where(search.whole, k * m, 0), descend, (search.x, slope))
+        x, whole = _for_signs(hessian, slope, x, bounds)
         rest = _subgradient(g + hessian @ (x - c), x, bounds)
         close = (jnp.linalg.norm(rest) <= within) | ~jnp.all(jnp.isfinite(x))
-        return _Search(x, search.sweeps + 1, close)
+        return _Search(x, search.steps + 1, whole, close)
 
-    first = _Search(c, jnp.zeros((), int), jnp.array(False))
-    ended = jax.lax.while_loop(lambda s: ~s.found & (s.sweeps < _SWEEPS), improve, first)
+    first = _Search(c, jnp.zeros((), int), jnp.array(True), jnp.array(False))
+    ended = jax.lax.while_loop(lambda s: ~s.found & (s.steps < _STEPS), improve, first)
     return ended.x.reshape(k, m).T
 
 
-def _for_signs(hessian: Array, slope: Array, x: Array, bounds: Array) -> Array:
-    """From x towards the minimum for its signs, as far as they hold."""
+def _for_signs(hessian: Array, slope: Array, x: Array, bounds: Array) -> tuple[Array, Array]:
+    """From x towards the minimum for its signs, and whether that has them: those that do not hold on the way become 0
+    and stay there, as far as that lowers the parabola most."""
     free = (x != 0) | (bounds == 0)
     both, eye = free[:, None] & free[None], jnp.eye(x.size, dtype=x.dtype)
     rest = jnp.where(free, slope + bounds * jnp.sign(x), 0.0)
-    step = -definite_solver(jnp.where(both, hessian, eye))(rest)
-    step = jnp.where(jnp.isfinite(step), step, 0.0)
+    # Where more are free than there are examples, some directions have no curvature: a little leads far along them.
+    little = 8 * x.size * jnp.finfo(x.dtype).eps * jnp.max(jnp.diagonal(hessian))
+    step = -definite_solver(jnp.where(both, hessian, eye) + little * eye)(rest)
     crossing = (bounds > 0) & (x * (x + step) < 0)
-    lengths = jnp.where(crossing, -x / jnp.where(crossing, step, 1.0), jnp.inf)
-    length = jnp.minimum(jnp.min(lengths), 1.0)
-    return jnp.where(crossing & (lengths <= length), 0.0, x + length * step)
+    ends = jnp.where(crossing, -x / jnp.where(crossing, step, 1.0), jnp.inf)
+    # As far as all signs hold, and along the path on which those that do not become 0 and stay there.
+    lengths = jnp.minimum(jnp.append(_SHARES_OF_STEP, jnp.min(ends)), 1.0)[:, None]
+    tried = jnp.where(crossing[None] & (ends[None] <= lengths), 0.0, x[None] + lengths * step[None])
+    moves = tried - x[None]
+    change = moves @ slope + jnp.sum(moves * (moves @ hessian), axis=1) / 2
+    change += jnp.sum(bounds[None] * (jnp.abs(tried) - jnp.abs(x)[None]), axis=1)
+    return tried[jnp.argmin(change)], ~jnp.any(crossing)
