@@ -2,16 +2,18 @@
 
 An iterate's force α satisfies them up to rounding. It is made to satisfy them exactly, in one of two ways.
 
-Without a penalty A'α must be 0: what the basis sees of α is taken out, α - S A (A'S A)⁻¹ A'α, which leaves the box
--s down ≤ α ≤ s up by as little, and the whole is shrunk towards 0, which lies inside, until it fits again. The bound
-is t'α.
+Without a penalty A'α must be 0: what the basis sees of α is taken out, α - R A (A'R A)⁻¹ A'α, where R is the room that
+each force has in its box -s down ≤ α ≤ s up: those at a bound, which have none, stay there. The whole is shrunk towards
+0, which lies inside, until it fits again. The bound is t'α.
 
 With a penalty the weights absorb any force and only the bias must see none: the stronger of the two signs is scaled
 down. The bound is t'α less |X'α|²/(2 l2), the most that the weights w = X'α/l2 can make of it.
 
 For a margin 0 is a corner of the box (down = 0) and shrinking may leave nothing. There, without a penalty, the force
-is scaled as with one, and what A still sees of it is charged for: t'α - R |A'α| bounds the cost within the distance R
-of the origin, with R twice the size of the solution. Where that is much, the bound is 0.
+is scaled as with one.
+
+What A still sees of the force is charged for: t'α - r |A'α| bounds the cost within the distance r of the origin, with
+r twice the size of the solution. Where that is much, the bound is 0.
 """
 
 import functools
@@ -37,7 +39,7 @@ def lower_bound(
 ) -> Float[Array, ""]:
     """A number that the cost, in the problem's unit, is nowhere below.
 
-    `seen` is S (A'S A)⁻¹ A'α in the coefficients; None where 0 is no inner point of the box.
+    `seen` is (A'R A)⁻¹ A'α in the coefficients; None where 0 is no inner point of the box.
     """
     basis, work = problem.basis, functools.partial(_work, problem.lines)
     penalised, first = l2 > 0, design.constants
@@ -45,7 +47,8 @@ def lower_bound(
     felt = basis @ balanced
     lifted = felt[first:] @ problem.centre[first:] - absorbed(design, felt, l2)
     made = work(balanced)
-    free = work(_shrunk(problem, force, seen)) if seen is not None else made - charge(felt, c, made)
+    fitting = balanced if seen is None else _shrunk(problem, force, seen)
+    free = work(fitting) - charge(basis @ fitting, c, work(fitting))
     # What holds without a penalty holds with one, and is better where that is lost in rounding.
     bent = made + lifted / problem.unit
     return jnp.maximum(jnp.where(penalised & (bent > free), bent, free), 0.0)
@@ -77,7 +80,7 @@ def _work(lines: Lines, force: Float[Array, " n"]) -> Float[Array, ""]:
 
 def _shrunk(problem: Problem, force: Array, seen: Array) -> Array:
     up, down = jnp.sum(problem.lines.up, axis=0), jnp.sum(problem.lines.down, axis=0)
-    unseen = force - problem.share * (seen @ problem.basis)
+    unseen = force - spare(problem, force) * (seen @ problem.basis)
     return unseen / jnp.maximum(jnp.max(jnp.abs(unseen) / jnp.where(unseen > 0, up, down)), 1.0)
 
 
@@ -87,3 +90,9 @@ def _balanced(seen: Array, force: Array) -> Array:
     own = jnp.where(seen > 0, up, down)
     least = jnp.minimum(up, down)
     return jnp.where(own > least, force * (least / jnp.where(own > 0, own, 1.0)), force)
+
+
+def spare(problem: Problem, force: Float[Array, " n"]) -> Float[Array, " n"]:
+    """By how much a force may change within its box, up to a factor of 2; 0 where it does not count."""
+    down, up = jnp.sum(problem.lines.down, axis=0) + force, jnp.sum(problem.lines.up, axis=0) - force
+    return jnp.where((problem.share > 0) & (down > 0) & (up > 0), down * up / (down + up), 0.0)

@@ -33,7 +33,7 @@ from ._factor import one_minimiser
 from ._normal import gram, normal_solver, times
 from ._outcome import Outcome
 from ._piecewise import Given, Lines, Problem
-from .dual_bound import lower_bound
+from .dual_bound import lower_bound, spare
 
 
 # How far from zero the slacks start, in units of the mean residual.
@@ -136,7 +136,8 @@ def search(
     path, through = ended.path, _on_vertex(problem, ended.path)
     force = jnp.where(share > 0, jnp.sum(path.room[0] - problem.lines.down, axis=0), 0.0)
     # Weights and what pulls at each example: for the vertex, and for the bound.
-    fits = [(jnp.sum(through, axis=0), jnp.sum(through * path.u, axis=0))] + [(share, force)] * regression
+    fits = [(jnp.sum(through, axis=0), jnp.sum(through * path.u, axis=0))]
+    fits += [(spare(problem, force), force)] * regression
     # One after the other: compiled once, and no larger.
     stacked = tuple(jnp.stack(each) for each in zip(*fits, strict=True))
     (crossed, *_), (across, *seen) = jax.lax.map(lambda fit: _normal_fit(problem.basis, *fit), stacked)
