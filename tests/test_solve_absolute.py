@@ -86,6 +86,18 @@ def test_scikit_learn_finds_nothing_lower(rows, columns, l1, l2):
     np.testing.assert_array_equal(solution.params.weights != 0, np.abs(theirs.coef_) > 1e-9)
 
 
+@pytest.mark.parametrize(("loss", "steps"), [(losses.poisson, 30), (losses.negative_binomial, 30), (losses.linex, 15)])
+def test_a_wide_table_and_little_penalty_take_tens_of_steps(loss, steps):
+    """Without a penalty the fit is perfect: nothing but the penalty says which of the coefficients are not 0."""
+    rng = np.random.default_rng(0)
+    d = data.Dataset(rng.normal(size=(25, 40)), rng.poisson(2.0, 25).astype(float), np.ones(25))
+    solution = lo.solve(loss, d, l1=1e-5)
+    assert solution.status.name == "converged"
+    assert solution.iterations <= steps
+    assert np.sum(solution.params.weights != 0) < 25
+    check_optimal(loss, d, solution, 1e-5, 0.0)
+
+
 def test_orthogonal_columns_are_thresholded():
     rng = np.random.default_rng(1)
     columns = np.linalg.qr(np.c_[np.ones(50), rng.normal(size=(50, 5))])[0][:, 1:] * np.sqrt(50)

@@ -459,7 +459,8 @@ def test_a_linear_loss_has_a_minimum_only_from_the_penalty(loss):
     assert found.status.good
     assert lo.solve(loss, d, model=origin).status.name == "no finite minimiser"
     uneven = d._replace(targets=np.array([1.0, 0.0, 0.0, 0.0]))
-    assert lo.solve(loss, uneven, model=models.logistic, l2=0.5).status.name == "no finite minimiser"
+    for penalty in ({"l2": 0.5}, {"l1": 0.1}):
+        assert lo.solve(loss, uneven, model=models.logistic, **penalty).status.name == "no finite minimiser"
 
 
 PERFECT = {
@@ -467,6 +468,14 @@ PERFECT = {
     "repeated counts": (losses.poisson, models.linear, np.array([[0.0], [0], [1], [1]]), lambda x: 5 - 3 * x[:, 0]),
     "exact means": (losses.poisson, models.linear, None, lambda x: np.exp(x @ [0.3, -0.2, 0.5] + 1)),
     "exact amounts": (losses.gamma, models.linear, None, lambda x: np.exp(x @ [0.3, -0.2, 0.5] + 1)),
+    "two shares": (losses.logistic, models.logistic, np.array([[0.0], [1.0]]), lambda x: np.array([0.3, 0.7])),
+    "exact probabilities": (losses.logistic, models.logistic, None, lambda x: jax.nn.sigmoid(x @ [1.0, -1.0, 2.0])),
+    "exact successes": (
+        lo.bind(losses.binomial, trials=10.0),
+        models.logistic,
+        None,
+        lambda x: 10 * jax.nn.sigmoid(x @ [1.0, -1.0, 2.0]),
+    ),
     "exact shares": (losses.kl_divergence, models.softmax(3), None, lambda x: jax.nn.softmax(x - 0.5 * x[:, ::-1])),
 }
 

@@ -107,8 +107,13 @@ STILL = 1e-2
 
 
 def much(cost: Cost, value: Value, promised: Array) -> Array:
-    """Whether a fall of the cost that is still promised is more than what is asked and its rounding."""
-    return promised > cost.tolerance * jnp.abs(value.cost) + value.rounding
+    """Whether a fall of the cost that is still promised is more than what is asked and its rounding.
+
+    Where curvatures are infinite, it is not a number; but no more than all of the cost, if that is never below 0.
+    """
+    if cost.traits.positive:
+        promised = jnp.where(value.cost >= 0, jnp.fmin(promised, value.cost), promised)
+    return ~(promised <= cost.tolerance * jnp.abs(value.cost) + value.rounding)
 
 
 def code(

@@ -85,7 +85,7 @@ def traits(loss: losses.Loss) -> Traits:
         positive=all(losses.claims(term).non_negative is not False for term in terms_of(loss)),
         linear=linear,
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
-        flat=convex and not vanishing and card.smoothness is not None and constant_curvature(loss) is None,
+        flat=convex and not vanishing and _bounded(loss) and constant_curvature(loss) is None,
         start=_STARTS.get(card.prediction, "least squares" if card.task == "regression" else "zero"),
     )
 
@@ -169,6 +169,15 @@ def constant_curvature(loss: losses.Loss) -> float | None:
     card = losses.claims(loss)
     largest = card.smoothness
     return largest if isinstance(largest, float) and 0 < largest == card.least_curvature else None
+
+
+def _bounded(loss: losses.Loss) -> bool:
+    """Whether the curvature is, where the loss's own hyperparameters have their defaults."""
+    largest = losses.claims(loss).smoothness
+    if callable(largest):
+        values = losses.hyperparameters(loss) | losses.hyperparameters(losses.unbound(loss))
+        largest = largest(**{name: values[name] for name in inspect.signature(largest).parameters})
+    return largest is not None and math.isfinite(largest)
 
 
 def _linear(loss: losses.Loss) -> bool:
