@@ -5,6 +5,7 @@ what the user would read as JSON: {mistake: [exception type, message]}.
 """
 
 import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ X = np.random.default_rng(0).normal(size=(40, 3))
 Y = X @ np.ones(3)
 LABELS = (Y > 0).astype(int)
 GOOD = data.Dataset(X, Y)
+PHONES = pathlib.Path(data.__file__).with_name("tables") / "phones.csv"
 
 
 def spoiled(array, row, value):
@@ -203,6 +205,10 @@ MISTAKES = {
         ValueError, "(3, 3)", "needs shape (4, 4)"),
     "solving a regression on names": (
         lambda: lo.solve("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
+    "a column in a list": (
+        lambda: data.read_csv(PHONES, target=["calls"]), TypeError, "['calls']", "the columns are year, calls"),
+    "a column by its place": (
+        lambda: data.read_csv(PHONES, target="calls", features=[0]), TypeError, "0 is no name", "the columns are"),
 }  # fmt: skip
 
 
