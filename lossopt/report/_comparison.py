@@ -12,7 +12,7 @@ from ._console import print_table
 from ._results import Results, Row
 
 
-SMALLEST = 1e-3  # of the largest error: where the logarithmic axis of the errors ends
+SMALLEST = 1e-3  # of the largest error: where the logarithmic axis of the errors ends, if three quarters lie above
 
 
 def comparison(found: Mapping[str, Any], data: Any, about: Any, *, unit: float, config: Mapping[str, Any]) -> Results:
@@ -87,13 +87,14 @@ def _sorted_errors(each: Any, data: Any) -> np.ndarray:
 def _draw_errors(curves: Mapping[str, np.ndarray], about: Any) -> Figure:
     real = about.task == "regression"
     top = max(float(curve[1].max()) for curve in curves.values()) or 1.0
+    low = min(SMALLEST * top, *(float(np.quantile(curve[1], 0.25)) for curve in curves.values()))
     return plots.curve(
         {name: plots.Curve(*curve) for name, curve in curves.items()},
         xlabel="share of held-out rows (sorted by error)",
         ylabel=f"error of {about.target} (in its unit)" if real else "cross-entropy (nats)",
         title=f"{about.name}: held-out errors",
         yscale="log",
-        ylim=(SMALLEST * top, 1.5 * top),
+        ylim=(max(low, np.finfo(float).eps * top), 1.5 * top),
     )
 
 
