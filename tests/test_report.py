@@ -17,7 +17,8 @@ from hypothesis import given, strategies as st
 from matplotlib.figure import Figure
 
 from lossopt import plots, report
-from lossopt.report import _command, _console, _page, _results
+from lossopt.data import Table
+from lossopt.report import _command, _comparison, _console, _page, _results
 
 
 ROOT = Path(__file__).parent.parent
@@ -416,6 +417,17 @@ def test_text_is_broken_into_lines_where_that_saves_a_table():
     assert text.count("Words") == 1
     assert "hyperparameters" in text
     assert max(map(len, text.splitlines())) <= 40
+
+
+@pytest.mark.parametrize("smallest", [1e-2, 1e-12])
+def test_most_of_each_line_of_errors_is_in_the_picture(smallest):
+    shares = np.linspace(0.01, 1, 100)
+    curves = {"logistic": np.stack([shares, np.geomspace(smallest, 60.0, 100)])}
+    about = Table(name="t", task="binary", features=(), target="y", rows=100, source="")
+    low, high = _comparison._draw_errors(curves, about).axes[0].get_ylim()
+    seen = np.mean((curves["logistic"][1] >= low) & (curves["logistic"][1] <= high))
+    assert seen >= 0.75
+    assert low <= 1e-3 * 60
 
 
 def test_what_is_no_terminal_has_no_width(capsys):

@@ -106,8 +106,9 @@ def draw_curves(axes: Axes, curves: Curves, looks: Mapping[str, Style] | None = 
     """Put lines and bands on a panel, without names.
 
     Raises:
-        ValueError: points too far apart for a logarithmic axis.
+        ValueError: as `curve`; or points too far apart for a logarithmic axis.
     """
+    curves = _checked(curves)
     looks = looks or styles(curves)
     for name, values in curves.items():
         line = _clean(Curve(*values), axes)
