@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import data, losses, models
+from .losses._register import check_single
 
 
 def checked(loss: losses.Loss, dataset: data.Dataset, model: models.Model, *, stored: bool = False) -> data.Dataset:
@@ -50,28 +51,9 @@ def check_loss(loss: Any, *, swept: bool = False) -> None:
         )
     if not losses.has_card(loss):
         return
-    for one in () if swept else _with_parts(loss):
-        for name, value in losses.hyperparameters(one).items():
-            if several(one, name, value):
-                raise ValueError(
-                    f"{name} of {losses.label(one)} has shape {np.shape(value)}, and one fit takes one: give a number, "
-                    "or pass the loss to lossopt.sweep."
-                )
+    if not swept:
+        check_single(loss, "one fit takes one: give a number, or pass the loss to lossopt.sweep")
     losses.check_hyperparameters(loss, losses.hyperparameters(loss))
-
-
-def several(loss: losses.Loss, name: str, value: Any) -> bool:
-    """Whether a value of a hyperparameter is an array of several, one axis more than the hyperparameter has."""
-    default = losses.hyperparameters(losses.unbound(loss)).get(name)
-    if callable(value) or isinstance(value, str) or value is None:
-        return False
-    if isinstance(value, tuple) and (default is None or any(map(callable, value))):
-        return False
-    return np.ndim(value) == 1 + (0 if default is None else np.ndim(default))
-
-
-def _with_parts(loss: losses.Loss) -> list[losses.Loss]:
-    return [loss, *(inner for part in losses.parts(loss) for inner in _with_parts(part))]
 
 
 def check_penalties(*, swept: bool = False, **penalties: Any) -> None:

@@ -6,8 +6,8 @@ read to stderr. Exit codes: 0; 1 if the command failed, or a loss is not what it
 
 import dataclasses
 import json
+import math
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
+
+from . import arguments
+from .arguments import usage, UsageError
 
 
 Task = Literal["regression", "binary", "multiclass", "count", "distribution"]
@@ -82,10 +85,6 @@ class Compare(Common):
     """a folder for the table, the curves and the plots"""
 
 
-class UsageError(Exception):
-    """The command line asks for something that is not there."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     about = "What does the choice of a loss function do to a model?"
@@ -103,12 +102,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read stdout has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except UsageError as error:
-        print(f"lossopt: {error}", file=sys.stderr)
-        return 2
     except Exception as error:  # a person at a terminal is told what is wrong, not where in the code
-        print(f"lossopt: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
-        return 1
+        print(f"lossopt: {arguments.sentence(error, _own_files(command))}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def _own_files(command: Any) -> list[str]:
+    """The files whose functions a command calls."""
+    texts = (getattr(command, "loss", None), *getattr(command, "losses", ()))
+    return [text.split(".py:")[0] + ".py" for text in texts if text and ".py:" in text]
 
 
 def list_losses(command: Losses) -> int:
@@ -128,10 +130,10 @@ def show(command: Show) -> int:
     """`lossopt show`."""
     from . import plots, report
 
-    _, loss = _loss(command.loss)
-    facts = _usage(report.card_facts, loss)
+    _, loss = arguments.loss(command.loss)
+    facts = usage(report.card_facts, loss)
     if command.plot:
-        _usage(plots.save, plots.portrait(loss), command.plot)
+        usage(plots.save, plots.portrait(loss), command.plot)
     _answer(command, facts)
     console = report.stderr(quiet=command.quiet)
     console.print(report.description(loss), markup=False, soft_wrap=True)
@@ -150,8 +152,12 @@ def check(command: Check) -> int:
 
     if command.loss is None:
         return _check_all(command)
-    _, loss = _loss(command.loss)
-    task = None if losses.has_card(loss) else command.task
+    _, loss = arguments.loss(command.loss)
+    task = command.task
+    if losses.has_card(loss):
+        task = None
+        if command.task not in (None, losses.card(loss).task):
+            raise UsageError(f"{command.loss} is a loss of {losses.card(loss).task} targets: leave --task out.")
     with report.showing(report.stderr(quiet=command.quiet), f"measuring {command.loss}"):
         found = properties.check(loss, task=task)
     _answer(command, dataclasses.asdict(found) | {"agrees": found.agrees})
@@ -183,16 +189,17 @@ def compare(command: Compare) -> int:
 
     from . import analysis, border, models, report
 
-    data, about = _table(command)
+    data, about = arguments.table(command.table, command.target, command.features)
     of_one_score = {"regression": models.linear, "binary": models.logistic}
     model = of_one_score.get(about.task) or models.softmax(len(about.classes))
-    chosen = dict(_loss(text) for text in command.losses or USUAL[about.task])
+    chosen = arguments.distinct(command.losses or USUAL[about.task])
     for loss in chosen.values():
-        _usage(border.checked, loss, data, model)
-    labels = _usage(analysis.folds, jax.random.key(command.seed), about.rows, command.folds)
+        usage(border.checked, loss, data, model)
+    _check_options(command)
+    labels = usage(analysis.folds, jax.random.key(command.seed), about.rows, command.folds)
     console = report.stderr(quiet=command.quiet)
     with report.showing(console, about.name) as progress:
-        unit = command.unit or analysis.unit_of(data, model)
+        unit = analysis.unit_of(data, model) if command.unit is None else command.unit
         options: dict[str, Any] = {"model": model, "l2": command.l2, "labels": labels, "unit": unit}
         found = {
             name: analysis.assess(chosen[name], data, **options) for name in progress(list(chosen), "fitting losses")
@@ -203,6 +210,16 @@ def compare(command: Compare) -> int:
     _answer(command, {"config": results.config, "losses": rows, "files": [str(path) for path in files.values()]})
     report.print_comparison(console, results, files)
     return 0
+
+
+def _check_options(command: Compare) -> None:
+    from . import report
+
+    if command.unit is not None and not 0 < command.unit < math.inf:
+        raise UsageError(f"--unit {command.unit}: give a number above 0, in the unit of the target.")
+    if not 0 <= command.l2 < math.inf:
+        raise UsageError(f"--l2 {command.l2}: a penalty is a number of at least 0.")
+    usage(report.check_options, command.seed, command.out)
 
 
 def _listed(rows: str | None) -> list[int] | None:
@@ -222,75 +239,6 @@ def _answer(command: Common, value: Any) -> None:
         from . import report
 
         print(json.dumps(report.plain(value), ensure_ascii=False, indent=1), flush=True)
-
-
-def _usage(function: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Call a function whose complaints are about what was typed."""
-    try:
-        return function(*args, **kwargs)
-    except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}.") from error
-    except (ValueError, TypeError, ImportError) as error:
-        raise UsageError(" ".join(str(error).split())) from error
-
-
-def _table(command: Compare) -> tuple[Any, Any]:
-    from . import data
-
-    if not command.table.endswith(".csv"):
-        if command.target or command.features:
-            raise UsageError(
-                f"{command.table} has its own target and features: --target and --features are for .csv files."
-            )
-        return _usage(data.load, command.table), _usage(data.describe, command.table)
-    if command.target is None:
-        raise UsageError(f"Which column of {command.table} is to be predicted? Name it with --target.")
-    return _usage(data.read_csv, command.table, target=command.target, features=command.features or None)
-
-
-def _loss(text: str) -> tuple[str, Callable]:
-    """`huber:delta=2`, or `file.py:function`, as a name to show and a loss."""
-    from . import losses
-
-    parts = re.fullmatch(r"(?:(?P<file>.+\.py):)?(?P<name>\w+)(?::(?P<settings>.+))?", text)
-    if parts is None:
-        raise UsageError(f"{text!r} is no loss: write huber, huber:delta=2 or my_losses.py:my_loss.")
-    name, file = parts["name"], parts["file"]
-    loss = _usage(losses.get, name) if file is None else _from_file(Path(file), name)
-    if not parts["settings"]:
-        return name, loss
-    return f"{name}, {parts['settings']}", _usage(losses.bind, loss, **_settings(parts["settings"]))
-
-
-def _settings(text: str) -> dict[str, float]:
-    pairs = re.findall(r"(\w+)=([^,=]+)(?:,|$)", text)
-    try:
-        settings = {name: float(value) for name, value in pairs}
-    except ValueError:
-        settings = {}
-    if ",".join(f"{name}={value}" for name, value in pairs) != text or not settings:
-        raise UsageError(
-            f"{text!r} sets no hyperparameters: write name=number, as in huber:delta=2 or quantile:level=0.9."
-        )
-    return settings
-
-
-def _from_file(path: Path, name: str) -> Callable:
-    import importlib.util
-
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    try:
-        spec.loader.exec_module(module)  # type: ignore[union-attr]
-    except Exception as error:
-        raise UsageError(f"{path} cannot be run: {type(error).__name__}: {error}.") from error
-    if not callable(getattr(module, name, None)):
-        from . import losses
-
-        raise UsageError(f"{path} has no function {name!r}.{losses.nearest(name, dir(module))}")
-    return getattr(module, name)
 
 
 def _text(value: Any) -> str:

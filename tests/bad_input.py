@@ -5,6 +5,7 @@ what the user would read as JSON: {mistake: [exception type, message]}.
 """
 
 import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -12,19 +13,33 @@ import numpy as np
 import optax
 
 import lossopt as lo
-from lossopt import data, losses, models
+from lossopt import analysis, data, losses, models, plots
 
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = X @ np.ones(3)
 LABELS = (Y > 0).astype(int)
 GOOD = data.Dataset(X, Y)
+PHONES = pathlib.Path(data.__file__).with_name("tables") / "phones.csv"
 
 
 def spoiled(array, row, value):
     out = np.array(array, float)
     out[row] = value
     return out
+
+
+GRID = np.linspace(-4.0, 4.0, 9)
+POINTS = plots.Scatter(X[:, 0], Y, {"huber": (1.0, 0.0)})
+VALLEY = plots.Valley(GRID, GRID, np.add.outer(GRID**2, GRID**2))
+
+
+def curve_of(*values, **options):
+    return plots.curve({"a": plots.Curve(*values)}, xlabel="x", ylabel="y", **options)
+
+
+def valley_of(**parts):
+    return plots.valley({"a": VALLEY._replace(**parts)}, xlabel="x", ylabel="y")
 
 
 def fit_with(**options):
@@ -203,6 +218,47 @@ MISTAKES = {
         ValueError, "(3, 3)", "needs shape (4, 4)"),
     "solving a regression on names": (
         lambda: lo.solve("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
+    "a column in a list": (
+        lambda: data.read_csv(PHONES, target=["calls"]), TypeError, "['calls']", "the columns are year, calls"),
+    "a picture of no panels": (lambda: plots.panels(0), ValueError, "nothing to draw", "at least one"),
+    "a picture of no fits": (lambda: plots.fits({}), ValueError, "nothing to draw", "at least one"),
+    "a picture of no valleys": (
+        lambda: plots.valley({}, xlabel="x", ylabel="y"), ValueError, "nothing to draw", "at least one"),
+    "a picture of no curves": (
+        lambda: plots.curve({}, xlabel="x", ylabel="y"), ValueError, "no curves", "name -> (x, y)"),
+    "a picture of no losses": (
+        lambda: plots.loss_shapes({}, GRID), ValueError, "no losses", "name -> function"),
+    "a loss that is nowhere finite": (
+        lambda: plots.loss_shapes({"a": lambda r: r * jnp.nan}, GRID),
+        ValueError, "'a' is finite nowhere", "leave it out"),
+    "shapes at one point": (
+        lambda: plots.loss_shapes({"a": abs}, np.ones(1)), ValueError, "(1,)", "at least two points"),
+    "shapes at no point": (
+        lambda: plots.loss_shapes({"a": abs}, np.zeros(0)), ValueError, "(0,)", "at least two points"),
+    "a group of an unknown loss": (
+        lambda: plots.loss_shapes({"tukey": abs}, GRID, groups={"a": ["tukeyy"]}), ValueError, "'tukeyy'", "tukey."),
+    "fits to no rows": (
+        lambda: plots.fits({"a": POINTS._replace(x=[], y=[])}), ValueError, "'a' has no row", "finite x and y"),
+    "fits to columns of two lengths": (
+        lambda: plots.fits({"a": POINTS._replace(y=Y[:39])}), ValueError, "(39,)", "one length"),
+    "a band without an upper end": (lambda: curve_of(GRID, GRID, GRID), ValueError, "one end", "both low and high"),
+    "a curve of two lengths": (lambda: curve_of(GRID, GRID[:3]), ValueError, "(3,)", "one length"),
+    "600 decades": (
+        lambda: curve_of([1, 2], [1e-300, 1e302], yscale="log"), ValueError, "1e+302", "give ylim"),
+    "a valley that is nowhere finite": (
+        lambda: valley_of(surface=np.full((9, 9), np.nan)), ValueError, "finite nowhere", ""),
+    "a valley of another shape": (lambda: valley_of(surface=np.ones((9, 8))), ValueError, "(9, 8)", "(9, 9)"),
+    "a path without steps": (lambda: valley_of(paths={"adam": []}), ValueError, "'adam'", "(steps, 2)"),
+    "the portrait of a name": (
+        lambda: plots.portrait("huber"), TypeError, "is a name", "lossopt.losses.huber"),
+    "the portrait of several": (
+        lambda: plots.portrait(lo.bind(losses.huber, delta=np.array([1.0, 2.0]))), ValueError, "(2,)", "bind a number"),
+    "a grid without values": (
+        lambda: analysis.over_grid(jnp.square, jnp.zeros(0)), ValueError, "(0,)", "each axis a value"),
+    "batches of no calls": (
+        lambda: analysis.over_grid(jnp.square, jnp.zeros(3), batch_size=0), ValueError, "batch_size=0", "at least 1"),
+    "a column by its place": (
+        lambda: data.read_csv(PHONES, target="calls", features=[0]), TypeError, "0 is no name", "the columns are"),
 }  # fmt: skip
 
 

@@ -54,6 +54,12 @@ def test_bands_are_the_quantiles_and_the_interval_of_the_mean():
     np.testing.assert_allclose(mean, [np.mean(values, 0), np.mean(values, 0) - half, np.mean(values, 0) + half])
 
 
+@pytest.mark.parametrize("band", [analysis.spread_band, analysis.mean_band])
+def test_bands_of_whole_numbers_are_those_of_floats(band):
+    values = jnp.asarray(np.random.default_rng(0).integers(100, size=(40, 2)), jnp.int8)
+    np.testing.assert_array_equal(band(values), band(values.astype(float)))
+
+
 # -- the effect of one more row
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lossopt import bind, card, cli, data, losses, solve
+from lossopt import arguments, bind, card, cli, data, losses, properties, solve
 
 
 ROOT = Path(__file__).parent.parent
@@ -144,6 +144,7 @@ def test_compare_reads_a_table_and_tells_people_on_stderr(capsys, tmp_path):
     assert out == ""
     for expected in ("error rate", "log loss", "group=b", "squared_hinge"):
         assert expected in err
+    assert "Smallest: error rate by squared_hinge; log loss by squared_hinge." in err
 
 
 MISTAKES = {
@@ -161,6 +162,13 @@ MISTAKES = {
     "a target that is fixed": (["compare", "phones", "--target", "calls"], "its own target"),
     "a loss of another task": (["compare", "phones", "--losses", "logistic", "-q"], "logistic takes as target"),
     "too many folds": (["compare", "phones", "--folds", "99"], "use from 2 to 24"),
+    "a unit of 0": (["compare", "phones", "--unit", "0"], "--unit 0.0: give a number above 0"),
+    "a unit below 0": (["compare", "phones", "--unit", "-2"], "--unit -2.0: give a number above 0"),
+    "no number as a unit": (["compare", "phones", "--unit", "nan"], "--unit nan: give a number above 0"),
+    "a penalty below 0": (["compare", "phones", "--l2", "-1"], "--l2 -1.0: a penalty is"),
+    "a file as a folder": (["compare", "phones", "--out", __file__], "name a folder"),
+    "a seed of too many bits": (["compare", "phones", "--seed", "9" * 20], "below 2^63"),
+    "the task of a card": (["check", "huber", "--task", "binary"], "huber is a loss of regression targets"),
 }
 
 
@@ -193,6 +201,21 @@ def test_a_file_that_does_not_run_is_said_to_be_so(capsys, tmp_path):
     (tmp_path / "bad.py").write_text("1/0")
     assert cli.main(["check", f"{tmp_path / 'bad.py'}:f"]) == 2
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_what_fails_in_a_file_is_told_with_its_place(capsys, script, monkeypatch):
+    monkeypatch.setattr(properties, "check", lambda loss, task: loss(1.0, 0.0))
+    script.write_text("def boom(prediction, target):\n    raise RuntimeError('boom')\n")
+    assert cli.main(["check", f"{script}:boom", "--quiet"]) == 1
+    assert capsys.readouterr().err == "lossopt: boom (RuntimeError at mine.py, line 2, in boom).\n"
+
+
+def test_two_losses_of_one_name_are_both_kept(script):
+    script.write_text("from lossopt.losses import absolute_error as huber\n")
+    found = arguments.distinct(["huber", f"{script}:huber", "tukey", "tukey"])
+    assert list(found) == ["huber", f"{script}:huber", "tukey"]
+    assert found["huber"] is losses.huber
+    assert found[f"{script}:huber"] is losses.absolute_error
 
 
 def test_what_fails_while_running_is_1_and_a_sentence(capsys, script):

@@ -827,6 +827,14 @@ BAD_FILES = {
     "row numbers": (",x,y\n0,1,2\n1,3,4\n", {}, "a column has no name"),
     "infinite": ("x,y\n1,2\ninf,3\n", {}, "features hold an infinite value in 1 row, the first row 1"),
     "no features": ("y\n1\n2\n", {}, "no columns; give at least one feature"),
+    "decimal commas": ('y,x\n"1,5",2\n"2,5",3\n"1,5",4\n', {}, r"'y' has numbers with a comma .* \(line 2: '1,5'\)"),
+    "shares": ("y,x\n1,20%\n2,30 %\n3,20%\n", {}, "'x' has numbers with a comma or a unit in 3 rows"),
+    "one class a row": ("y,x\nann,1\nbob,2\ncy,3\n", {}, "'y' holds a different text in each .* predict a column"),
+    "a quotation over lines": ('y,c\n1,a\n2,"b\n3,c\n4,d"\n5,e\n', {}, "a cell of several lines that ends on line 5"),
+    "a quotation without end": ('y,x\n1,"2\n2,3\n', {}, "quotation mark in line 2 .* close"),
+    "a quotation inside a cell": ('y,x\n1,2\n1,"2"3\n', {}, "quotation mark in line 3 .* double"),
+    "a feature twice": ("x,y\n1,2\n", {"features": ["x", "x"]}, "two features would be called 'x'"),
+    "a level as a column": ("y,a,a=c\n1,b,1\n2,c,2\n3,c,3\n", {}, "two features would be called 'a=c'; .* rename"),
 }  # fmt: skip
 
 
@@ -835,6 +843,14 @@ def test_read_csv_refuses_in_one_sentence(written, case):
     text, options, message = BAD_FILES[case]
     with pytest.raises(ValueError, match=message):
         data.read_csv(written(text), target="y", **options)
+
+
+@pytest.mark.parametrize(("encoding", "byte"), [("latin-1", "line 3 has the byte 0xf6"), ("utf-16", "0xff")])
+def test_read_csv_names_the_file_and_the_line_of_another_encoding(tmp_path, encoding, byte):
+    path = tmp_path / "towns.csv"
+    path.write_text("town,y\nBonn,1\nKöln,2\n", encoding=encoding)
+    with pytest.raises(ValueError, match=f"towns.csv is not in UTF-8: .*{byte}; save it as UTF-8"):
+        data.read_csv(path, target="y")
 
 
 # ---- the package

@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "analysis": FITTING | {"train", "solve", "trace"},
     "plots": {"data", "losses", "models", "trace"},
     "report": {"plots", "losses", "trace"},
-    "cli": FITTING | {"analysis", "properties", "plots", "report", "solve", "train", "trace"},
+    "arguments": {"data", "losses"},
+    "cli": FITTING | {"analysis", "arguments", "properties", "plots", "report", "solve", "train", "trace"},
 }
 PUBLIC = {"__init__", "__main__"}
 

@@ -36,6 +36,9 @@ POINTS = plots.Scatter(
 )
 SHAPES = {name: functools.partial(losses.get(name), target=0.0) for name in NAMES}
 
+LONG = "a title that goes on and on about what is in its panel, and then goes on some more, as titles do"
+PATHS = {f"optimizer number {i}": [[3, 3 - 0.2 * i], [0, 0]] for i in range(12)}
+
 FIGURES = {
     "convergence": lambda: plots.convergence(CURVES, title="Squared error", reference={"1 − 1/κ": falling(0.95)}),
     "convergence in panels": lambda: plots.convergence(
@@ -51,6 +54,22 @@ FIGURES = {
         CURVES, xlabel="x " * 40, ylabel="the error of the coefficients " * 3 + "(in the target's unit)"
     ),
     "shapes": lambda: plots.loss_shapes(SHAPES, GRID, groups={"Convex": NAMES[:4], "Redescending": NAMES[4:]}),
+    "shapes far out": lambda: plots.loss_shapes(SHAPES, 1e6 * GRID),
+    "thirty names": lambda: plots.curve({f"name {i}": falling(0.9) for i in range(30)}, xlabel="x (unit)", ylabel="y"),
+    "long names": lambda: plots.curve(
+        {f"{LONG}, {i}": falling(0.9 + 0.01 * i) for i in range(3)} | {"x" * 150: falling(0.5)}, xlabel="x", ylabel="y"
+    ),
+    "long titles": lambda: plots.curve(
+        {f"{LONG} {i}": {"huber": falling(0.9)} for i in range(3)}, xlabel="x (unit)", ylabel="y (unit)", columns=3
+    ),
+    "long titles of fits": lambda: plots.fits({LONG: POINTS, LONG.upper(): POINTS}),
+    "long titles of valleys": lambda: plots.valley(
+        {f"{LONG} {i}": BOWL for i in range(3)}, xlabel="slope", ylabel="intercept"
+    ),
+    "one valley of many paths": lambda: plots.valley({"a": BOWL._replace(paths=PATHS)}, xlabel="slope", ylabel="y"),
+    "dollars": lambda: plots.fits(
+        {"50% $\\frac{$": POINTS._replace(xlabel="$ per m$", ylabel="$\\a$", lines={"$\\frac{$": (1.0, 0.0)})}
+    ),
     "portrait": lambda: plots.portrait(losses.logistic),
     "fits": lambda: plots.fits({"stars": POINTS, "phones": POINTS}),
     "valley": lambda: plots.valley(
@@ -132,10 +151,50 @@ def test_a_name_is_drawn_alike_whatever_the_company():
 
 def test_those_seen_together_differ_and_not_in_colour_alone():
     looks = plots.styles([*losses.names(), *(f"huber, delta={i}" for i in range(6)), "somebody", "anybody"])
-    assert len(set(looks.values())) == len(looks)
+    # Many pictures have lines without markers.
+    assert len({(look.color, look.linestyle) for look in looks.values()}) == len(looks)
+    assert len(plots.styles(map(str, range(300)))) == 300
     main = plots.styles(NAMES).values()
     assert len({look.color for look in main}) == len(NAMES)
     assert len({str(look.linestyle) for look in main}) == len(_style.DASHES)
+
+
+def test_lines_of_one_picture_differ_without_their_markers():
+    figure = plots.loss_shapes(dict.fromkeys(("squared_error", "epsilon_insensitive"), SHAPES["huber"]), GRID)
+    first, second = figure.axes[0].lines[:2]
+    assert (first.get_color(), first.get_linestyle()) != (second.get_color(), second.get_linestyle())
+
+
+def test_a_dollar_is_a_dollar():
+    axes = drawn("dollars").axes[0]
+    assert axes.get_xlabel() == r"\$ per m\$"
+    assert axes.get_title(loc="left") == r"50% \$\frac{\$"
+    assert axes.texts[0].get_text() == r"\$\frac{\$"
+
+
+def test_each_tick_has_its_power_of_ten():
+    axes = drawn("shapes far out").axes[-1]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert {"−2e6", "0", "2e6"} <= set(labels)
+    assert not axes.xaxis.get_offset_text().get_text()
+
+
+@pytest.mark.parametrize("outliers", [(3, 4), np.isin(np.arange(20), (3, 4)), [i in (3, 4) for i in range(20)]])
+def test_outliers_are_rows_or_a_mask(outliers):
+    hollow = plots.fits({"a": POINTS._replace(outliers=outliers)}).axes[0].collections[1]
+    np.testing.assert_array_equal(hollow.get_offsets()[:, 0], [3, 4])
+
+
+def test_points_that_are_not_finite_are_left_out():
+    y = np.where(np.arange(20) == 2, np.nan, POINTS.y)
+    full, hollow = plots.fits({"a": POINTS._replace(y=y)}).axes[0].collections
+    assert len(full.get_offsets()) == 17
+    np.testing.assert_array_equal(hollow.get_offsets()[:, 0], [3, 4])
+
+
+def test_two_heights_have_two_shades():
+    figure = plots.valley({"a": BOWL._replace(surface=np.where(X > 0, 1.0, 0.0))}, xlabel="x", ylabel="y")
+    assert len({tuple(color) for color in figure.axes[0].collections[0].get_facecolor()}) == 2
 
 
 def test_settings_of_one_loss_are_tones_of_its_colour():
@@ -243,6 +302,11 @@ def test_labels_with_room_stay_where_they_are_and_others_share_the_move():
     np.testing.assert_allclose(_labels.spread([0.5, 0.5], 0.1), [0.45, 0.55])
     np.testing.assert_allclose(_labels.spread([1.0, 1.0], 0.1), [0.9, 1.0])
     np.testing.assert_allclose(_labels.spread([0.5, 0.5, 0.5], 0.75), [-0.25, 0.5, 1.25])
+
+
+def test_a_label_takes_a_gap_a_line():
+    np.testing.assert_allclose(_labels.spread([0.5, 0.5], 0.1, [1, 3]), [0.4, 0.6])
+    np.testing.assert_allclose(_labels.spread([0.0, 1.0], 0.1, [3, 3]), [0.1, 0.9])
 
 
 def test_contours_enclose_equal_areas_whatever_the_scale():

@@ -17,7 +17,8 @@ from hypothesis import given, strategies as st
 from matplotlib.figure import Figure
 
 from lossopt import plots, report
-from lossopt.report import _command, _console, _page, _results
+from lossopt.data import Table
+from lossopt.report import _command, _comparison, _console, _page, _results
 
 
 ROOT = Path(__file__).parent.parent
@@ -385,3 +386,58 @@ def test_no_color_is_honoured(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     _console.print_verdicts(_console.stderr(), results())
     assert "\x1b[3" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [50, 80, 100])
+def test_a_table_is_divided_before_a_number_is_cut(width):
+    from rich.console import Console
+
+    rows = [
+        {"loss": f"huber, delta={i}", **{f"some coefficient {j}": -1.23456e-100 * (i + j) for j in range(1, 9)}}
+        for i in range(1, 4)
+    ]
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    _console.print_table(console, "Of [many] columns", rows)
+    text = console.file.getvalue()
+    for row in rows:
+        assert all(_results.shown(value) in text for value in row.values())
+    assert max(map(len, text.splitlines())) <= width
+    parts = text.count("Of [many] columns")
+    assert parts == text.count("huber, delta=1") == {50: 4, 80: 3, 100: 2}[width]
+
+
+def test_text_is_broken_into_lines_where_that_saves_a_table():
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=40)
+    _console.print_table(
+        console, "Words", [{"loss": "huber", "asks for": "the mean of " * 5, "hyperparameters": "c=1"}]
+    )
+    text = console.file.getvalue()
+    assert text.count("Words") == 1
+    assert "hyperparameters" in text
+    assert max(map(len, text.splitlines())) <= 40
+
+
+@pytest.mark.parametrize("smallest", [1e-2, 1e-12])
+def test_most_of_each_line_of_errors_is_in_the_picture(smallest):
+    shares = np.linspace(0.01, 1, 100)
+    curves = {"logistic": np.stack([shares, np.geomspace(smallest, 60.0, 100)])}
+    about = Table(name="t", task="binary", features=(), target="y", rows=100, source="")
+    low, high = _comparison._draw_errors(curves, about).axes[0].get_ylim()
+    seen = np.mean((curves["logistic"][1] >= low) & (curves["logistic"][1] <= high))
+    assert seen >= 0.75
+    assert low <= 1e-3 * 60
+
+
+def test_what_is_no_terminal_has_no_width(capsys):
+    _console.print_table(_console.stderr(), "Words", [{"loss": "huber", "asks for": "the mean of " * 50}])
+    assert "the mean of " * 49 in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to_ends_an_experiment_before_it_runs(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["toy", "--out", __file__])
+    with pytest.raises(SystemExit) as stop:
+        _command.main(None, None, doc="", name="toy")
+    assert stop.value.code == 2
+    assert "name a folder" in capsys.readouterr().err

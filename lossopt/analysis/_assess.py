@@ -15,6 +15,7 @@ from ..data import Dataset
 from ..solve import solve
 from ..status import Status
 from ..train import fit
+from ._grid import as_floats
 
 
 # Where no exact method is known. Steps that shrink to nothing end oscillation around a kink.
@@ -85,9 +86,7 @@ def outliers(residuals: Float[Array, " n"], *, threshold: float = 3.0) -> Bool[A
 
 def errors(residuals: Float[Array, " n"]) -> Errors:
     """The three usual summaries of residuals."""
-    residuals = jnp.asarray(residuals)
-    # The square of a whole number of few bits is another.
-    residuals = residuals if jnp.issubdtype(residuals.dtype, jnp.floating) else residuals.astype(float)
+    residuals = as_floats(residuals)
     sizes = jnp.abs(residuals)
     return Errors(jnp.mean(sizes), jnp.sqrt(jnp.mean(residuals**2)), jnp.median(sizes))
 

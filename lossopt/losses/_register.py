@@ -145,6 +145,25 @@ def hyperparameters(loss: Loss) -> dict[str, Any]:
     return defaults | dict(getattr(loss, "keywords", {}))
 
 
+def several(loss: Loss, name: str, value: Any) -> bool:
+    """Whether a value of a hyperparameter is an array of several, one axis more than the hyperparameter has."""
+    default = hyperparameters(unbound(loss)).get(name)
+    if callable(value) or isinstance(value, str) or value is None:
+        return False
+    if isinstance(value, tuple) and (default is None or any(map(callable, value))):
+        return False
+    return np.ndim(value) == 1 + (0 if default is None else np.ndim(default))
+
+
+def check_single(loss: Loss, use: str) -> None:
+    """Raise ValueError, ending with `use`, if a hyperparameter of the loss or of one inside has several values."""
+    for name, value in hyperparameters(loss).items():
+        if several(loss, name, value):
+            raise ValueError(f"{name} of {label(loss)} has shape {np.shape(value)}, and {use}.")
+    for part in parts(loss):
+        check_single(part, use)
+
+
 def check_callable(loss: Any) -> None:
     """Raise TypeError, with what to pass instead, unless this can be called as a loss."""
     if isinstance(loss, str):

@@ -1,6 +1,7 @@
 """Names written at the ends of lines, moved apart where they would overlap. No legend to look up."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -8,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from ._panels import styled
+from ._panels import readable, styled
 
 
 LINE_HEIGHT = 1.35  # of the font size: the room that one label takes
@@ -18,7 +19,8 @@ LINE_HEIGHT = 1.35  # of the font size: the room that one label takes
 def label_ends(ends: Mapping[Axes, Mapping[str, tuple[float, float]]], colors: Mapping[str, str]) -> None:
     """Write each name to the right of its panel, beside the point where its line ends, joined to it by a thin line.
 
-    Call it once for a figure, when the limits of its panels are final.
+    Call it once for a figure, when the limits of its panels are final. Names take at most half of a panel's width; a
+    figure whose panels are lower than their names is made higher.
 
     Args:
         ends: panel -> name -> (x, y) in the panel's data coordinates.
@@ -26,24 +28,49 @@ def label_ends(ends: Mapping[Axes, Mapping[str, tuple[float, float]]], colors: M
     """
     texts = {
         axes: [
-            axes.text(1.04, 0.5, readable(name), color=colors[name], transform=axes.transAxes, va="center")
+            axes.text(
+                1.04, 0.5, readable(name, _width(axes) / 2), color=colors[name], transform=axes.transAxes, va="center"
+            )
             for name in named
         ]
         for axes, named in ends.items()
         if named
     }
-    for axes in texts:
-        # The labels take their room first: only then are the heights of the panels known.
-        axes.figure.draw_without_rendering()  # type: ignore[union-attr]
-        break
+    if texts:
+        _make_room(texts)
     for axes, labels in texts.items():
         _place(axes, labels, list(ends[axes].values()))
 
 
+def _width(axes: Axes) -> float:
+    """Inches of the figure for each of its columns of panels."""
+    place = axes.get_subplotspec()
+    return axes.figure.bbox.width / axes.figure.dpi / (place.get_gridspec().ncols if place else 1)
+
+
+def _make_room(texts: Mapping[Axes, list[Text]]) -> None:
+    figure: Any = next(iter(texts)).figure
+    # The labels take their room first: only then are the heights of the panels known.
+    figure.draw_without_rendering()
+    taken = max(_line(axes, labels) * sum(_lines(labels)) for axes, labels in texts.items())
+    if taken > 1:
+        figure.set_figheight(taken * figure.get_figheight())
+        figure.draw_without_rendering()
+
+
+def _line(axes: Axes, labels: list[Text]) -> float:
+    """The share of a panel's height that one line of its labels takes."""
+    height = axes.get_window_extent().height / axes.figure.dpi * 72
+    return LINE_HEIGHT * float(labels[0].get_fontsize()) / height
+
+
+def _lines(labels: list[Text]) -> list[int]:
+    return [1 + label.get_text().count("\n") for label in labels]
+
+
 def _place(axes: Axes, labels: list[Text], ends: list[tuple[float, float]]) -> None:
     points = axes.transAxes.inverted().transform(axes.transData.transform(ends))
-    height = axes.get_window_extent().height / axes.figure.dpi * 72
-    places = spread(points[:, 1], LINE_HEIGHT * float(labels[0].get_fontsize()) / height)
+    places = spread(points[:, 1], _line(axes, labels), _lines(labels))
     for label, (x, y), place in zip(labels, points, places, strict=True):
         label.set_y(place)
         thread = Line2D(
@@ -59,21 +86,21 @@ def _place(axes: Axes, labels: list[Text], ends: list[tuple[float, float]]) -> N
         axes.add_artist(thread)
 
 
-def readable(name: str) -> str:
-    """A name as words."""
-    return name.replace("_", " ")
-
-
-def spread(wanted: Sequence[float] | Float[np.ndarray, " n"], gap: float) -> Float[np.ndarray, " n"]:
+def spread(
+    wanted: Sequence[float] | Float[np.ndarray, " n"], gap: float, lines: int | Sequence[int] = 1
+) -> Float[np.ndarray, " n"]:
     """The places nearest to those wanted (in the sum of squares) that lie at least `gap` apart, within [0, 1].
 
-    Subtracting `gap` times the rank turns "at least a gap apart" into "not decreasing", so this is isotonic
-    regression, solved by pooling neighbours that are out of order. If they do not all fit, they are centred.
+    Of a label of several lines this is the middle, and it takes a gap a line. Subtracting the gaps before each turns
+    "at least a gap apart" into "not decreasing", so this is isotonic regression, solved by pooling neighbours that are
+    out of order. If they do not all fit, they are centred.
     """
     places = np.clip(np.asarray(wanted, float), 0.0, 1.0)
-    order, offsets = np.argsort(places, kind="stable"), gap * np.arange(places.size)
-    room = 1.0 - gap * (places.size - 1)
-    low, high = (0.0, room) if room >= 0 else (room / 2, room / 2)
+    order = np.argsort(places, kind="stable")
+    halves = gap * np.broadcast_to(lines, places.shape)[order] / 2
+    offsets = np.concatenate([[0.0], np.cumsum(halves[1:] + halves[:-1])])
+    low, high = halves[0] - gap / 2, 1.0 - offsets[-1] - halves[-1] + gap / 2
+    low, high = (low, high) if low <= high else ((low + high) / 2,) * 2
     places[order] = np.clip(_isotonic(places[order] - offsets), low, high) + offsets
     return places
 

@@ -1,5 +1,6 @@
 """Lines with bands: convergence against steps, error against contamination, and whatever else is a curve."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -7,13 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ._labels import label_ends, readable
-from ._panels import panels, styled, wrapped
+from ._labels import label_ends
+from ._panels import panels, styled, titled, wrapped
 from ._style import Style, styles
 
 
 Scale = Literal["linear", "log", "symlog"]
 EXPECTED = "#555555"  # the colour of what theory expects
+MOST_DECADES = 308  # the largest float
 MARKS = 8  # markers on a line: enough to tell it by, few enough to see it
 
 
@@ -67,9 +69,14 @@ def curve(
         xscale, yscale: "linear", "log" or "symlog".
         ylim: the ends of the vertical axis.
         columns, size, sharey: of the grid of panels; size in inches. None: two columns, or three.
+
+    Raises:
+        ValueError: no curves, one whose x and y do not go together, or a band with one end.
     """
-    groups = _by_panel(curves, title)
-    beside = _by_panel(reference or {}, title) if reference else {}
+    groups = {heading: _checked(group) for heading, group in _by_panel(curves, title).items()}
+    if not any(groups.values()):
+        raise ValueError("There are no curves to draw: give name -> (x, y).")
+    beside = {heading: _checked(group) for heading, group in _by_panel(reference or {}, title).items()}
     alone = len(groups) == 1
     columns = columns or (3 if len(groups) == 3 or len(groups) > 4 else 2)
     # The wider a figure is, the smaller is its text on a page.
@@ -78,11 +85,12 @@ def curve(
     # One table of styles for the figure, so that a name is drawn alike in all its panels.
     looks = styles(dict.fromkeys(name for group in groups.values() for name in group))
     for axes, (heading, group) in zip(grid, groups.items(), strict=True):
-        axes.set(title=readable(heading), xlabel=wrapped(xlabel, width), xscale=xscale, yscale=yscale)
+        titled(axes, heading, width)
+        axes.set(xlabel=wrapped(xlabel, width), xscale=xscale, yscale=yscale)
         _draw_reference(axes, beside.get(heading, {}))
-        draw_curves(axes, group, looks)
         if ylim is not None:
             axes.set_ylim(*ylim)
+        draw_curves(axes, group, looks)
     for axes in grid[:: columns if sharey else 1]:
         axes.set_ylabel(wrapped(ylabel, height))
     named = {
@@ -95,7 +103,12 @@ def curve(
 
 @styled
 def draw_curves(axes: Axes, curves: Curves, looks: Mapping[str, Style] | None = None) -> None:
-    """Put lines and bands on a panel, without names."""
+    """Put lines and bands on a panel, without names.
+
+    Raises:
+        ValueError: as `curve`; or points too far apart for a logarithmic axis.
+    """
+    curves = _checked(curves)
     looks = looks or styles(curves)
     for name, values in curves.items():
         line = _clean(Curve(*values), axes)
@@ -104,6 +117,18 @@ def draw_curves(axes: Axes, curves: Curves, looks: Mapping[str, Style] | None = 
         look = looks[name]
         axes.plot(line.x, line.y, marker=look.marker, markevery=_marks(line.x, axes), label=name, **look.line)
     axes.margins(x=0.02)
+    _check_reach("x", axes.get_xscale(), axes.get_autoscalex_on(), axes.dataLim.intervalx)
+    _check_reach("y", axes.get_yscale(), axes.get_autoscaley_on(), axes.dataLim.intervaly)
+
+
+def _check_reach(name: str, scale: str, free: bool, ends: np.ndarray) -> None:
+    low, high = ends
+    # The axis and its ticks go further than the points, by a part of what these span.
+    if free and scale == "log" and 0 < low < high and 1.25 * math.log10(high) - 0.25 * math.log10(low) > MOST_DECADES:
+        raise ValueError(
+            f"{name} runs from {low:.3g} to {high:.3g}, too far for a logarithmic axis: leave the largest points out"
+            f"{', or give ylim' if name == 'y' else ''}."
+        )
 
 
 def name_curves(panels: Mapping[Axes, Curves], colors: Mapping[str, str]) -> None:
@@ -133,6 +158,21 @@ def _marks(x: np.ndarray, axes: Axes) -> list[int]:
         return list(range(0, len(x), max(1, len(x) // MARKS)))
     wanted = np.linspace(place[0], place[-1], MARKS + 1)
     return np.unique(np.minimum(np.searchsorted(place, wanted), len(x) - 1)).tolist()
+
+
+def _checked(curves: Curves) -> dict[str, Curve]:
+    """Each as a `Curve` whose parts have one shape."""
+    lines = {name: Curve(*values) for name, values in curves.items()}
+    for name, line in lines.items():
+        given = {part: np.asarray(value, float) for part, value in line._asdict().items() if value is not None}
+        if ("low" in given) != ("high" in given):
+            raise ValueError(f"{name!r} has one end of a band: give both low and high, or neither.")
+        try:
+            lines[name] = Curve(**dict(zip(given, np.broadcast_arrays(*given.values()), strict=True)))
+        except ValueError:
+            shapes = ", ".join(f"{part} of shape {value.shape}" for part, value in given.items())
+            raise ValueError(f"{name!r} has {shapes}: give vectors of one length.") from None
+    return lines
 
 
 def _by_panel(curves: Curves, title: str) -> Mapping[str, Curves]:

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from ._style import RC
 
@@ -37,18 +38,48 @@ def panels(
     sharex: bool = False,
     sharey: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels in rows of at most `columns`, each of `size` inches; unused places stay empty."""
+    """A figure of `count` panels in rows of at most `columns`, each of `size` inches; unused places stay empty.
+
+    Raises:
+        ValueError: no panels, or no columns.
+    """
+    if min(count, columns) < 1:
+        raise ValueError(f"{count} panels in {columns} columns: there is nothing to draw; give at least one of each.")
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
     axes = list(grid.flat)
+    for axis in (axis for each in axes for axis in (each.xaxis, each.yaxis)):
+        axis.set_major_formatter(_Ticks())
     for unused in axes[count:]:
         unused.remove()
     return figure, axes[:count]
 
 
+class _Ticks(ScalarFormatter):
+    """Numbers with a power of ten each, where matplotlib would write it once, on top of the axis' label: 2e6, 4e6."""
+
+    def get_offset(self) -> str:
+        return ""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        power = super().get_offset()
+        number = super().__call__(x, pos)
+        return number if x == 0 and "+" not in power else number + power.removeprefix("1")
+
+
 def wrapped(text: str, inches: float) -> str:
-    """An axis label broken into lines that fit a panel of that length, less what its margins take."""
-    return textwrap.fill(text, width=max(12, int(8.5 * inches)), break_long_words=False)
+    """Text as a picture shows it: in lines that fit a panel of that length, less its margins; `$` is a dollar."""
+    return textwrap.fill(text, width=max(12, int(8.5 * inches))).replace("$", r"\$")
+
+
+def readable(name: str, inches: float) -> str:
+    """A name as words, in lines that fit that length."""
+    return wrapped(name.replace("_", " "), inches)
+
+
+def titled(axes: Axes, name: str, inches: float) -> None:
+    """Write a title above a panel of that width: in bold, and from where its axis is."""
+    axes.set_title(readable(name, 0.85 * inches))

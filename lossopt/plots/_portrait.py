@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import losses
-from ._panels import panels, styled, wrapped
+from ..losses._register import check_single
+from ._panels import panels, readable, styled, wrapped
 from ._shapes import limits_of, shape
 from ._style import styles
 
@@ -60,7 +61,13 @@ def portrait(loss: losses.Loss) -> Figure:
     They run along the residual; the margin; the probability of the true class; the lead of the true logit over two
     others that are equal; or what else the prediction is. A loss of a residual also has its weight, slope over
     residual: how much an example counts where least squares count each by 1.
+
+    Raises:
+        TypeError: a name for a loss.
+        ValueError: a loss without a card, or with several values of a hyperparameter.
     """
+    losses.check_callable(loss)
+    check_single(loss, "a portrait is of one: bind a number")
     card = losses.card(loss)
     path = path_of(loss)
     value, slope, curvature = shape(lambda x: loss(path.along(x), path.target), path.grid)
@@ -76,7 +83,7 @@ def portrait(loss: losses.Loss) -> Figure:
         # Beside a kink at a perfect fit a weight has no bound: the picture has.
         shown = row[np.abs(path.grid) > 0.2] if name.startswith("weight") else row
         axes.set(title=name, ylim=limits_of([shown]))
-    grid_of_axes[0].set_ylabel(wrapped(card.name.replace("_", " "), SIZE[1]))
+    grid_of_axes[0].set_ylabel(readable(card.name, SIZE[1]))
     figure.supxlabel(wrapped(path.label, SIZE[0] * len(rows)), fontsize="medium")
     return figure
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from ._lines import Curve, draw_curves, name_curves
-from ._panels import panels, styled, wrapped
+from ._panels import panels, styled, titled, wrapped
 from ._style import styles
 
 
@@ -38,10 +38,18 @@ def loss_shapes(
         groups: title -> the names drawn in one column; all in one column if None.
         xlabel: what the grid is.
         title: of the one column.
+
+    Raises:
+        ValueError: no losses, a name that is none of theirs, a grid of fewer than two points, or a loss that is finite
+            at none of them.
     """
     columns = groups or {title: tuple(functions)}
+    _check(functions, grid, columns)
     figure, grid_of_axes = panels(3 * len(columns), columns=len(columns), size=(WIDTH, 2.9), sharex=True)
     shapes = {name: shape(loss, grid) for name, loss in functions.items()}
+    for name, (value, *_) in shapes.items():
+        if not np.isfinite(value).any():
+            raise ValueError(f"{name!r} is finite nowhere on the grid: draw it where it is defined, or leave it out.")
     limits = [limits_of([rows[row] for rows in shapes.values()]) for row in range(3)]
     looks = {name: look._replace(marker="") for name, look in styles(functions).items()}
     drawn = {}
@@ -50,10 +58,23 @@ def loss_shapes(
         drawn[axes] = {name: Curve(np.asarray(grid), shapes[name][row]) for name in names}
         draw_curves(axes, drawn[axes], looks)
         axes.axhline(0.0, color="#888888", linewidth=0.8, zorder=0)
-        axes.set(ylabel=ROWS[row], ylim=limits[row], title="" if row else heading)
+        titled(axes, "" if row else heading, WIDTH)
+        axes.set(ylabel=ROWS[row], ylim=limits[row])
         axes.set_xlabel(wrapped(xlabel, WIDTH) if row == 2 else "")
     name_curves(drawn, {name: look.color for name, look in looks.items()})
     return figure
+
+
+def _check(functions: Mapping[str, Callable], grid: ArrayLike, groups: Mapping[str, Sequence[str]]) -> None:
+    if not functions:
+        raise ValueError("There are no losses to draw: give name -> function of a residual.")
+    if np.ndim(grid) != 1 or np.size(grid) < 2:
+        raise ValueError(
+            f"The grid has shape {np.shape(grid)}: give at least two points, as numpy.linspace(-4, 4, 401)."
+        )
+    unknown = [name for names in groups.values() for name in names if name not in functions]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} in groups is none of the functions, which are {', '.join(functions)}.")
 
 
 def shape(loss: Callable, grid: ArrayLike) -> tuple[np.ndarray, ...]:
@@ -65,7 +86,8 @@ def shape(loss: Callable, grid: ArrayLike) -> tuple[np.ndarray, ...]:
 
 def limits_of(lines: Sequence[np.ndarray]) -> tuple[float, float]:
     """Ends that show whole all lines but those three times as high as is typical, and of these the beginning."""
-    tops, bottoms = ([end(line[np.isfinite(line)]) for line in lines] for end in (np.max, np.min))
+    finite = [line[np.isfinite(line)] for line in lines if np.isfinite(line).any()] or [np.zeros(1)]
+    tops, bottoms = ([end(line) for line in finite] for end in (np.max, np.min))
     reach = 3 * np.median(np.maximum(np.abs(tops), np.abs(bottoms)))
     high = max(*bottoms, *(top for top in tops if top <= reach))
     low = min(*tops, *(bottom for bottom in bottoms if bottom >= -reach))

@@ -1,6 +1,5 @@
 """One look: Okabe–Ito colours, and for each name a colour, a dash and a marker that it has in every figure."""
 
-import itertools
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -109,7 +108,7 @@ def style(name: str) -> Style:
 
 
 def styles(names: Iterable[str]) -> dict[str, Style]:
-    """How each of these names is drawn in one figure: as `style` has it, but no two alike.
+    """How each of these names is drawn in one figure: as `style` has it, but no two lines alike, whatever the markers.
 
     Several settings of one loss ("huber, delta=1", "huber, delta=2") have tones of its colour, and other dashes.
     """
@@ -117,8 +116,9 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
     chosen: dict[str, Style] = {}
     # Known names choose first: what a stranger is drawn like must not depend on the company, nor theirs on a stranger.
     for name in sorted(names, key=lambda name: base_name(name) not in FIXED):
-        taken = set(chosen.values())
-        chosen[name] = next(candidate for candidate in _candidates(name) if candidate not in taken)
+        taken = {(look.color, look.linestyle) for look in chosen.values()}
+        free = (look for look in _candidates(name) if (look.color, look.linestyle) not in taken)
+        chosen[name] = next(free, style(name))  # hundreds of names: there are no more looks
     return {name: chosen[name] for name in names}
 
 
@@ -135,7 +135,9 @@ def _candidates(name: str) -> Iterable[Style]:
     for step, tone in enumerate(TONES, 1):
         dash = list(DASHES.values())[(turn + step) % len(DASHES)]
         yield Style(_toned(first.color, tone), dash, MARKERS[(MARKERS.index(first.marker) + step) % len(MARKERS)])
-    yield from (_hashed(name, salt) for salt in itertools.count(1))
+    others = [_hashed(name, salt) for salt in range(1, len(OKABE_ITO) * len(DASHES))]
+    yield from others
+    yield from (look._replace(color=_toned(look.color, tone)) for tone in TONES for look in (first, *others))
 
 
 def _toned(color: str, tone: float) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ def main(
     options = tyro.cli(
         Options, prog=f"python -m experiments.{name}", description=doc, config=(tyro.conf.FlagCreatePairsOff,)
     )
+    _begin(f"python -m experiments.{name}", options)
     sys.exit(conduct(lambda _: experiment, [name], options, order))
 
 
@@ -88,7 +90,28 @@ def main_all(load: Callable[[str], Experiment], names: Sequence[str]) -> NoRetur
     if unknown:
         stderr().print(f"{prog}: there is no experiment {unknown[0]!r}; there are {', '.join(names)}.", markup=False)
         sys.exit(2)
+    _begin(prog, options)
     sys.exit(conduct(load, options.names or names, options, names))
+
+
+def check_options(seed: int, out: Path | None) -> None:
+    """Raise `ValueError` unless the seed makes a key and the folder of results can be written to; it is made."""
+    if not -(2**63) <= seed < 2**63:
+        raise ValueError(f"--seed {seed}: give a whole number below 2^63.")
+    try:
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise ValueError(f"--out {out}: no results can be written there ({error.strerror}); name a folder.") from error
+
+
+def _begin(prog: str, options: Options) -> None:
+    try:
+        check_options(options.seed, options.out)
+    except ValueError as error:
+        stderr().print(f"{prog}: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
 
 
 def conduct(

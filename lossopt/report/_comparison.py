@@ -12,7 +12,7 @@ from ._console import print_table
 from ._results import Results, Row
 
 
-SMALLEST = 1e-3  # of the largest error: where the logarithmic axis of the errors ends
+SMALLEST = 1e-3  # of the largest error: where the logarithmic axis of the errors ends, if three quarters lie above
 
 
 def comparison(found: Mapping[str, Any], data: Any, about: Any, *, unit: float, config: Mapping[str, Any]) -> Results:
@@ -87,13 +87,14 @@ def _sorted_errors(each: Any, data: Any) -> np.ndarray:
 def _draw_errors(curves: Mapping[str, np.ndarray], about: Any) -> Figure:
     real = about.task == "regression"
     top = max(float(curve[1].max()) for curve in curves.values()) or 1.0
+    low = min(SMALLEST * top, *(float(np.quantile(curve[1], 0.25)) for curve in curves.values()))
     return plots.curve(
         {name: plots.Curve(*curve) for name, curve in curves.items()},
         xlabel="share of held-out rows (sorted by error)",
         ylabel=f"error of {about.target} (in its unit)" if real else "cross-entropy (nats)",
         title=f"{about.name}: held-out errors",
         yscale="log",
-        ylim=(SMALLEST * top, 1.5 * top),
+        ylim=(max(low, np.finfo(float).eps * top), 1.5 * top),
     )
 
 
@@ -112,7 +113,7 @@ def print_comparison(console: Any, results: Results, files: Mapping[str, Path]) 
     heading = f"{results.config['table']}: errors on rows held out ({results.config['folds']} folds)"
     print_table(console, heading, [{key: row[key] for key in others} for row in results.rows])
     console.print(f"Smallest: {_smallest(results.rows, others[3:])}.", markup=False, soft_wrap=True)
-    print_table(console, "Coefficients", _turned(results.rows, coefficients))
+    print_table(console, "Coefficients", _coefficient_table(results.rows, coefficients))
     if results.rows[0]["outliers"] is not None:
         unit = results.config["unit"]
         console.print(
@@ -126,9 +127,12 @@ def print_comparison(console: Any, results: Results, files: Mapping[str, Path]) 
 
 def _smallest(rows: Sequence[Row], measures: Sequence[str]) -> str:
     best = {measure: min(rows, key=lambda row, measure=measure: row[measure])["loss"] for measure in measures}  # type: ignore[misc]
-    return "; ".join(f"{measure.replace('_', ' ')} error by {name}" for measure, name in best.items())
+    noun = "" if rows[0]["outliers"] is None else " error"
+    return "; ".join(f"{measure.replace('_', ' ')}{noun} by {name}" for measure, name in best.items())
 
 
-def _turned(rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
-    """A row for each coefficient and a column for each loss: tables have more features than losses are compared."""
+def _coefficient_table(rows: Sequence[Row], keys: Sequence[str]) -> list[Row]:
+    """Losses by coefficients: down the page those of which there are more."""
+    if len(rows) > len(keys):
+        return [{"loss": row["loss"], **{key[2:-1]: row[key] for key in keys}} for row in rows]
     return [{"": key[2:-1], **{row["loss"]: row[key] for row in rows}} for key in keys]

@@ -3,13 +3,15 @@
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from ._claim import Claim
 from ._results import Results, Row, shown
 
 
 T = TypeVar("T")
+WIDEST = 100_000  # characters: where no terminal sets an end
+LONGEST_WORD = 16  # characters, more than a number has: a longer one is broken where a table gets too wide
 
 
 class Progress(Protocol):
@@ -25,10 +27,13 @@ def silent(items: Iterable[T], doing: str) -> Iterable[T]:
 
 
 def stderr(*, quiet: bool = False) -> Any:
-    """A rich console on stderr; a quiet one swallows everything."""
+    """A rich console on stderr, as wide as what it is told unless it is a terminal; a quiet one swallows everything."""
     from rich.console import Console
 
-    return Console(stderr=True, quiet=quiet, highlight=False)
+    console = Console(stderr=True, quiet=quiet, highlight=False)
+    if not console.is_terminal:
+        console.width = WIDEST
+    return console
 
 
 @contextlib.contextmanager
@@ -99,14 +104,61 @@ def print_summary(console: Any, done: Sequence[Results], broken: Sequence[str], 
 
 
 def print_table(console: Any, title: str, rows: Sequence[Row]) -> None:
-    """Rows as a table, a column for each name in the first of them."""
+    """Rows as a table, a column for each name in the first of them; as several, where a console is not wide enough.
+
+    Each of these begins with the first column. Where it saves room, text is broken into lines; numbers never are.
+    """
     if not rows:
         return
-    table = _table(title, tuple(name.replace("_", " ") for name in rows[0]))
-    table.columns[0].no_wrap = True
-    for row in rows:
-        table.add_row(*(_plain(shown(value)) for value in row.values()))
-    console.print(table)
+    first, *others = (_column(name, [row[name] for row in rows]) for name in rows[0])
+    first = first._replace(least=min(first.whole, console.width // 2))
+    for i, part in enumerate(_parts(first, others, console.width)):
+        table = _table(f"{title} (continued)" if i else title, ())
+        for column, width in zip(part, _widths(part, console.width), strict=True):
+            table.add_column(_plain(column.cells[0]), width=width, overflow="fold")
+        for row in zip(*(column.cells[1:] for column in part), strict=True):
+            table.add_row(*map(_plain, row))
+        console.print(table)
+
+
+class _Column(NamedTuple):
+    """A head and cells; the width that lets no word be broken but the longest ones, and the one without a break."""
+
+    cells: list[str]
+    least: int
+    whole: int
+
+
+def _column(name: str, values: Sequence[Any]) -> _Column:
+    cells = [name.replace("_", " "), *map(shown, values)]
+    words = [word for cell in cells for word in cell.split()]
+    return _Column(cells, min(LONGEST_WORD, max(map(len, words), default=0)), max(map(len, cells)))
+
+
+def _parts(first: _Column, others: Sequence[_Column], width: int) -> list[list[_Column]]:
+    """As many columns in each table as it has room for, and at least one beside the first."""
+    parts = [[first]]
+    for column in others:
+        if len(parts[-1]) > 1 and sum(each.least for each in (*parts[-1], column)) > _room(len(parts[-1]) + 1, width):
+            parts.append([first])
+        parts[-1].append(column)
+    return parts
+
+
+def _widths(columns: Sequence[_Column], width: int) -> list[int]:
+    """Whole columns where they have room; else all wide ones are brought down to one width, if need be to the least."""
+    widths = [column.least for column in columns]
+    for limit in range(1 + max(column.whole for column in columns)):
+        wider = [max(column.least, min(limit, column.whole)) for column in columns]
+        if sum(wider) > _room(len(columns), width):
+            break
+        widths = wider
+    return widths
+
+
+def _room(columns: int, width: int) -> int:
+    # Beside each column there is a space on either side and a line of the table.
+    return width - 3 * columns - 1
 
 
 def score(claims: Sequence[Claim]) -> str:
@@ -117,9 +169,11 @@ def score(claims: Sequence[Claim]) -> str:
 
 def _table(title: str, columns: Sequence[str]) -> Any:
     from rich import box
-    from rich.table import Table
+    from rich.table import Column, Table
+    from rich.text import Text
 
-    return Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    heads = [Column(head, overflow="fold") for head in columns]
+    return Table(*heads, title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
 
 
 def _coloured(claims: Sequence[Claim]) -> str:

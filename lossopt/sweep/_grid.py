@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from .. import losses
-from ..border import several
 from ..data import check, Dataset, spread, Stored
+from ..losses._register import several
 
 
 class Axis(NamedTuple):
