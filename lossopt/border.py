@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import data, losses, models
-from .losses._register import check_single
 
 
 def checked(loss: losses.Loss, dataset: data.Dataset, model: models.Model, *, stored: bool = False) -> data.Dataset:
@@ -52,7 +51,7 @@ def check_loss(loss: Any, *, swept: bool = False) -> None:
     if not losses.has_card(loss):
         return
     if not swept:
-        check_single(loss, "one fit takes one: give a number, or pass the loss to lossopt.sweep")
+        losses.check_single(loss, "one fit takes one: give a number, or pass the loss to lossopt.sweep")
     losses.check_hyperparameters(loss, losses.hyperparameters(loss))
 
 

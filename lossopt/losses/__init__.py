@@ -5,9 +5,10 @@ from ._card import LossCard as LossCard
 from ._kinds import Interval as Interval, Task as Task, TARGETS as TARGETS, VECTORS as VECTORS
 from ._register import (
     bind as bind,
-    check_callable as check_callable,
     card as card,
+    check_callable as check_callable,
     check_hyperparameters as check_hyperparameters,
+    check_single as check_single,
     claim as claim,
     claims as claims,
     get as get,
@@ -21,6 +22,7 @@ from ._register import (
     nearest as nearest,
     parts as parts,
     register as register,
+    several as several,
     unbound as unbound,
 )
 from .regression import (

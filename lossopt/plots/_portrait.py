@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import losses
-from ..losses._register import check_single
 from ._panels import panels, readable, styled, wrapped
 from ._shapes import limits_of, shape
 from ._style import styles
@@ -67,7 +66,7 @@ def portrait(loss: losses.Loss) -> Figure:
         ValueError: a loss without a card, or with several values of a hyperparameter.
     """
     losses.check_callable(loss)
-    check_single(loss, "a portrait is of one: bind a number")
+    losses.check_single(loss, "a portrait is of one: bind a number")
     card = losses.card(loss)
     path = path_of(loss)
     value, slope, curvature = shape(lambda x: loss(path.along(x), path.target), path.grid)

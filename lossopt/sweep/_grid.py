@@ -12,7 +12,6 @@ import numpy as np
 
 from .. import losses
 from ..data import check, Dataset, spread, Stored
-from ..losses._register import several
 
 
 class Axis(NamedTuple):
@@ -82,8 +81,10 @@ class Grid(NamedTuple):
 def grid(loss: losses.Loss, penalties: Mapping[str, Any], data: Axis) -> Grid:
     """The fits of a loss: a hyperparameter bound to an array with one axis more than it has is swept, as is a penalty
     that is a vector."""
-    _check_parts(loss)
-    axes = [Axis(name, np.asarray(value)) for name, value in opened(loss)[1].items() if several(loss, name, value)]
+    for inside in losses.parts(loss):
+        losses.check_single(inside, f"inside {losses.label(loss)} nothing is swept over: give one loss for each value")
+    bound = opened(loss)[1].items()
+    axes = [Axis(name, np.asarray(value)) for name, value in bound if losses.several(loss, name, value)]
     axes += [Axis(name, np.asarray(value)) for name, value in penalties.items() if np.ndim(value)]
     for axis in axes:
         if not len(axis.values):
@@ -150,17 +151,6 @@ def _taken(sets: np.ndarray, leaf: np.ndarray) -> np.ndarray:
     if np.array_equal(sets.ravel(), np.arange(first, first + sets.size)):
         return leaf[first : first + sets.size].reshape(*sets.shape, *leaf.shape[1:])
     return leaf[sets]
-
-
-def _check_parts(loss: losses.Loss) -> None:
-    for inside in losses.parts(loss):
-        _check_parts(inside)
-        for name, value in opened(inside)[1].items():
-            if several(inside, name, value):
-                raise ValueError(
-                    f"{name} of the {losses.label(inside)} inside {losses.label(loss)} has shape {np.shape(value)}: "
-                    f"only hyperparameters of the outermost loss are swept over; give one loss for each {name}."
-                )
 
 
 def _stacked(data: Any) -> Dataset:
