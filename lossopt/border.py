@@ -79,8 +79,8 @@ def check_init(init: Any, dataset: data.Dataset, model: models.Model) -> models.
     if not isinstance(init, models.Params):
         hint = "pass its params" if hasattr(init, "params") else start
         raise TypeError(f"init is a {type(init).__name__}, not models.Params(weights, bias): {hint}.")
-    shapes = lambda params: [None if leaf is None else np.shape(leaf) for leaf in params]  # noqa: E731
-    expected, given = shapes(jax.eval_shape(lambda: model.init(columns))), shapes(init)
+    expected = [(columns, *model.score_shape), model.score_shape if model.intercept else None]
+    given = [None if leaf is None else np.shape(leaf) for leaf in init]
     if given != expected:
         raise ValueError(
             f"init has weights and bias of shapes {given[0]} and {given[1]}, but a {model.name} model of {columns} "
