@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from ._arguments import label, like, Scalar, times, Vector
 from ._card import LossCard
-from ._elementary import differentiated_by, relative_expm1, with_gradient
+from ._elementary import differentiated_by, power_growth, with_gradient
 from ._kinds import Growth, Interval, NON_NEGATIVE_FINITE, UNIT
 from ._register import register
 from ._softmax import centred, cross_entropy, missed, normalised, probabilities
@@ -75,7 +75,7 @@ def _box_cox(cost: Array, q: Array) -> Array:
     far = jnp.isinf(cost)
     near = jnp.where(far, 0.0, cost)
     limit = jnp.where(q == 0, jnp.inf, 1 / jnp.where(q == 0, 1.0, q))
-    return jnp.where(far, limit, near * relative_expm1(-q * near))
+    return jnp.where(far, limit, -power_growth(-near, q))
 
 
 def _reverse(beta: float, log_zero: float) -> float:
