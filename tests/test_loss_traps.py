@@ -62,6 +62,46 @@ def test_a_masked_label_costs_infinity():
     assert losses.softmax_cross_entropy_soft(jnp.array([-jnp.inf, 0.0], jnp.float32), soft) == jnp.inf
 
 
+MANY = [losses.softmax_cross_entropy, losses.crammer_singer, losses.weston_watkins, losses.sparsemax]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        *MANY,
+        losses.label_smoothed(losses.softmax_cross_entropy, 0.1),
+        losses.noise_corrected(losses.softmax_cross_entropy, 0.9 * np.eye(300) + 0.1 / 300),
+    ],
+    ids=losses.label,
+)
+def test_a_label_in_a_narrow_type_is_one_class_of_many(loss):
+    z = jnp.sin(jnp.arange(300, dtype=jnp.float32))
+    for label in (jnp.uint8(1), jnp.int8(100)):
+        found, expected = (jax.value_and_grad(loss)(z, y) for y in (label, int(label)))
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+    assert np.isnan(loss(z, jnp.int8(-1)))
+
+
+@pytest.mark.parametrize("scores", [[jnp.inf, 0.3, 0.5], [0.3, jnp.inf, 0.5], [-jnp.inf] * 3])
+def test_sparsemax_knows_nothing_of_scores_that_it_cannot_compare(scores):
+    value, slope = jax.value_and_grad(losses.sparsemax)(jnp.array(scores, jnp.float32), 1)
+    assert np.isnan(value)
+    assert np.isnan(slope).all()
+
+
+def test_categorical_focal_fades_in_half_precision():
+    logits = jnp.array([0.0, 2.0, 1.0], jnp.float16)
+    assert losses.categorical_focal(logits, 1) == pytest.approx(0.045678, rel=4e-3)
+    slope = jax.grad(losses.categorical_focal)(logits, 1)
+    np.testing.assert_allclose(slope, jax.grad(losses.categorical_focal)(logits.astype(float), 1), rtol=4e-3)
+
+
+def test_generalized_cross_entropy_is_bounded_however_far():
+    logits = jnp.array([0.0, np.finfo(np.float32).min, 1.0], jnp.float32)
+    assert losses.generalized_cross_entropy(logits, 1) == pytest.approx(1 / 0.7, rel=1e-6)
+
+
 @pytest.mark.parametrize("score", [100.0, 1e4, 1e30])
 def test_soft_margin_does_not_overflow(score):
     assert orders("logistic", score, 0.0) == (pytest.approx(score), 1.0, 0.0)

@@ -18,6 +18,20 @@ def heaviest(class_weights: ArrayLike | None) -> float:
     return 1.0 if class_weights is None else float(jnp.max(jnp.asarray(class_weights)))
 
 
+def weighted(loss: Array, y: Array, legal: Array, class_weights: ArrayLike | None) -> Array:
+    """The loss of a one-hot label times the weight of its class; `legal` is NaN where the label is not.
+
+    Raises:
+        ValueError: the weights are not one a class.
+    """
+    if class_weights is None:
+        return loss
+    weights = like(class_weights, loss)
+    if weights.shape != y.shape:
+        raise ValueError(f"The class_weights of {y.size} classes need shape {y.shape}, not {weights.shape}.")
+    return times(legal * jnp.sum(times(y, weights)), loss)
+
+
 @register(
     LossCard(
         task="multiclass",
@@ -124,8 +138,7 @@ def softmax_cross_entropy(
     if not known_zero(label_smoothing):
         smoothing = like(label_smoothing, logits)
         soft = y * (1 - smoothing) + smoothing / logits.size
-    loss = legal * cross_entropy(logits, soft)
-    return loss if class_weights is None else times(legal * jnp.sum(times(y, like(class_weights, logits))), loss)
+    return weighted(legal * cross_entropy(logits, soft), y, legal, class_weights)
 
 
 @register(
