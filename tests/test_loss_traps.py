@@ -97,6 +97,33 @@ def test_categorical_focal_fades_in_half_precision():
     np.testing.assert_allclose(slope, jax.grad(losses.categorical_focal)(logits.astype(float), 1), rtol=4e-3)
 
 
+@pytest.mark.parametrize("full", [True, jnp.bool_(True)], ids=["known", "traced"])
+@pytest.mark.parametrize(
+    ("s", "dispersion", "by_dispersion", "by_target"),
+    [
+        (3.0, 0.0, -163.5433229, -2.3068528),
+        (3.0, 1e-20, -163.5433229, -2.3068528),
+        (3.0, 1e-5, -163.497355, -2.30667198),
+        (30.0, 1e-10, -5.97601914e20, -22.3317684),
+        (0.7, 100.0, -2.31954688e-9, -3.3977595e-5),
+    ],
+)
+def test_the_negative_binomial_has_derivatives_however_small_the_dispersion(
+    s, dispersion, by_dispersion, by_target, full
+):
+    def loss(y, a):
+        return losses.negative_binomial(jnp.float32(s), y, dispersion=a, full=full)
+
+    found = jax.jit(jax.grad(loss, (1, 0)))(*single(2.0, dispersion))
+    np.testing.assert_allclose(found, (by_dispersion, by_target), rtol=3e-6)
+
+
+def test_a_deviance_does_not_overflow_before_it_must():
+    assert losses.binomial(*single(1e30, 1e-9), full=True) == pytest.approx(1e30, rel=1e-6)
+    far = losses.negative_binomial(*single(70.0, 1e30), dispersion=1e10, full=True)
+    assert far == pytest.approx(3.1999e-11, rel=1e-4)
+
+
 def test_generalized_cross_entropy_is_bounded_however_far():
     logits = jnp.array([0.0, np.finfo(np.float32).min, 1.0], jnp.float32)
     assert losses.generalized_cross_entropy(logits, 1) == pytest.approx(1 / 0.7, rel=1e-6)
