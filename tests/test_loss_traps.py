@@ -124,6 +124,20 @@ def test_a_deviance_does_not_overflow_before_it_must():
     assert far == pytest.approx(3.1999e-11, rel=1e-4)
 
 
+@pytest.mark.parametrize(("y", "power"), [(1e-20, 4.0), (1e10, -3.0), (1e30, -3.0)])
+def test_tweedie_is_0_at_a_fit_whose_power_overflows(y, power):
+    (y,) = single(y)
+    assert losses.tweedie(jnp.log(y), y, power=power, full=True) == 0
+
+
+def test_tweedie_beside_such_a_fit_does_not_overflow_before_it_must():
+    (y,) = single(1e-20)
+    s = jnp.log(y) + jnp.float32(0.01)
+    u = float(s) - np.log(float(y))
+    exact = float(y) ** -2.0 * (np.exp(-3 * u) / 3 - np.exp(-2 * u) / 2 + 1 / 6)
+    assert losses.tweedie(s, y, power=4.0, full=True) == pytest.approx(exact, rel=1e-3)
+
+
 def test_generalized_cross_entropy_is_bounded_however_far():
     logits = jnp.array([0.0, np.finfo(np.float32).min, 1.0], jnp.float32)
     assert losses.generalized_cross_entropy(logits, 1) == pytest.approx(1 / 0.7, rel=1e-6)
