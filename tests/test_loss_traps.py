@@ -138,6 +138,19 @@ def test_tweedie_beside_such_a_fit_does_not_overflow_before_it_must():
     assert losses.tweedie(s, y, power=4.0, full=True) == pytest.approx(exact, rel=1e-3)
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_a_student_law_without_end_is_no_better_for_more_degrees_of_freedom(full):
+    def loss(df):
+        return losses.student_t_nll(jnp.array([1.0, 0.0], jnp.float32), jnp.float32(0.0), df=df, full=full)
+
+    assert jax.grad(loss)(jnp.float32(jnp.inf)) == 0
+
+
+def test_a_student_law_far_out_costs_the_logarithm_of_what_overflows():
+    value = losses.student_t_nll(jnp.array([-1.0, -100.0], jnp.float32), jnp.float32(1.0))
+    assert value == pytest.approx(-100 + 2.5 * (2 * (np.log(2) + 100) - np.log(4)), rel=1e-6)
+
+
 def test_generalized_cross_entropy_is_bounded_however_far():
     logits = jnp.array([0.0, np.finfo(np.float32).min, 1.0], jnp.float32)
     assert losses.generalized_cross_entropy(logits, 1) == pytest.approx(1 / 0.7, rel=1e-6)
