@@ -99,7 +99,7 @@ def _reverse(beta: float, log_zero: float) -> float:
         supremum=lambda alpha, beta, log_zero: math.inf if alpha > 0 else _reverse(beta, log_zero),
         redescending=lambda alpha: alpha == 0,
         tails=lambda alpha: "linear" if alpha > 0 else "constant",
-        zero_at_perfect_fit=False,
+        zero_at_perfect_fit=lambda alpha, beta, log_zero: alpha == 0 and _reverse(beta, log_zero) == 0,
         elicits=lambda alpha, beta, log_zero: "log-odds" if alpha > 0 and _reverse(beta, log_zero) == 0 else None,
         proper=lambda alpha, beta, log_zero: alpha > 0 and _reverse(beta, log_zero) == 0,
         calibrated=lambda alpha, beta, log_zero: alpha > 0 or _reverse(beta, log_zero) > 0,

@@ -16,7 +16,7 @@ from ._register import register
 from ._softmax import centred, cross_entropy, error_of, missed, normalised, probabilities, surplus
 from .focal import focal_extrema
 from .margin_robust import SQUARED_SIGMOID_BENDS, SQUARED_SIGMOID_SLOPE
-from .multiclass import even, heaviest, weighted
+from .multiclass import even, growth, heaviest, reach, void, weighted
 
 
 def poly_slope(linear: float, epsilon: float) -> float:
@@ -86,10 +86,13 @@ def poly1(prediction: Vector, target: Scalar, *, epsilon: ArrayLike = 2.0) -> Fl
         least_curvature=lambda gamma, class_weights: (
             2 * heaviest(class_weights) * focal_extrema(float(gamma))[2] if gamma > 0 else 0.0
         ),
-        symmetric=lambda class_weights: even(class_weights),
-        zero_at_perfect_fit=False,
-        proper=lambda gamma, class_weights: gamma == 0 and even(class_weights),
-        calibrated=lambda class_weights: even(class_weights),
+        supremum=reach,
+        redescending=void,
+        symmetric=even,
+        tails=growth,
+        zero_at_perfect_fit=void,
+        proper=lambda gamma, class_weights: gamma == 0 and even(class_weights) and not void(class_weights),
+        calibrated=lambda class_weights: even(class_weights) and not void(class_weights),
         reference="Lin et al. (2017)",
     )
 )
