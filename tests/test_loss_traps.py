@@ -151,6 +151,43 @@ def test_a_student_law_far_out_costs_the_logarithm_of_what_overflows():
     assert value == pytest.approx(-100 + 2.5 * (2 * (np.log(2) + 100) - np.log(4)), rel=1e-6)
 
 
+def test_a_value_is_finite_where_a_square_or_a_quotient_on_the_way_is_not():
+    assert losses.expectile(*single(-1e19, 1e19), level=0.1) == pytest.approx(4e37, rel=1e-6)
+    assert losses.smooth_quantile(*single(0.0, 1e37), bandwidth=1e-4) == pytest.approx(5e36, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["pseudo_huber", "general_robust", "cauchy", "student_t"])
+@pytest.mark.parametrize("r", [127.0, 129.0, 256.0, 1000.0, -3e4])
+def test_robust_losses_hold_in_half_precision(name, r):
+    loss = Case(name, {}).loss
+    for found, expected in zip(
+        *(jax.value_and_grad(loss)(t(r), t(0)) for t in (jnp.float16, jnp.float32)), strict=True
+    ):
+        assert float(found) == pytest.approx(float(expected), rel=4e-3)
+
+
+def test_the_complementary_log_log_bends_in_half_precision():
+    curvature = jax.grad(jax.grad(losses.complementary_log_log))
+    for s in (-8.0, 1.0, 8.0, 100.0):
+        found, expected = (curvature(t(s), t(1)) for t in (jnp.float16, jnp.float32))
+        assert float(found) == pytest.approx(float(expected), rel=1e-2, abs=1e-6)
+
+
+def test_the_symmetric_percentage_error_is_flat_where_the_signs_differ():
+    assert orders("symmetric_absolute_percentage_error", -1e-30, 1e-20) == (2.0, 0.0, 0.0)
+
+
+def test_the_forward_correction_tells_the_classes_that_are_possible_apart():
+    """However far above them one lies that is not."""
+    logits, neighbours = (
+        jnp.array([-1.0, 1e17, -30.0], jnp.float32),
+        [[0.7, 0.3, 0.0], [0.0, 0.7, 0.3], [0.3, 0.0, 0.7]],
+    )
+    value, slope = jax.value_and_grad(losses.forward_corrected)(logits, 0, transition=jnp.array(neighbours))
+    assert value == pytest.approx(1e17)
+    np.testing.assert_allclose(slope, [-1.0, 1.0, 0.0], atol=1e-6)
+
+
 def test_generalized_cross_entropy_is_bounded_however_far():
     logits = jnp.array([0.0, np.finfo(np.float32).min, 1.0], jnp.float32)
     assert losses.generalized_cross_entropy(logits, 1) == pytest.approx(1 / 0.7, rel=1e-6)

@@ -242,16 +242,19 @@ def forward_corrected(prediction: Vector, target: Scalar, *, transition: ArrayLi
 def _posterior(logits: Array, share: Array) -> tuple[Array, Array]:
     """r_i = p_i t_i over its sum C, and -log C, both in logarithms: C itself may underflow.
 
-    Where no class that is left could have given the label, C is 0 and r what the shares alone say.
+    Counted from the largest logit of a class that could have given the label, as another may be far above. Where none
+    that is left could, C is 0 and r what the shares alone say.
     """
-    shifted, normaliser = normalised(logits)
     none = share == 0
-    joint = jnp.where(none, -jnp.inf, shifted + jnp.log(jnp.where(none, 1.0, share)))
-    impossible = jnp.max(joint) == -jnp.inf
+    largest = jnp.max(jnp.where(none, -jnp.inf, logits))
+    impossible = largest == -jnp.inf
+    origin = jnp.where(impossible, 0.0, largest)
+    joint = jnp.where(none, -jnp.inf, logits - origin + jnp.log(jnp.where(none, 1.0, share)))
     top = jax.lax.stop_gradient(jnp.where(impossible, 0.0, jnp.max(joint)))
     weights = jnp.where(impossible, share, jnp.exp(joint - top))
     total = jnp.sum(weights)
-    return weights / total, jnp.where(impossible, jnp.inf, normaliser - top - jnp.log(total))
+    cost = normalised(logits)[1] + (jnp.max(logits) - origin) - top - jnp.log(total)
+    return weights / total, jnp.where(impossible, jnp.inf, cost)
 
 
 def _news(p: Array, likeliest: Array, share: Array, cost: Array) -> tuple[Array, Array, Array]:

@@ -7,7 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import floats, non_negative, Scalar, sided
+from ._arguments import floats, non_negative, Scalar, sided, times
 from ._card import LossCard
 from ._elementary import differentiated_by
 from ._register import register
@@ -123,14 +123,14 @@ def _towards(prediction: Array, target: Array) -> Array:
 
 def _symmetric_curvature(prediction: Array, target: Array) -> Array:
     _, y, size = _half_sizes(prediction, target)
-    return -2 * jnp.sign(target) * _towards(prediction, target) * (y / size / size / size)
+    return -2 * jnp.sign(target) * times(_towards(prediction, target), y / size / size / size)
 
 
 @differentiated_by(_symmetric_curvature)
 def _symmetric_slope(prediction: Array, target: Array) -> Array:
     _, y, size = _half_sizes(prediction, target)
     share = 1 / size
-    return 2 * _towards(prediction, target) * (y * share * share)
+    return 2 * times(_towards(prediction, target), y * share * share)
 
 
 @differentiated_by(_symmetric_slope)
