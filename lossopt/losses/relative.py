@@ -117,7 +117,7 @@ def _half_sizes(prediction: Array, target: Array) -> tuple[Array, Array, Array]:
 
 def _towards(prediction: Array, target: Array) -> Array:
     """The sign of r where prediction and target are on one side of 0, or the prediction is 0; else 0."""
-    apart = (prediction != 0) & ((prediction < 0) != (target < 0))
+    apart = jnp.sign(prediction) * jnp.sign(target) < 0
     return jnp.where(apart, 0.0, jnp.sign(prediction - target))
 
 
