@@ -216,6 +216,12 @@ MISTAKES = {
     "one class too few to correct": (
         lambda: losses.noise_corrected(losses.softmax_cross_entropy, np.eye(3))(jnp.zeros(4), 1),
         ValueError, "(3, 3)", "needs shape (4, 4)"),
+    "class weights as a column": (
+        lambda: losses.softmax_cross_entropy(jnp.zeros(3), 1, class_weights=jnp.ones((3, 1))),
+        ValueError, "(3, 1)", "need shape (3,)"),
+    "a class too few weighted": (
+        lambda: losses.categorical_focal(jnp.zeros(3), 1, class_weights=jnp.ones(1)),
+        ValueError, "(1,)", "need shape (3,)"),
     "solving a regression on names": (
         lambda: lo.solve("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
     "a column in a list": (

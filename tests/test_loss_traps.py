@@ -62,6 +62,137 @@ def test_a_masked_label_costs_infinity():
     assert losses.softmax_cross_entropy_soft(jnp.array([-jnp.inf, 0.0], jnp.float32), soft) == jnp.inf
 
 
+MANY = [losses.softmax_cross_entropy, losses.crammer_singer, losses.weston_watkins, losses.sparsemax]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        *MANY,
+        losses.label_smoothed(losses.softmax_cross_entropy, 0.1),
+        losses.noise_corrected(losses.softmax_cross_entropy, 0.9 * np.eye(300) + 0.1 / 300),
+    ],
+    ids=losses.label,
+)
+def test_a_label_in_a_narrow_type_is_one_class_of_many(loss):
+    z = jnp.sin(jnp.arange(300, dtype=jnp.float32))
+    for label in (jnp.uint8(1), jnp.int8(100)):
+        found, expected = (jax.value_and_grad(loss)(z, y) for y in (label, int(label)))
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+    assert np.isnan(loss(z, jnp.int8(-1)))
+
+
+@pytest.mark.parametrize("scores", [[jnp.inf, 0.3, 0.5], [0.3, jnp.inf, 0.5], [-jnp.inf] * 3])
+def test_sparsemax_knows_nothing_of_scores_that_it_cannot_compare(scores):
+    value, slope = jax.value_and_grad(losses.sparsemax)(jnp.array(scores, jnp.float32), 1)
+    assert np.isnan(value)
+    assert np.isnan(slope).all()
+
+
+def test_categorical_focal_fades_in_half_precision():
+    logits = jnp.array([0.0, 2.0, 1.0], jnp.float16)
+    assert losses.categorical_focal(logits, 1) == pytest.approx(0.045678, rel=4e-3)
+    slope = jax.grad(losses.categorical_focal)(logits, 1)
+    np.testing.assert_allclose(slope, jax.grad(losses.categorical_focal)(logits.astype(float), 1), rtol=4e-3)
+
+
+@pytest.mark.parametrize("full", [True, jnp.bool_(True)], ids=["known", "traced"])
+@pytest.mark.parametrize(
+    ("s", "dispersion", "by_dispersion", "by_target"),
+    [
+        (3.0, 0.0, -163.5433229, -2.3068528),
+        (3.0, 1e-20, -163.5433229, -2.3068528),
+        (3.0, 1e-5, -163.497355, -2.30667198),
+        (30.0, 1e-10, -5.97601914e20, -22.3317684),
+        (0.7, 100.0, -2.31954688e-9, -3.3977595e-5),
+    ],
+)
+def test_the_negative_binomial_has_derivatives_however_small_the_dispersion(
+    s, dispersion, by_dispersion, by_target, full
+):
+    def loss(y, a):
+        return losses.negative_binomial(jnp.float32(s), y, dispersion=a, full=full)
+
+    found = jax.jit(jax.grad(loss, (1, 0)))(*single(2.0, dispersion))
+    np.testing.assert_allclose(found, (by_dispersion, by_target), rtol=3e-6)
+
+
+def test_a_deviance_does_not_overflow_before_it_must():
+    assert losses.binomial(*single(1e30, 1e-9), full=True) == pytest.approx(1e30, rel=1e-6)
+    far = losses.negative_binomial(*single(70.0, 1e30), dispersion=1e10, full=True)
+    assert far == pytest.approx(3.1999e-11, rel=1e-4)
+
+
+@pytest.mark.parametrize(("y", "power"), [(1e-20, 4.0), (1e10, -3.0), (1e30, -3.0)])
+def test_tweedie_is_0_at_a_fit_whose_power_overflows(y, power):
+    (y,) = single(y)
+    assert losses.tweedie(jnp.log(y), y, power=power, full=True) == 0
+
+
+def test_tweedie_beside_such_a_fit_does_not_overflow_before_it_must():
+    (y,) = single(1e-20)
+    s = jnp.log(y) + jnp.float32(0.01)
+    u = float(s) - np.log(float(y))
+    exact = float(y) ** -2.0 * (np.exp(-3 * u) / 3 - np.exp(-2 * u) / 2 + 1 / 6)
+    assert losses.tweedie(s, y, power=4.0, full=True) == pytest.approx(exact, rel=1e-3)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_student_law_without_end_is_no_better_for_more_degrees_of_freedom(full):
+    def loss(df):
+        return losses.student_t_nll(jnp.array([1.0, 0.0], jnp.float32), jnp.float32(0.0), df=df, full=full)
+
+    assert jax.grad(loss)(jnp.float32(jnp.inf)) == 0
+
+
+def test_a_student_law_far_out_costs_the_logarithm_of_what_overflows():
+    value = losses.student_t_nll(jnp.array([-1.0, -100.0], jnp.float32), jnp.float32(1.0))
+    assert value == pytest.approx(-100 + 2.5 * (2 * (np.log(2) + 100) - np.log(4)), rel=1e-6)
+
+
+def test_a_value_is_finite_where_a_square_or_a_quotient_on_the_way_is_not():
+    assert losses.expectile(*single(-1e19, 1e19), level=0.1) == pytest.approx(4e37, rel=1e-6)
+    assert losses.smooth_quantile(*single(0.0, 1e37), bandwidth=1e-4) == pytest.approx(5e36, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["pseudo_huber", "general_robust", "cauchy", "student_t"])
+@pytest.mark.parametrize("r", [127.0, 129.0, 256.0, 1000.0, -3e4])
+def test_robust_losses_hold_in_half_precision(name, r):
+    loss = Case(name, {}).loss
+    for found, expected in zip(
+        *(jax.value_and_grad(loss)(t(r), t(0)) for t in (jnp.float16, jnp.float32)), strict=True
+    ):
+        assert float(found) == pytest.approx(float(expected), rel=4e-3)
+
+
+def test_the_complementary_log_log_bends_in_half_precision():
+    curvature = jax.grad(jax.grad(losses.complementary_log_log))
+    for s in (-8.0, 1.0, 8.0, 100.0):
+        found, expected = (curvature(t(s), t(1)) for t in (jnp.float16, jnp.float32))
+        assert float(found) == pytest.approx(float(expected), rel=1e-2, abs=1e-6)
+
+
+def test_the_symmetric_percentage_error_is_flat_where_the_signs_differ():
+    assert orders("symmetric_absolute_percentage_error", -1e-30, 1e-20) == (2.0, 0.0, 0.0)
+
+
+def test_the_forward_correction_tells_the_classes_that_are_possible_apart():
+    """However far above them one lies that is not."""
+    logits, neighbours = (
+        jnp.array([-1.0, 1e17, -30.0], jnp.float32),
+        [[0.7, 0.3, 0.0], [0.0, 0.7, 0.3], [0.3, 0.0, 0.7]],
+    )
+    value, slope = jax.value_and_grad(losses.forward_corrected)(logits, 0, transition=jnp.array(neighbours))
+    assert value == pytest.approx(1e17)
+    np.testing.assert_allclose(slope, [-1.0, 1.0, 0.0], atol=1e-6)
+
+
+def test_generalized_cross_entropy_is_bounded_however_far():
+    logits = jnp.array([0.0, np.finfo(np.float32).min, 1.0], jnp.float32)
+    assert losses.generalized_cross_entropy(logits, 1) == pytest.approx(1 / 0.7, rel=1e-6)
+
+
 @pytest.mark.parametrize("score", [100.0, 1e4, 1e30])
 def test_soft_margin_does_not_overflow(score):
     assert orders("logistic", score, 0.0) == (pytest.approx(score), 1.0, 0.0)

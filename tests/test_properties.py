@@ -310,6 +310,24 @@ def test_unequal_class_weights_are_seen(monkeypatch):
     assert refuted(report) == {"lipschitz", "smoothness", "symmetric", "elicits", "proper", "calibrated", "noise"}
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lo.bind(losses.symmetric_cross_entropy, alpha=0.0, beta=0.0),
+        lo.bind(losses.softmax_cross_entropy, class_weights=np.zeros(3)),
+        lo.bind(losses.categorical_focal, class_weights=np.zeros(3)),
+    ],
+    ids=losses.label,
+)
+def test_the_card_of_a_loss_without_weight_claims_what_is_true_of_0(loss):
+    report = check(loss)
+    assert report.agrees, report
+
+
+def test_the_search_for_a_minimiser_is_not_ended_by_a_neighbour_within_rounding():
+    assert check(lo.bind(losses.linex, a=-2.0)).elicits == "exponential mean"
+
+
 def test_the_report_reads():
     text = str(check(losses.quantile))
     assert text.splitlines()[0] == "quantile (regression, measured in float64)"

@@ -48,6 +48,12 @@ def margin(prediction: ArrayLike, target: ArrayLike) -> Array:
     return jnp.where(legal, 2 * target - 1, jnp.nan) * prediction
 
 
+def widened(target: ArrayLike) -> Array:
+    """The target; an integer in the default dtype, for a narrow one need not hold the number of classes."""
+    target = jnp.asarray(target)
+    return target.astype(int) if jnp.issubdtype(target.dtype, jnp.integer) else target
+
+
 def label(logits: ArrayLike, target: ArrayLike) -> tuple[Array, Array, Array]:
     """The logits, the label as a one-hot vector, and 1; NaN instead of 1 for a label outside [0, k).
 
@@ -55,8 +61,7 @@ def label(logits: ArrayLike, target: ArrayLike) -> tuple[Array, Array, Array]:
         TypeError: the target is not an integer.
         ValueError: the logits are not a vector, or the target is not a scalar.
     """
-    (logits,) = floats(logits)
-    target = jnp.asarray(target)
+    (logits,), target = floats(logits), widened(target)
     if logits.ndim != 1 or target.ndim != 0:
         raise ValueError(
             f"This loss takes one vector of logits and one integer label, not shapes {logits.shape} and "

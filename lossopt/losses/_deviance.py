@@ -50,21 +50,22 @@ def above_fit(s: Array, y: Array) -> Array:
     return jnp.where(zero, jnp.where(jnp.isnan(s), s, jnp.inf), u)
 
 
-def share_divergence(share: Array, v: Array) -> Array:
-    """log(1 + share (e^v - 1)) / share - v for a share in [0, 1/2] (far out, above 0); of order (1 - share) v**2 / 2.
+def share_divergence(weight: Array, share: Array, v: Array) -> Array:
+    """weight (log(1 + share (e^v - 1)) / share - v) for a share in [0, 1/2]; of order weight (1 - share) v**2 / 2.
 
     With x = share expm1(v) it is e^v - 1 - v less (x - log1p(x)) / share, of which the second is at most half.
-    Far out e^v is taken together with the share, for it could overflow alone.
+    Far out e^v is taken together with the share, and the weight with its inverse, for they could overflow alone.
     """
     near = jnp.abs(v) < 1
     at = jnp.where(near, v, 0.0)
     rise = jnp.expm1(at)
     w = jnp.log1p(share * rise)
     close = excess(at) - share * (rise / relative_expm1(w)) ** 2 * second_order(w)
-    safe = jnp.where(share > 0, share, 0.5)
+    # A share that is rounded to 0 is as good as this one.
+    safe = jnp.maximum(share, 256 * float(jnp.finfo(share.dtype).tiny))
     log_part = v + jnp.log(safe)
     huge = log_part > 40
     rising = jnp.where(huge, log_part, jnp.log1p(jnp.exp(jnp.where(huge, 0.0, log_part)) - safe))
     falling = jnp.log1p(safe * jnp.expm1(-jnp.abs(v)))
-    far = jnp.where(v > 0, rising, falling) / safe - jnp.where(jnp.isinf(v), -jnp.inf, v)
-    return jnp.where(near, close, far)
+    far = jnp.where(v > 0, rising, falling) - safe * jnp.where(jnp.isinf(v), -jnp.inf, v)
+    return jnp.where(near, weight * close, weight / safe * far)

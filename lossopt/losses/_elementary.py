@@ -56,8 +56,9 @@ def _differentiated(
 
 
 def beyond(x: Array) -> Array:
-    """Where 1 + x**2 rounds to x**2, long before x**2 overflows."""
-    return jnp.abs(x) > 1 / jnp.finfo(x.dtype).eps
+    """Where 1 + x**2 rounds to x**2, before x**2 overflows."""
+    info = jnp.finfo(x.dtype)
+    return jnp.abs(x) > min(1 / float(info.eps), math.sqrt(float(info.max)) / 2)
 
 
 def _fading(x: Array) -> Array:
@@ -159,7 +160,7 @@ def charbonnier(x: Array) -> Array:
     """sqrt(1 + x**2) - 1, as x (x / (1 + sqrt(1 + x**2))), which neither cancels nor overflows."""
     far = beyond(x)
     near = jnp.where(far, 0.0, x)
-    return jnp.where(far, jnp.abs(x), near * (near / (1 + hypotenuse(near))))
+    return jnp.where(far, jnp.abs(x) - 1, near * (near / (1 + hypotenuse(near))))
 
 
 def _log1p_square_curvature(x: Array) -> Array:

@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import counted, like, Scalar
+from ._arguments import counted, like, Scalar, times
 from ._card import LossCard
 from ._deviance import above_fit, half_deviance
 from ._elementary import differentiated_by, excess, power_growth, relative_excess
@@ -178,7 +178,9 @@ def _tweedie_whole(s: Array, y: Array, power: Array) -> Array:
     u = at - jnp.log(amount)
     near = jnp.abs(u) < 1
     v = jnp.where(near, u, 0.0)
-    close = jnp.power(amount, b) * v * (relative_excess(b * v) - relative_excess(a * v))
+    # In two halves, as the power may overflow where the product does not; and 0 at the fit even where they do.
+    root = jnp.power(amount, b / 2)
+    close = times(v, root) * times(relative_excess(b * v) - relative_excess(a * v), root)
     by_mean, by_target = _power_difference(at, amount, u, b), y * _power_difference(at, amount, u, a)
     winner = jnp.where(u > 0, by_mean, -by_target)
     away = jnp.where(jnp.isinf(winner), winner, by_mean - by_target)

@@ -1,5 +1,6 @@
 """Losses that read a score s as a probability: the quadratic score of its sigmoid, and likelihoods with other links."""
 
+import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -88,16 +89,21 @@ def probit(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
     return _weighed(y, surprise, s) + _weighed(1 - y, surprise, -s)
 
 
+def _rate(s: Array) -> Array:
+    """e^s, held where its e^-u is 0, and no derivative overflows on the way."""
+    return jnp.exp(jnp.minimum(s, math.log(-2 * math.log(float(jnp.finfo(s.dtype).tiny)))))
+
+
 def _log_log_slope(s: Array) -> Array:
-    # -u / (e^u - 1) for u = e^s; from s = 8 on e^-u is 0 in any float.
-    u = jnp.exp(jnp.minimum(s, 8.0))
+    # -u / (e^u - 1) for u = e^s.
+    u = _rate(s)
     return -jnp.exp(-u) / relative_expm1(-u)
 
 
 @differentiated_by(_log_log_slope)
 def _log_log(s: Array) -> Array:
     """-log(1 - exp(-exp(s))): for s < 0, -s - log((1 - e^-u) / u) with u = e^s, two terms that are not negative."""
-    u = jnp.exp(jnp.minimum(s, 8.0))
+    u = _rate(s)
     left = s < 0
     near, far = jnp.where(left, s, 0.0), jnp.where(left, 1.0, u)
     return jnp.where(left, -near - jnp.log(relative_expm1(-jnp.where(left, u, 0.0))), -jnp.log1p(-jnp.exp(-far)))

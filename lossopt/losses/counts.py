@@ -15,7 +15,7 @@ from jaxtyping import Float
 from ._arguments import counted, like, Scalar, times
 from ._card import LossCard
 from ._deviance import above_fit, half_deviance, share_divergence
-from ._elementary import differentiated_by, excess, log1p_of_fraction, relative_expm1, sigmoid, softplus
+from ._elementary import differentiated_by, excess, log1p_of_fraction, relative_expm1, second_order, sigmoid, softplus
 from ._kinds import NON_NEGATIVE_FINITE, POSITIVE_FINITE, UNIT
 from ._register import register
 
@@ -124,16 +124,46 @@ def _negative_binomial_kernel(s: Array, y: Array, dispersion: Array) -> Array:
     return jnp.where(large, (t + beyond) / safe + y * (jnp.log(safe) + beyond), small)
 
 
+def _log_ratio(s: Array, y: Array, dispersion: Array) -> tuple[Array, Array, Array]:
+    """w = log((1 + a mu) / (1 + a y)); u = s - log y; and t = log(a mu)."""
+    u, t = above_fit(s, y), s + jnp.log(dispersion)
+    near = jnp.abs(u) < 1
+    close = jnp.log1p(jnp.expm1(jnp.where(near, u, 0.0)) * sigmoid(t - u))
+    return jnp.where(near, close, softplus(t) - softplus(t - u)), u, t
+
+
+def _whole_by_target(s: Array, y: Array, dispersion: Array) -> Array:
+    """w - u, which is log((1 + 1/(a mu)) / (1 + 1/(a y)))."""
+    w, u, t = _log_ratio(s, y, dispersion)
+    near, most = jnp.abs(u) < 1, t > u
+    close = jnp.log1p(jnp.expm1(-jnp.where(near, u, 0.0)) * sigmoid(u - t))
+    return jnp.where(near, close, jnp.where(most, softplus(-t) - softplus(u - t), w - u))
+
+
+def _whole_by_dispersion(s: Array, y: Array, dispersion: Array) -> Array:
+    """-(e^-w - 1 + w) / a**2; near w = 0 from w / a, which holds at a = 0."""
+    w, u, _ = _log_ratio(s, y, dispersion)
+    near = jnp.abs(w) < 1
+    small = jnp.where(near, w, 0.0)
+    change = jnp.where(jnp.abs(u) < 1, y * jnp.expm1(jnp.where(jnp.abs(u) < 1, u, 0.0)), jnp.exp(s) - y)
+    slant = change / (1 + dispersion * y) / relative_expm1(small)
+    safe = jnp.where(near, 1.0, dispersion)
+    found = jnp.where(near, slant * slant * second_order(-small), excess(-jnp.where(near, 0.0, w)) / safe / safe)
+    # Held finite: at a = 0 it overflows where the loss does not.
+    return -jnp.minimum(found, jnp.finfo(s.dtype).max)
+
+
+@differentiated_by(_negative_binomial_slope, _whole_by_target, _whole_by_dispersion)
 def _negative_binomial_whole(s: Array, y: Array, dispersion: Array) -> Array:
     """(y + 1/a) log((1 + a mu) / (1 + a y)) - y u: with q = a y / (1 + a y), y/q (log(1 + q (e^u - 1)) - q u)."""
     zero, positive = y == 0, dispersion > 0
     count, at = jnp.where(zero, 1.0, y), jnp.where(zero, 0.0, s)
-    u, c = at - jnp.log(count), 1 / (1 + dispersion * count)
-    q = dispersion * count * c
+    u, many = at - jnp.log(count), dispersion * count
+    c, q = 1 / (1 + many), 1 / (1 + 1 / many)
     most, near = q > 0.5, jnp.abs(u) < 1
     # Many counts beside the dispersion: the same of the other share, c = 1 - q.
-    share, factor = jnp.where(most, c, q), jnp.where(most, c / jnp.where(most, q, 1.0), 1.0)
-    bent = count * factor * share_divergence(share, jnp.where(most, -u, u))
+    weight = jnp.where(most, 1 / ((1 / count + dispersion) * jnp.where(most, q, 1.0)), count)
+    bent = share_divergence(weight, jnp.where(most, c, q), jnp.where(most, -u, u))
     small = ~positive | (at + jnp.log(jnp.where(positive, dispersion, 1.0)) < 0)
     straight = ~near & ~most & small
     found = jnp.where(straight, _next_to_poisson(jnp.where(straight, at, 0.0), count, dispersion * c), bent)
@@ -204,7 +234,7 @@ def _binomial_whole(s: Array, y: Array, trials: Array) -> Array:
     hits, misses = jnp.where(inside, y, 1.0), jnp.where(inside, trials - y, 1.0)
     u = s - (jnp.log(hits) - jnp.log(misses))
     fewer = jnp.minimum(hits, misses)
-    found = fewer * share_divergence(fewer / (hits + misses), jnp.where(hits <= misses, u, -u))
+    found = share_divergence(fewer, fewer / (hits + misses), jnp.where(hits <= misses, u, -u))
     return jnp.where(inside, found, _binomial_kernel(s, y, trials))
 
 

@@ -86,7 +86,8 @@ def sparsemax(prediction: Vector, target: Scalar) -> Float[Array, ""]:
     Source: Martins and Astudillo (2016), International Conference on Machine Learning 33, section 3.
     """
     z, y, legal = label(prediction, target)
-    return known(z, legal) * _sparse_loss(z, y)
+    # Counted from the largest: of a score of inf, or where all are masked, nothing is known either.
+    return known(z - jnp.max(z), legal) * _sparse_loss(z, y)
 
 
 def fenchel_young(regulariser: Callable[[Array], Array], conjugate: Callable[[Array], Array]) -> Loss:

@@ -164,7 +164,7 @@ class _Shape(NamedTuple):
 def _prepared(u: Array, alpha: Array) -> _Shape:
     b = jnp.abs(alpha - 2)
     # Beyond 1/eps**2, b log1p(u**2 / b) is u**2 wherever its exponential is a number.
-    regular = (b > 0) & (b < 1 / jnp.finfo(u.dtype).eps ** 2)
+    regular = (b > 0) & (b < 1 / float(jnp.finfo(u.dtype).eps) ** 2)
     safe = jnp.where(regular, b, 1.0)
     sign = jnp.where(alpha > 2, 1.0, -1.0).astype(u.dtype)
     return _Shape(u / jnp.sqrt(safe), safe, jnp.where(regular, alpha, 1.0), regular, b == 0, sign)

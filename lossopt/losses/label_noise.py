@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from ._arguments import label, like, Scalar, times, Vector
 from ._card import LossCard
-from ._elementary import differentiated_by, relative_expm1, with_gradient
+from ._elementary import differentiated_by, power_growth, with_gradient
 from ._kinds import Growth, Interval, NON_NEGATIVE_FINITE, UNIT
 from ._register import register
 from ._softmax import centred, cross_entropy, missed, normalised, probabilities
@@ -75,7 +75,7 @@ def _box_cox(cost: Array, q: Array) -> Array:
     far = jnp.isinf(cost)
     near = jnp.where(far, 0.0, cost)
     limit = jnp.where(q == 0, jnp.inf, 1 / jnp.where(q == 0, 1.0, q))
-    return jnp.where(far, limit, near * relative_expm1(-q * near))
+    return jnp.where(far, limit, -power_growth(-near, q))
 
 
 def _reverse(beta: float, log_zero: float) -> float:
@@ -99,7 +99,7 @@ def _reverse(beta: float, log_zero: float) -> float:
         supremum=lambda alpha, beta, log_zero: math.inf if alpha > 0 else _reverse(beta, log_zero),
         redescending=lambda alpha: alpha == 0,
         tails=lambda alpha: "linear" if alpha > 0 else "constant",
-        zero_at_perfect_fit=False,
+        zero_at_perfect_fit=lambda alpha, beta, log_zero: alpha == 0 and _reverse(beta, log_zero) == 0,
         elicits=lambda alpha, beta, log_zero: "log-odds" if alpha > 0 and _reverse(beta, log_zero) == 0 else None,
         proper=lambda alpha, beta, log_zero: alpha > 0 and _reverse(beta, log_zero) == 0,
         calibrated=lambda alpha, beta, log_zero: alpha > 0 or _reverse(beta, log_zero) > 0,
@@ -242,16 +242,19 @@ def forward_corrected(prediction: Vector, target: Scalar, *, transition: ArrayLi
 def _posterior(logits: Array, share: Array) -> tuple[Array, Array]:
     """r_i = p_i t_i over its sum C, and -log C, both in logarithms: C itself may underflow.
 
-    Where no class that is left could have given the label, C is 0 and r what the shares alone say.
+    Counted from the largest logit of a class that could have given the label, as another may be far above. Where none
+    that is left could, C is 0 and r what the shares alone say.
     """
-    shifted, normaliser = normalised(logits)
     none = share == 0
-    joint = jnp.where(none, -jnp.inf, shifted + jnp.log(jnp.where(none, 1.0, share)))
-    impossible = jnp.max(joint) == -jnp.inf
+    largest = jnp.max(jnp.where(none, -jnp.inf, logits))
+    impossible = largest == -jnp.inf
+    origin = jnp.where(impossible, 0.0, largest)
+    joint = jnp.where(none, -jnp.inf, logits - origin + jnp.log(jnp.where(none, 1.0, share)))
     top = jax.lax.stop_gradient(jnp.where(impossible, 0.0, jnp.max(joint)))
     weights = jnp.where(impossible, share, jnp.exp(joint - top))
     total = jnp.sum(weights)
-    return weights / total, jnp.where(impossible, jnp.inf, normaliser - top - jnp.log(total))
+    cost = normalised(logits)[1] + (jnp.max(logits) - origin) - top - jnp.log(total)
+    return weights / total, jnp.where(impossible, jnp.inf, cost)
 
 
 def _news(p: Array, likeliest: Array, share: Array, cost: Array) -> tuple[Array, Array, Array]:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ._arguments import known_zero, label, like, non_negative, Scalar, simplex, times, Vector
 from ._card import LossCard
-from ._kinds import NON_NEGATIVE_FINITE, UNIT
+from ._kinds import Growth, NON_NEGATIVE_FINITE, UNIT
 from ._register import register
 from ._softmax import cross_entropy
 
@@ -16,6 +16,20 @@ from ._softmax import cross_entropy
 def heaviest(class_weights: ArrayLike | None) -> float:
     """The largest class weight: 1 where there are none."""
     return 1.0 if class_weights is None else float(jnp.max(jnp.asarray(class_weights)))
+
+
+def weighted(loss: Array, y: Array, legal: Array, class_weights: ArrayLike | None) -> Array:
+    """The loss of a one-hot label times the weight of its class; `legal` is NaN where the label is not.
+
+    Raises:
+        ValueError: the weights are not one a class.
+    """
+    if class_weights is None:
+        return loss
+    weights = like(class_weights, loss)
+    if weights.shape != y.shape:
+        raise ValueError(f"The class_weights of {y.size} classes need shape {y.shape}, not {weights.shape}.")
+    return times(legal * jnp.sum(times(y, weights)), loss)
 
 
 @register(
@@ -66,8 +80,23 @@ def even(class_weights: ArrayLike | None) -> bool:
     return class_weights is None or float(jnp.ptp(jnp.asarray(class_weights))) == 0
 
 
+def void(class_weights: ArrayLike | None) -> bool:
+    """Whether no class counts: the loss is then constantly 0."""
+    return heaviest(class_weights) == 0
+
+
+def reach(class_weights: ArrayLike | None) -> float:
+    """The supremum of a loss without bound, of classes so weighted."""
+    return 0.0 if void(class_weights) else math.inf
+
+
+def growth(class_weights: ArrayLike | None) -> Growth:
+    """The tails of a loss that grows linearly, of classes so weighted."""
+    return "constant" if void(class_weights) else "linear"
+
+
 def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
-    return label_smoothing == 0 and even(class_weights)
+    return label_smoothing == 0 and even(class_weights) and not void(class_weights)
 
 
 @register(
@@ -81,11 +110,16 @@ def _plain(label_smoothing: float, class_weights: ArrayLike | None) -> bool:
             math.sqrt(2) * heaviest(class_weights) if _unsmoothed(label_smoothing) else None
         ),
         smoothness=lambda class_weights: heaviest(class_weights) / 2,
+        supremum=reach,
+        redescending=void,
         symmetric=even,
-        zero_at_perfect_fit=False,
+        tails=growth,
+        zero_at_perfect_fit=void,
         elicits=lambda label_smoothing, class_weights: "log-odds" if _plain(label_smoothing, class_weights) else None,
         proper=_plain,
-        calibrated=lambda label_smoothing, class_weights: label_smoothing < 1 and even(class_weights),
+        calibrated=lambda label_smoothing, class_weights: (
+            label_smoothing < 1 and even(class_weights) and not void(class_weights)
+        ),
         noise=lambda label_smoothing, class_weights: (
             "categorical" if _plain(label_smoothing, class_weights) and heaviest(class_weights) == 1 else None
         ),
@@ -124,8 +158,7 @@ def softmax_cross_entropy(
     if not known_zero(label_smoothing):
         smoothing = like(label_smoothing, logits)
         soft = y * (1 - smoothing) + smoothing / logits.size
-    loss = legal * cross_entropy(logits, soft)
-    return loss if class_weights is None else times(legal * jnp.sum(times(y, like(class_weights, logits))), loss)
+    return weighted(legal * cross_entropy(logits, soft), y, legal, class_weights)
 
 
 @register(

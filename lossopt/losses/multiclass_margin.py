@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from ._arguments import known, label, Scalar, Vector
+from ._arguments import known, label, Scalar, Vector, widened
 from ._card import LossCard
 from ._elementary import softplus, with_gradient
 from ._register import register
@@ -55,7 +55,7 @@ def one_versus_rest(prediction: Vector, target: Scalar) -> Float[Array, ""]:
 def _scores(prediction: Vector, target: Scalar) -> tuple[Array, Array, Array]:
     """The scores, the label, and 1; NaN instead of 1 where a score is NaN or the label illegal."""
     z, _, legal = label(prediction, target)
-    return z, jnp.asarray(target), known(z, legal)
+    return z, widened(target), known(z, legal)
 
 
 def _is(place: Array, z: Array) -> Array:

@@ -16,7 +16,7 @@ from ._register import register
 from ._softmax import centred, cross_entropy, error_of, missed, normalised, probabilities, surplus
 from .focal import focal_extrema
 from .margin_robust import SQUARED_SIGMOID_BENDS, SQUARED_SIGMOID_SLOPE
-from .multiclass import even, heaviest
+from .multiclass import even, growth, heaviest, reach, void, weighted
 
 
 def poly_slope(linear: float, epsilon: float) -> float:
@@ -86,10 +86,13 @@ def poly1(prediction: Vector, target: Scalar, *, epsilon: ArrayLike = 2.0) -> Fl
         least_curvature=lambda gamma, class_weights: (
             2 * heaviest(class_weights) * focal_extrema(float(gamma))[2] if gamma > 0 else 0.0
         ),
-        symmetric=lambda class_weights: even(class_weights),
-        zero_at_perfect_fit=False,
-        proper=lambda gamma, class_weights: gamma == 0 and even(class_weights),
-        calibrated=lambda class_weights: even(class_weights),
+        supremum=reach,
+        redescending=void,
+        symmetric=even,
+        tails=growth,
+        zero_at_perfect_fit=void,
+        proper=lambda gamma, class_weights: gamma == 0 and even(class_weights) and not void(class_weights),
+        calibrated=lambda class_weights: even(class_weights) and not void(class_weights),
         reference="Lin et al. (2017)",
     )
 )
@@ -113,13 +116,12 @@ def categorical_focal(
     Source: Lin et al. (2017), ICCV, equations (4) and (5).
     """
     logits, y, legal = label(prediction, target)
-    loss = legal * _faded(cross_entropy(logits, y), like(gamma, logits))
-    return loss if class_weights is None else times(legal * jnp.sum(times(y, like(class_weights, logits))), loss)
+    return weighted(legal * _faded(cross_entropy(logits, y), like(gamma, logits)), y, legal, class_weights)
 
 
 def _held(cost: Array) -> Array:
     # From 1e3 on p is 0 in any float; below the floor all is rounded to 0, but its inverse is finite.
-    return jnp.clip(cost, float(jnp.finfo(cost.dtype).tiny) * 2**24, 1e3)
+    return jnp.clip(cost, float(jnp.finfo(cost.dtype).tiny), 1e3)
 
 
 def _relative_odds(cost: Array) -> Array:

@@ -86,7 +86,7 @@ def expectile(prediction: Scalar, target: Scalar, *, level: ArrayLike = 0.5) -> 
     """
     r = residual(prediction, target)
     level = like(level, r)
-    return jnp.where(r > 0, 1 - level, level) * (r * r)
+    return jnp.where(r > 0, 1 - level, level) * r * r
 
 
 def _logistic_density(x: Array, level: Array) -> Array:
@@ -100,10 +100,10 @@ def _smooth_slope(x: Array, level: Array) -> Array:
     return jnp.where(jnp.abs(x) < 1, middle, jnp.where(x < 0, sigmoid(x) - level, (1 - level) - sigmoid(-x)))
 
 
-@differentiated_by(_smooth_slope)
-def _smooth_pinball(x: Array, level: Array) -> Array:
-    """softplus(x) - level x, as a sum of two numbers that are not negative."""
-    return x * sided(x, -level, 1 - level) + log1p_of_fraction(jnp.exp(-jnp.abs(x)))
+@differentiated_by(lambda r, level, h: _smooth_slope(r / h, level))
+def _smooth_pinball(r: Array, level: Array, h: Array) -> Array:
+    """h softplus(r/h) - level r, as a sum of two numbers that are not negative."""
+    return r * sided(r, -level, 1 - level) + h * log1p_of_fraction(jnp.exp(-jnp.abs(r / h)))
 
 
 @register(
@@ -146,8 +146,7 @@ def smooth_quantile(
         He, Pan, Tan and Zhou (2023), Journal of Econometrics 232, for this kernel.
     """
     r = residual(prediction, target)
-    level, h = like(level, r), like(bandwidth, r)
-    return h * _smooth_pinball(r / h, level)
+    return _smooth_pinball(r, like(level, r), like(bandwidth, r))
 
 
 def _steepest(levels: Vector | tuple[float, ...]) -> float:

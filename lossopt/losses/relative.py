@@ -7,7 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import floats, non_negative, Scalar, sided
+from ._arguments import floats, non_negative, Scalar, sided, times
 from ._card import LossCard
 from ._elementary import differentiated_by
 from ._register import register
@@ -117,20 +117,20 @@ def _half_sizes(prediction: Array, target: Array) -> tuple[Array, Array, Array]:
 
 def _towards(prediction: Array, target: Array) -> Array:
     """The sign of r where prediction and target are on one side of 0, or the prediction is 0; else 0."""
-    apart = (prediction != 0) & ((prediction < 0) != (target < 0))
+    apart = jnp.sign(prediction) * jnp.sign(target) < 0
     return jnp.where(apart, 0.0, jnp.sign(prediction - target))
 
 
 def _symmetric_curvature(prediction: Array, target: Array) -> Array:
     _, y, size = _half_sizes(prediction, target)
-    return -2 * jnp.sign(target) * _towards(prediction, target) * (y / size / size / size)
+    return -2 * jnp.sign(target) * times(_towards(prediction, target), y / size / size / size)
 
 
 @differentiated_by(_symmetric_curvature)
 def _symmetric_slope(prediction: Array, target: Array) -> Array:
     _, y, size = _half_sizes(prediction, target)
     share = 1 / size
-    return 2 * _towards(prediction, target) * (y * share * share)
+    return 2 * times(_towards(prediction, target), y * share * share)
 
 
 @differentiated_by(_symmetric_slope)

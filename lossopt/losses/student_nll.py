@@ -68,11 +68,15 @@ def _student_by_scales(r: Array, t: Array, inverse: Array) -> Array:
 def _student(r: Array, t: Array, inverse: Array) -> Array:
     """(df + 1)/2 log(1 + z**2/df); below v = 1 as (1 + 1/df)/2 z**2 w / expm1(w) with w = log1p(v**2)."""
     z, v, _, _ = _student_parts(r, t, inverse)
-    near = jnp.abs(v) < 1
-    at, w = jnp.where(near, z, 0.0), jnp.log1p(jnp.where(near, v, 0.0) ** 2)
+    near, endless = jnp.abs(v) < 1, jnp.isinf(v)
+    at = jnp.where(near, z, 0.0)
+    # Not of v, whose derivative at df = inf is infinite.
+    w = jnp.log1p(times(times(inverse, at), at))
     close = (1 + inverse) / 2 * at * at / relative_expm1(w)
-    far = (1 + 1 / jnp.where(near, 1.0, inverse)) / 2 * log1p_square(jnp.where(near, 1.0, v))
-    return t + jnp.where(near, close, far)
+    tail, middle = jnp.where(near, 1.0, inverse), jnp.where(near | endless, 1.0, z)
+    outermost = 2 * (jnp.log(jnp.where(endless, jnp.abs(r), 1.0)) - t) + jnp.log(tail)
+    logarithm = jnp.where(endless, outermost, log1p_square(jnp.sqrt(tail) * middle))
+    return t + jnp.where(near, close, (1 + 1 / tail) / 2 * logarithm)
 
 
 def _student_constant(inverse: Array) -> Array:

@@ -15,6 +15,9 @@ from ._functionals import Point, samples
 from ._subject import choose, Jet, jet, Subject, top_target
 
 
+Numbers = np.ndarray | float
+
+
 class Elicited(NamedTuple):
     """What was found: the functional (None where it is none of those known), and how it does as a classifier's loss."""
 
@@ -42,8 +45,16 @@ def _location(what: Subject, sample: np.ndarray) -> float:
         cost = _total(what, candidates, sample)
         i = int(np.argmin(np.where(np.isfinite(cost), cost, np.inf)))
         centre, low, high = candidates[i], candidates[max(i - 1, 0)], candidates[min(i + 1, len(candidates) - 1)]
-        candidates = np.union1d(np.linspace(low, high, 33), centre)
+        candidates = np.unique(_closer(low, centre, high))
     return float(centre)
+
+
+def _closer(low: Numbers, centre: Numbers, high: Numbers) -> np.ndarray:
+    """Points from low to high along the first axis, the centre among them.
+
+    None lies beside it by rounding: such a neighbour would end the search, wherever it is.
+    """
+    return np.concatenate([np.linspace(low, centre, 17), np.linspace(centre, high, 17)[1:]])
 
 
 def _vector_location(what: Subject, sample: np.ndarray) -> np.ndarray:
@@ -113,7 +124,7 @@ def _binary_minimisers(what: Subject) -> np.ndarray:
         i = np.argmin(np.where(np.isfinite(risk), risk, np.inf), axis=1)
         best = candidates[rows, i]
         low, high = candidates[rows, np.maximum(i - 1, 0)], candidates[rows, np.minimum(i + 1, candidates.shape[1] - 1)]
-        candidates = np.sort(np.concatenate([np.linspace(low, high, 32, axis=1), best[:, None]], axis=1), axis=1)
+        candidates = _closer(low, best, high).T
     return best
 
 

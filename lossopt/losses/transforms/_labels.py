@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from .._arguments import like
+from .._arguments import like, widened
 from .._card import LossCard
 from .._kinds import UNIT
 from .._register import claim, claims, derive, has_card, Loss
@@ -108,14 +108,14 @@ def noise_corrected(loss: Loss, transition: ArrayLike) -> Loss:
 def _by_class(loss: Loss, prediction: Any, target: Any) -> Array:
     """The loss of every class, (k,)."""
     k = jnp.shape(prediction)[0] if jnp.ndim(prediction) else 2
-    target = jnp.asarray(target)
+    target = widened(target)
     if target.ndim:
         return jax.vmap(loss, (None, 0))(prediction, jnp.eye(k, dtype=target.dtype))
     return jax.vmap(loss, (None, 0))(prediction, jnp.arange(k).astype(target.dtype))
 
 
 def _picked(values: Array, target: Any) -> Array:
-    target = jnp.asarray(target)
+    target = widened(target)
     if target.ndim:
         return jnp.sum(values * target.astype(values.dtype))
     if jnp.issubdtype(target.dtype, jnp.floating):
