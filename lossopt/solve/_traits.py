@@ -156,10 +156,10 @@ def _inside(loss: losses.Loss, transforms: tuple[str, ...]) -> list[losses.Loss]
 
 
 def _free(loss: losses.Loss) -> Any:
-    """Whether a perfect fit costs nothing, or a function of what decides."""
+    """Whether a perfect fit costs nothing."""
     if inside := _inside(loss, _KEEPING):
         return all(map(_free, inside))
-    return losses.claims(loss).zero_at_perfect_fit
+    return _claim(loss, "zero_at_perfect_fit")
 
 
 def constant_curvature(loss: losses.Loss) -> float | None:
@@ -172,12 +172,22 @@ def constant_curvature(loss: losses.Loss) -> float | None:
 
 
 def _bounded(loss: losses.Loss) -> bool:
-    """Whether the curvature is, where the loss's own hyperparameters have their defaults."""
-    largest = losses.claims(loss).smoothness
-    if callable(largest):
-        values = losses.hyperparameters(loss) | losses.hyperparameters(losses.unbound(loss))
-        largest = largest(**{name: values[name] for name in inspect.signature(largest).parameters})
+    """Whether the curvature is."""
+    largest = _claim(loss, "smoothness")
     return largest is not None and math.isfinite(largest)
+
+
+def _claim(loss: losses.Loss, field: str) -> Any:
+    """A claim at the loss's hyperparameters, or at the default of one that is traced; None where nobody can tell."""
+    defaults = losses.hyperparameters(losses.unbound(loss))
+    known = {
+        name: defaults.get(name, value) if isinstance(value, jax.core.Tracer) else value
+        for name, value in losses.hyperparameters(loss).items()
+    }
+    try:
+        return losses.claims(loss).claim(field, known)
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
+        return None
 
 
 def _linear(loss: losses.Loss) -> bool:
