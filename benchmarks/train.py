@@ -1,9 +1,9 @@
 """What does compiling the whole training loop save, beside the same loop written in Python?
 
 `python -m benchmarks.train [--rows 1000] [--columns 10] [--steps 1000]` prints seconds of `lossopt.fit` (compilation
-apart), of the same optax optimiser in a Python loop around a compiled step, as the optax documentation writes it, and
-of PyTorch's eager Adam where it is installed, and how many times faster ours is. All start from zero and must end at
-the same cost.
+apart), of the same optax optimiser in a Python loop around a compiled step, of that loop when it also keeps what `fit`
+keeps of every step (the cost, the size of the gradient and of the step), and of PyTorch's eager Adam where it is
+installed, and how many times faster ours is. All start from zero and must end at the same cost.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from benchmarks._timing import seconds
 from lossopt import losses
 from lossopt.cost import cost
 from lossopt.data import Dataset
+from lossopt.models import linear, Params
 from lossopt.train import fit
 
 
@@ -42,6 +43,28 @@ def in_python(x: Any, y: Any, steps: int) -> Callable[[], Any]:
         for _ in range(steps):
             params, state = step(params, state)
         return params
+
+    return run
+
+
+def with_trace(x: Any, y: Any, steps: int) -> Callable[[], Any]:
+    """The same loop, that keeps what there is to plot: as `fit` does, of a model's weights and bias."""
+    optimizer, mean_cost = optax.adam(RATE), cost(losses.huber)
+
+    @jax.jit
+    def step(params: Params, state: Any) -> tuple[Any, Any, Any]:
+        value, gradient = jax.value_and_grad(lambda p: mean_cost(x @ p.weights + p.bias, y))(params)
+        updates, state = optimizer.update(gradient, state, params)
+        sizes = optax.tree.norm(gradient), optax.tree.norm(updates)
+        return optax.apply_updates(params, updates), state, (value, *sizes)
+
+    def run() -> Any:
+        params, trace = linear.init(x.shape[1]), []
+        state = optimizer.init(params)
+        for _ in range(steps):
+            params, state, row = step(params, state)
+            trace.append(row)
+        return jnp.append(params.weights, params.bias)
 
     return run
 
@@ -83,7 +106,11 @@ def main() -> None:
         found = fit(losses.huber, Dataset(*on_device), optimizer=optimizer, num_steps=options.steps).params
         return jnp.append(found.weights, found.bias)
 
-    runs = {"lossopt.fit": ours, "optax in a Python loop": in_python(*on_device, options.steps)}
+    runs = {
+        "lossopt.fit": ours,
+        "optax in a Python loop": in_python(*on_device, options.steps),
+        "that loop, with a trace": with_trace(*on_device, options.steps),
+    }
     try:
         runs["PyTorch, eager"] = in_torch(x, y, options.steps)
     except ImportError:
