@@ -82,4 +82,4 @@ def readable(name: str, inches: float) -> str:
 
 def titled(axes: Axes, name: str, inches: float) -> None:
     """Write a title above a panel of that width: in bold, and from where its axis is."""
-    axes.set_title(readable(name, 0.85 * inches))
+    axes.set_title(readable(name, 0.95 * inches))
