@@ -12,13 +12,14 @@ import numpy as np
 import optax
 
 import lossopt as lo
-from lossopt import data, losses, models
+from lossopt import analysis, data, losses, models
 
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = X @ np.ones(3)
 LABELS = (Y > 0).astype(int)
 GOOD = data.Dataset(X, Y)
+KEY = jax.random.key(0)
 
 
 def spoiled(array, row, value):
@@ -203,6 +204,13 @@ MISTAKES = {
         ValueError, "(3, 3)", "needs shape (4, 4)"),
     "solving a regression on names": (
         lambda: lo.solve("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
+    "a robust start for classes": (
+        lambda: analysis.robust_start(KEY, data.Dataset(X, LABELS), model=models.logistic),
+        ValueError, "logistic", "models.linear"),
+    "a robust start of no draws": (
+        lambda: analysis.robust_start(KEY, GOOD, subsets=0), ValueError, "subsets=0", "at least 1"),
+    "a robust start from too few rows": (
+        lambda: analysis.robust_start(KEY, data.Dataset(X[:3], Y[:3])), ValueError, "3 rows", "4 coefficients"),
 }  # fmt: skip
 
 
