@@ -32,6 +32,10 @@ def fit_with(**options):
     return lo.fit(losses.huber, GOOD, num_steps=2, **options)
 
 
+def minimise_with(objective, params=np.ones(3), **options):
+    return lo.minimise(objective, params, optimizer=optax.sgd(0.1), num_steps=2, **options)
+
+
 def fit_with_loss(loss):
     return lo.fit(loss, GOOD, num_steps=2)
 
@@ -204,6 +208,21 @@ MISTAKES = {
         ValueError, "(3, 3)", "needs shape (4, 4)"),
     "solving a regression on names": (
         lambda: lo.solve("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
+    "data of different lengths": (
+        lambda: minimise_with(lambda w, d: jnp.mean(w * d[0]), data=(jnp.ones(10), jnp.ones(5)), batch_size=5, key=KEY),
+        ValueError, "5 and 10 rows", "one number"),
+    "mini-batches of nothing": (
+        lambda: minimise_with(jnp.sum, batch_size=3, key=KEY), ValueError, "none", "leave batch_size out"),
+    "an optimizer that accumulates": (
+        lambda: fit_with(optimizer=optax.MultiSteps(optax.sgd(0.1), 2)),
+        TypeError, "optax optimiser", "gradient_transformation()"),
+    "a tolerance in words": (lambda: fit_with(tolerance="a"), ValueError, "tolerance='a'", "a number"),
+    "a negative tolerance": (lambda: fit_with(tolerance=-1), ValueError, "tolerance=-1", "at least 0"),
+    "a tolerance of NaN": (lambda: fit_with(tolerance=np.nan), ValueError, "tolerance=nan", "at least 0"),
+    "to go on in a file": (lambda: fit_with(resume=__file__), ValueError, "bad_input.py", "give a folder"),
+    "whole parameters": (
+        lambda: minimise_with(jnp.sum, params=jnp.arange(3)), ValueError, "have no gradient", "floats"),
+    "several objectives": (lambda: minimise_with(lambda w: w), ValueError, "shape (3,)", "jnp.mean"),
     "a robust start for classes": (
         lambda: analysis.robust_start(KEY, data.Dataset(X, LABELS), model=models.logistic),
         ValueError, "logistic", "models.linear"),
