@@ -64,7 +64,7 @@ def mean_of(d: data.Dataset) -> jax.Array:
 
 def test_the_sensitivity_curve_of_the_mean_is_the_distance_from_it(line):
     targets = jnp.array([-10.0, 0.0, 3.0, 1e6])
-    curve = analysis.sensitivity_curve(mean_of, line, features=jnp.zeros(2), targets=targets)
+    curve = analysis.sensitivity_curve(mean_of, line._replace(weights=None), features=jnp.zeros(2), targets=targets)
     np.testing.assert_allclose(curve, targets - jnp.mean(line.targets), rtol=1e-9)
 
 
@@ -117,6 +117,17 @@ def test_outliers_are_far_from_the_others():
     residuals = jnp.asarray([*np.linspace(-1, 1, 21), 2.5, -2.8])
     np.testing.assert_array_equal(np.flatnonzero(analysis.outliers(residuals)), [22])
     np.testing.assert_array_equal(np.flatnonzero(analysis.outliers(residuals, threshold=2.7)), [21, 22])
+
+
+def test_rounding_is_no_outlier():
+    exact = data.Dataset(jnp.arange(1.0, 7.0)[:, None], jnp.arange(1.0, 7.0))
+    assert analysis.unit_of(exact, models.linear) == 1.0
+    found = analysis.assess(losses.huber, exact, labels=analysis.folds(jax.random.key(0), 6, 2))
+    assert not np.any(found.outliers)
+
+
+def test_residuals_may_be_a_list():
+    np.testing.assert_array_equal(inspect.unwrap(analysis.outliers)([0, 1, -1, 2, 99]), [0, 0, 0, 0, 1])
 
 
 def test_folds_are_balanced_random_and_of_the_key():

@@ -26,7 +26,7 @@ _FLAT = 1e-3
 
 
 def _rules(eps: float, n: int = 24) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes of Clenshaw and Curtis's rule of n + 1 points on (-1, 1), its weights, and those of the rule by every other.
+    """Nodes of Clenshaw and Curtis's rule of n + 1 points on (-1, 1), its weights, and those by every other node.
 
     The outermost nodes are the ends but for rounding, where a kink may lie: a jump has nodes on both sides of it, and
     moves one rule by more than the other. The weights are those that integrate the Legendre polynomials exactly.

@@ -44,8 +44,8 @@ def tune(
         the threshold, in units of the scale of the noise; under a trace NaN where no threshold attains the efficiency.
 
     Raises:
-        ValueError: the loss has no such hyperparameter, or no threshold between 1e-3 and 1e3 times the scale of the noise,
-            that is one over the root of its information, attains the efficiency.
+        ValueError: the loss has no such hyperparameter, or no threshold attains the efficiency between 1e-3 and
+            1e3 times the scale of the noise, that is one over the root of its information.
     """
     check(loss)
     name = _threshold(loss) if hyperparameter is None else _known(loss, hyperparameter)

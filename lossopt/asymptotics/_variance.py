@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import losses
-from ._noise import gaussian, LogDensity
+from ._noise import check as check_noise, gaussian, LogDensity
 from ._quadrature import integrate
 
 
@@ -30,12 +30,12 @@ def asymptotic_variance(loss: losses.Loss, noise: LogDensity = gaussian) -> Floa
     Args:
         loss: of a residual, registered or your own; hyperparameters bound.
         noise: the logarithm of a density, up to a constant: `lossopt.asymptotics.gaussian` (the default), `laplace`,
-            `logistic`, `student(df)`, `contaminated(fraction, scale)`, or any function of one residual. The density must
-            be continuous: one that jumps is an error, under a trace NaN.
+            `logistic`, `student(df)`, `contaminated(fraction, scale)`, or any function of one residual. The density
+            must be continuous: one that jumps is an error, under a trace NaN.
 
     Raises:
-        ValueError: the loss is not one of a residual, or its card says that it is not symmetric; the density of the noise
-            jumps, or has no finite integral.
+        ValueError: the loss is not one of a residual, or its card says that it is not symmetric; the density of the
+            noise jumps, or has no finite integral.
 
     Source: Huber (1964), Annals of Mathematical Statistics 35, section 3.
     """
@@ -71,10 +71,9 @@ def moments(loss: losses.Loss, noise: LogDensity) -> Float[Array, "3"]:
     """E[psi**2], E[psi s] and E[s**2].
 
     Raises:
-        ValueError: the density of the noise is not continuous, or has no finite integral.
+        ValueError: the noise is no function of a residual; its density is not continuous, or has no finite integral.
     """
-    if not callable(noise):
-        raise ValueError(f"noise={noise!r} is no law: give lossopt.asymptotics.gaussian, say.")
+    check_noise(noise)
     sums = _moments(jax.tree_util.Partial(loss), jax.tree_util.Partial(noise))
     if not isinstance(sums, jax.core.Tracer) and jnp.isnan(sums[2]):
         raise ValueError("The noise is not the logarithm of a continuous density on the line whose integral is finite.")

@@ -112,10 +112,8 @@ def advance(objective, state, last, data, key, first, *, loop, steps) -> tuple[t
 
 def _one_number(value: Any) -> Array:
     if jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
-        raise ValueError(
-            f"The objective gives {jnp.result_type(value)} of shape {jnp.shape(value)}, not one real number: reduce it, "
-            "by jnp.mean, say."
-        )
+        found = f"{jnp.result_type(value)} of shape {jnp.shape(value)}"
+        raise ValueError(f"The objective gives {found}, not one real number: reduce it, by jnp.mean, say.")
     return jnp.asarray(value)
 
 
@@ -132,8 +130,8 @@ def outcome(trace: Info, params: PyTree, tolerance: Array) -> Int[Array, ""]:
     costs, slopes = trace.cost, trace.grad_norm
     # Beyond what rounding and the noise of mini-batches do near a minimum.
     grew = costs[-1] - costs[0] > 1e-3 * jnp.abs(costs[0])
-    # From a minimum no step leads further than rounding, and the slope is nothing beside cost and parameters: a step size
-    # that is too small does the first, but not the second.
+    # From a minimum no step leads further than rounding, and the slope is nothing beside cost and parameters: a step
+    # size that is too small does the first, but not the second.
     eps, size, longest = jnp.finfo(slopes.dtype).eps, optax.tree.norm(params), jnp.max(trace.step_size)
     level = slopes[-1] * size <= eps**0.5 * jnp.abs(costs[-1]).astype(slopes.dtype)
     stayed = (longest > 0) & (longest <= 8 * eps * size)

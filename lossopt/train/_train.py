@@ -134,8 +134,8 @@ def minimise(
     The other arguments are those of `fit`.
 
     Raises:
-        ValueError: a step count or batch size that is not positive, a batch larger than the data, a missing key, data of
-            different lengths, parameters that are not real, an objective that is not one number.
+        ValueError: a step count or batch size that is not positive, a batch larger than the data, a missing key, data
+            of different lengths, parameters that are not real, an objective that is not one number.
     """
     return _minimise(
         objective, params, data, None, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
