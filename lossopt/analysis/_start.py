@@ -58,16 +58,10 @@ def _least_trimmed(
     key: PRNGKeyArray, data: Dataset, counted: Bool[Array, " n"], model: models.Model, subsets: int
 ) -> models.Params:
     """The fit to the best half that is found."""
-    features, constants = data.features, int(model.intercept)
-    dtype, rows, size = features.dtype, counted.size, features.shape[1] + constants
-    share = counted.astype(dtype) / jnp.sum(counted.astype(dtype))
+    share = counted.astype(data.features.dtype) / jnp.sum(counted.astype(data.features.dtype))
+    basis, targets = _from_the_middle(data, counted, share, model.intercept)
+    (size, rows), dtype = basis.shape, basis.dtype
     half = (jnp.sum(counted) + size + 1) // 2
-    basis = design(features, share, jnp.zeros((), dtype), model.intercept).basis
-    # From the middle of the rows, where far ones cost the others no digits.
-    middle = lambda values: jnp.nanmedian(jnp.where(counted, values, jnp.nan), axis=-1, keepdims=True)  # noqa: E731
-    targets = data.targets.astype(dtype)
-    if model.intercept:
-        basis, targets = basis.at[1:].add(-middle(basis[1:])), targets - middle(targets)
 
     def squared(fit: Array) -> Array:
         return jnp.where(counted, (targets - fit @ basis) ** 2, jnp.inf)
@@ -96,3 +90,11 @@ def _least_trimmed(
     settled = jax.vmap(lambda fit: concentrate(fit, _STEPS))(promising)
     best = settled[jnp.argmin(jax.vmap(trimmed)(settled))]
     return solve(losses.squared_error, data._replace(weights=nearest(best)), model=model).params
+
+
+def _from_the_middle(data: Dataset, counted: Array, share: Array, intercept: bool) -> tuple[Array, Array]:
+    """A basis of the features, (m, n), and the targets: from the middle, where far rows cost the others no digits."""
+    middle = lambda values: jnp.nanmedian(jnp.where(counted, values, jnp.nan), axis=-1, keepdims=True)  # noqa: E731
+    basis = design(data.features, share, jnp.zeros((), share.dtype), intercept).basis
+    targets = data.targets.astype(share.dtype)
+    return (basis.at[1:].add(-middle(basis[1:])), targets - middle(targets)) if intercept else (basis, targets)
