@@ -21,8 +21,9 @@ _BIWEIGHT_HALF = 1.5476449809087
 def standard_deviation(residuals: losses.Vector) -> Float[Array, ""]:
     """`sqrt(mean((r - mean(r))**2))`: one outlier moves it without limit. NaN for no residuals."""
     r = _floating(residuals)
-    widest = jnp.max(jnp.abs(r), initial=0.0)
-    unit = jnp.where(widest > 0, widest, 1.0)  # So that no square overflows.
+    # So that no square overflows, nor what XLA divides by, one over the unit, dies out.
+    tiny = jnp.finfo(r.dtype).tiny
+    unit = jnp.clip(jnp.max(jnp.abs(r), initial=0.0), tiny, 1 / (4 * tiny))
     return unit * jnp.std(r / unit)
 
 
@@ -55,7 +56,7 @@ def m_scale(residuals: losses.Vector, *, centre: losses.Scalar | None = None) ->
     """Tukey's biweight M-scale with breakdown point one half: smoother than `mad`, and as hard to break.
 
     Formula: the s with `mean(tukey(r / s)) = sup(tukey) / 2` at c = 1.5476, by bisection between bounds that hold for
-    any residuals. 0 where half of them or more are equal to the centre; NaN for none.
+    any residuals. 0 where half of them or more are equal to the centre, inf where half are infinite; NaN for none.
 
     Args:
         residuals: (n,). centre: what to measure from; None is the median.
@@ -70,11 +71,13 @@ def m_scale(residuals: losses.Vector, *, centre: losses.Scalar | None = None) ->
         return jnp.mean(jax.vmap(lambda one: losses.tukey(one / scale, 0.0, c=c))(away)) / (c * c / 6)
 
     # Where c s is the lower median, half of the losses or more lie at their cap: the root is not below. A loss is at
-    # most 3 (r / (c s))**2 of its cap: it is not above.
-    n = away.size
+    # most 3 (r / (c s))**2 of its cap, or all of it where r is infinite: it is not above.
+    n, far = away.size, jnp.isinf(away)
+    room = 0.5 - jnp.mean(far.astype(r.dtype))
     low = jnp.sort(away)[(n - 1) // 2] / c
-    high = jnp.sqrt(6.0) * jnp.max(away) / c
-    solvable = jnp.isfinite(high) & (jnp.mean(away > 0) > 0.5)
+    high = jnp.max(jnp.where(far, 0.0, away)) * jnp.sqrt(3.0 / jnp.where(room > 0, room, 1.0)) / c
+    high = jnp.minimum(high, jnp.finfo(r.dtype).max)
+    solvable = ~jnp.isnan(high) & (room > 0) & (jnp.mean(away > 0) > 0.5)
 
     def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = jnp.sqrt(ends[0]) * jnp.sqrt(ends[1])
@@ -83,11 +86,14 @@ def m_scale(residuals: losses.Vector, *, centre: losses.Scalar | None = None) ->
 
     ends = (jnp.where(solvable, low, 1.0), jnp.where(solvable, high, 1.0))
     _, root = jax.lax.fori_loop(0, jnp.finfo(r.dtype).nmant + 8, halve, ends)
-    return jnp.where(solvable, root, jnp.where(jnp.isnan(high), jnp.nan, 0.0))
+    degenerate = jnp.where(room > 0, 0.0, jnp.inf)
+    return jnp.where(solvable, root, jnp.where(jnp.isnan(high), jnp.nan, degenerate))
 
 
 def _floating(residuals: losses.Vector) -> Array:
     """As floats; of no residuals one that is NaN, as is whatever is found of it."""
     r = jnp.asarray(residuals)
+    if r.ndim != 1:
+        raise ValueError(f"The residuals have shape {r.shape}: give a vector, by .ravel() or a column of it.")
     r = r if jnp.issubdtype(r.dtype, jnp.floating) else r.astype(jnp.result_type(float))
     return r if r.size else jnp.full(1, jnp.nan, r.dtype)

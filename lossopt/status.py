@@ -9,7 +9,7 @@ from jaxtyping import Array, Int
 _MEANINGS = (
     ("converged", "The minimum is reached to the tolerance asked for."),
     ("out of steps", "The gradient is still above the tolerance: take more steps, or a better step size."),
-    ("diverged", "The cost left the finite numbers: lower the step size, or rescale the features."),
+    ("diverged", "The cost grew, or left the finite numbers: lower the step size, or rescale the features."),
     (
         "no finite minimiser",
         "The cost falls for ever along a direction (separable classes, say): add l2 > 0, or report the separation.",

@@ -29,12 +29,15 @@ class Store:
         """Open a folder, new or of the same work; `kind` is what that is, "sweep" or "fit".
 
         Raises:
-            ValueError: it holds other work; the sentence says in what they differ.
+            ValueError: it is a file, or holds other work; the sentence says in what they differ.
         """
         self._folder = None if folder is None else pathlib.Path(folder)
         if self._folder is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise ValueError(f"resume={str(folder)!r} is, or lies in, a file: give a folder.") from None
         asked = {**asked, "versions": (__version__, jax.__version__, jnp.result_type(float).name)}
         manifest, digests = self._folder / f"{kind}.json", {name: digest(value) for name, value in asked.items()}
         self._whole = digest(sorted(digests.items()))

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 import lossopt as lo
-from lossopt import analysis, data, losses, models, plots
+from lossopt import analysis, asymptotics, data, losses, models, plots
 
 
 X = np.random.default_rng(0).normal(size=(40, 3))
@@ -21,6 +21,7 @@ Y = X @ np.ones(3)
 LABELS = (Y > 0).astype(int)
 GOOD = data.Dataset(X, Y)
 PHONES = pathlib.Path(data.__file__).with_name("tables") / "phones.csv"
+KEY = jax.random.key(0)
 
 
 def spoiled(array, row, value):
@@ -44,6 +45,16 @@ def valley_of(**parts):
 
 def fit_with(**options):
     return lo.fit(losses.huber, GOOD, num_steps=2, **options)
+
+
+def minimise_with(objective, params=None, **options):
+    return lo.minimise(
+        objective, np.ones(3) if params is None else params, optimizer=optax.sgd(0.1), num_steps=2, **options
+    )
+
+
+def influence_at(**row):
+    return analysis.influence(losses.huber, GOOD, models.linear.init(3), **row)
 
 
 def fit_with_loss(loss):
@@ -265,6 +276,55 @@ MISTAKES = {
         lambda: analysis.over_grid(jnp.square, jnp.zeros(3), batch_size=0), ValueError, "batch_size=0", "at least 1"),
     "a column by its place": (
         lambda: data.read_csv(PHONES, target="calls", features=[0]), TypeError, "0 is no name", "the columns are"),
+    "data of different lengths": (
+        lambda: minimise_with(lambda w, d: jnp.mean(w * d[0]), data=(jnp.ones(10), jnp.ones(5)), batch_size=5, key=KEY),
+        ValueError, "5 and 10 rows", "one number"),
+    "mini-batches of nothing": (
+        lambda: minimise_with(jnp.sum, batch_size=3, key=KEY), ValueError, "none", "leave batch_size out"),
+    "an optimizer that accumulates": (
+        lambda: fit_with(optimizer=optax.MultiSteps(optax.sgd(0.1), 2)),
+        TypeError, "optax optimiser", "gradient_transformation()"),
+    "a tolerance in words": (lambda: fit_with(tolerance="a"), ValueError, "tolerance='a'", "a number"),
+    "a negative tolerance": (lambda: fit_with(tolerance=-1), ValueError, "tolerance=-1", "at least 0"),
+    "a tolerance of NaN": (lambda: fit_with(tolerance=np.nan), ValueError, "tolerance=nan", "at least 0"),
+    "to go on in a file": (lambda: fit_with(resume=__file__), ValueError, "bad_input.py", "give a folder"),
+    "whole parameters": (
+        lambda: minimise_with(jnp.sum, params=jnp.arange(3)), ValueError, "have no gradient", "floats"),
+    "several objectives": (lambda: minimise_with(lambda w: w), ValueError, "shape (3,)", "jnp.mean"),
+    "efficiency under a law by name": (
+        lambda: lo.efficiency(losses.huber, "gaussian"), ValueError, "'gaussian' is no law", "asymptotics.gaussian"),
+    "efficiency under a family of laws": (
+        lambda: lo.efficiency(losses.huber, asymptotics.student), ValueError, "noise=student", "student(3.0)"),
+    "efficiency under a density that jumps": (
+        lambda: lo.efficiency(losses.huber, lambda r: jnp.where(abs(r) < 1, 0.0, -jnp.inf)),
+        ValueError, "the noise", "continuous density"),
+    "a law of negative freedom": (lambda: asymptotics.student(-1.0), ValueError, "df=-1.0", "positive"),
+    "twice as many gross errors as rows": (
+        lambda: asymptotics.contaminated(2.0), ValueError, "fraction=2.0", "in [0, 1]"),
+    "noise by its name": (
+        lambda: data.linear_problem(KEY, n=10, d=2, noise="gaussian"), TypeError, "'gaussian'", "data.gaussian"),
+    "freedom in words": (lambda: data.student("a"), ValueError, "df='a'", "a number"),
+    "a share in words": (
+        lambda: data.contaminate(KEY, GOOD, fraction="0.1"), ValueError, "fraction='0.1'", "a number"),
+    "no share": (lambda: data.contaminate(KEY, GOOD, fraction=None), ValueError, "fraction=None", "a number"),
+    "the scale of a table": (lambda: lo.scale.m_scale(X), ValueError, "(40, 3)", "vector"),
+    "a sensitivity curve of weighted rows": (
+        lambda: analysis.sensitivity_curve(
+            lambda d: d.targets[0], GOOD._replace(weights=np.ones(40)), features=X[0], targets=Y[:1]),
+        ValueError, "without weights", "leave the weights out"),
+    "influence at a row of another length": (
+        lambda: influence_at(features=X[0, :2], targets=Y[:1]), ValueError, "shape (2,)", "(3,)"),
+    "influence at one number": (
+        lambda: influence_at(features=X[0], targets=1.0), ValueError, "shape ()", "a vector"),
+    "folds and a half": (lambda: analysis.folds(KEY, 10, 2.5), ValueError, "count=2.5", "whole number"),
+    "errors of nothing": (lambda: analysis.errors(jnp.zeros(0)), ValueError, "shape (0,)", "at least one"),
+    "a robust start for classes": (
+        lambda: analysis.robust_start(KEY, data.Dataset(X, LABELS), model=models.logistic),
+        ValueError, "logistic", "models.linear"),
+    "a robust start of no draws": (
+        lambda: analysis.robust_start(KEY, GOOD, subsets=0), ValueError, "subsets=0", "at least 1"),
+    "a robust start from too few rows": (
+        lambda: analysis.robust_start(KEY, data.Dataset(X[:3], Y[:3])), ValueError, "3 rows", "4 coefficients"),
 }  # fmt: skip
 
 

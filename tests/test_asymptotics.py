@@ -157,6 +157,56 @@ def test_a_loss_of_ones_own_is_tuned():
     assert float(lo.tune(mine, hyperparameter="knee")) == pytest.approx(1.34499750851 / 2, rel=1e-10)
 
 
+# By mpmath; the moments of squared error are df / (df - 2) and, for the efficiency, (1 + 3 / df) as information.
+@pytest.mark.parametrize(
+    ("loss", "df", "variance", "share"),
+    [
+        (losses.squared_error, 2.5, 5.0, 0.2 * 5.5 / 3.5),
+        (losses.squared_error, 2.05, 41.0, 5.05 / 3.05 / 41),
+        (losses.squared_error, 2.0, math.inf, 0.0),
+        (losses.squared_error, 1.0, math.inf, 0.0),
+        (lo.bind(losses.huber, delta=1.345), 0.5, 5.32481079648788, 3.5 / 1.5 / 5.32481079648788),
+        (lo.bind(losses.huber, delta=1.345), 0.1, 42.1229977879518, 3.1 / 1.1 / 42.1229977879518),
+    ],
+)
+def test_heavy_tails(loss, df, variance, share):
+    assert float(lo.asymptotic_variance(loss, asymptotics.student(df))) == pytest.approx(variance, rel=1e-12)
+    assert float(lo.efficiency(loss, asymptotics.student(df))) == pytest.approx(share, rel=1e-12)
+
+
+def test_a_jump_of_psi_is_found_wherever_it_lies():
+    c = np.linspace(0.5, 6, 200)
+    found = jax.vmap(lambda c: lo.asymptotic_variance(lo.bind(losses.truncated_quadratic, c=c)))(jnp.asarray(c))
+    inside = np.vectorize(math.erf)(c / 2**0.5) - c * np.exp(-c * c / 2) * (2 / math.pi) ** 0.5
+    np.testing.assert_allclose(found, 1 / inside, rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e4])
+def test_the_unit_of_the_noise_is_that_of_the_constants(unit):
+    noise = lambda r: asymptotics.gaussian(r / unit)  # noqa: E731
+    found = lo.tune(losses.tukey, noise=noise)
+    assert float(found) == pytest.approx(CONSTANTS["tukey"][2] * unit, rel=1e-11)
+    loss = lo.bind(losses.tukey, c=4.685 * unit)
+    assert float(lo.gross_error_sensitivity(loss, noise)) == pytest.approx(1.769553784652706 * unit, rel=1e-9)
+
+
+def test_a_small_threshold_has_its_peak_found():
+    # psi is at most (16 / 25) c / 5**0.5, and E[psi r] tends to the integral of r**2 (1 - (r / c)**2)**2 over the
+    # density at 0.
+    c = 1e-4
+    slope = 2 * c**3 * (1 / 3 - 2 / 5 + 1 / 7) / math.sqrt(2 * math.pi)
+    found = lo.gross_error_sensitivity(lo.bind(losses.tukey, c=c))
+    assert float(found) == pytest.approx(16 / 25 / 5**0.5 * c / slope, rel=1e-6)
+
+
+def test_an_efficiency_that_falls_is_tuned():
+    # At the double exponential law the median is best: 90 % are below the threshold, not above.
+    found = lo.tune(losses.huber, 0.9, noise=asymptotics.laplace)
+    assert float(lo.efficiency(lo.bind(losses.huber, delta=found), asymptotics.laplace)) == pytest.approx(
+        0.9, rel=1e-12
+    )
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

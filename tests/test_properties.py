@@ -20,7 +20,7 @@ from lossopt.properties import _check, _subject, check, Report
 
 def claimed(warning, card):
     """Whether a warning repeats what the card says itself: a smoothed quantile is not 0, nor least, at the target."""
-    return not card.zero_at_perfect_fit and warning.startswith(("The loss is not 0 when", "The loss is least"))
+    return not card.zero_at_perfect_fit and warning.startswith(("The loss is not 0 when", "The loss is less"))
 
 
 DEFAULTS = {name: Case(name, {}) for name in losses.names()}

@@ -84,7 +84,7 @@ def test_a_loss_that_is_not_0_or_not_least_at_the_target():
     assert not report.zero_at_perfect_fit
     assert report.infimum == 1.0
     assert any("not 0 when the prediction equals the target" in warning for warning in report.warnings)
-    assert any("least (1) at residual 0.5" in warning for warning in report.warnings)
+    assert any("less (1) at residual 0.5" in warning for warning in report.warnings)
 
 
 def test_a_loss_with_a_step():
@@ -154,6 +154,12 @@ def test_multiclass_losses_of_ones_own():
         classes=4,
     )
     assert (report.proper, report.calibrated, report.supremum, report.convex) == (True, True, 2.0, False)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("loss", [lambda p, t: jnp.abs(p - t) ** 0.5, lambda p, t: p - t * jnp.log(p)])
+def test_what_is_infinite_or_no_number_is_measured_in_silence(loss):
+    assert check(loss, task="regression").warnings
 
 
 def test_an_unknown_task_meets_its_nearest_match():

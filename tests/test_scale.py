@@ -70,6 +70,18 @@ def test_degenerate_residuals(estimate):
     assert np.isnan(float(estimate(jnp.zeros(0))))
 
 
+def test_infinite_residuals_are_outliers_to_the_m_scale():
+    assert float(scale.m_scale(jnp.array([1.0, 2.0, 3.0, jnp.inf]))) == pytest.approx(
+        float(scale.m_scale(jnp.array([1.0, 2.0, 3.0, 1e9]))), rel=1e-12
+    )
+    assert float(scale.m_scale(jnp.array([1.0, jnp.inf, -jnp.inf, 2.0]), centre=0.0)) == np.inf
+
+
+def test_the_largest_floats_have_a_standard_deviation():
+    r = np.array([1.0, -1.0, 1.0, 5e-308])
+    assert float(scale.standard_deviation(1e308 * r)) == pytest.approx(1e308 * np.std(r), rel=1e-12)
+
+
 def test_a_threshold_in_units_of_the_scale():
     import lossopt as lo
 

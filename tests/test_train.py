@@ -162,6 +162,18 @@ class TestOutcome:
     def test_enough_steps(self, table):
         assert lo.fit(losses.squared_error, table, optimizer=SGD, num_steps=300).status.name == "converged"
 
+    def test_a_start_at_the_minimum_is_converged(self, table):
+        best = lo.fit(losses.squared_error, table, optimizer=SGD, num_steps=1000).params
+        again = lo.fit(losses.squared_error, table, init=best, optimizer=SGD, num_steps=20)
+        assert again.status.name == "converged"
+        assert again.trace.grad_norm[0] > 0
+
+    @pytest.mark.parametrize("num_steps", [0, 20])
+    def test_a_step_size_too_small_to_move_is_not_convergence(self, table, num_steps):
+        start = models.Params(jnp.ones(3), jnp.ones(()))
+        stuck = lo.fit(losses.squared_error, table, init=start, optimizer=optax.sgd(1e-17), num_steps=num_steps)
+        assert stuck.status.name == "out of steps"
+
     def test_throw(self, table):
         with pytest.raises(RuntimeError, match=r"diverged: .*step size"):
             lo.fit(losses.squared_error, table, optimizer=HUGE, num_steps=400, throw=True)

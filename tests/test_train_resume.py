@@ -91,6 +91,7 @@ changed.__qualname__ = changed.__name__ = mine.__name__
         ({"optimizer": optax.adam(0.2)}, "objective and optimizer"),
         ({"l2": 0.1}, "hyperparameters"),
         ({"num_steps": 60}, "steps"),
+        ({"keep_params": True}, r"keep_params\."),
         ({"loss": changed}, "objective and optimizer"),
         ({"data": problem(1)}, "data"),
     ],

@@ -74,21 +74,34 @@ def noise_scale(residuals: Float[Array, " n"]) -> Float[Array, ""]:
 
     Formula: `1.4826 median |r|`; where half of the residuals are 0, `1.2533 mean |r|`; where all are, 1.
     """
-    sizes = jnp.abs(residuals)
+    sizes = jnp.abs(_floats(residuals))
     middle, average = NORMAL * jnp.median(sizes), math.sqrt(math.pi / 2) * jnp.mean(sizes)
     return jnp.where(middle > 0, middle, jnp.where(average > 0, average, 1.0))
 
 
 def outliers(residuals: Float[Array, " n"], *, threshold: float = 3.0) -> Bool[Array, " n"]:
     """Rows whose residual is more than `threshold` noise scales: 1 in 370 at the Gaussian, by the default."""
+    residuals = _floats(residuals)
     return jnp.abs(residuals) > threshold * noise_scale(residuals)
 
 
 def errors(residuals: Float[Array, " n"]) -> Errors:
-    """The three usual summaries of residuals."""
-    residuals = as_floats(residuals)
+    """The three usual summaries of residuals.
+
+    Raises:
+        ValueError: there are none.
+    """
+    residuals = _floats(residuals)
     sizes = jnp.abs(residuals)
     return Errors(jnp.mean(sizes), jnp.sqrt(jnp.mean(residuals**2)), jnp.median(sizes))
+
+
+def _floats(residuals: Any) -> Array:
+    """A vector of floats."""
+    found = as_floats(residuals)
+    if found.ndim != 1 or not found.size:
+        raise ValueError(f"The residuals have shape {found.shape}: give a vector of at least one.")
+    return found
 
 
 def mistakes(logits: Float[Array, "n *k"], targets: Int[Array, " n"]) -> Mistakes:
@@ -104,8 +117,9 @@ def folds(key: PRNGKeyArray, rows: int, count: int) -> Int[Array, " n"]:
     """For each row the fold, 0 to count - 1, that it is held out with: random, and as equal in size as can be.
 
     Raises:
-        ValueError: fewer than 2 folds, or more folds than rows.
+        ValueError: fewer than 2 folds, more folds than rows, or not a whole number.
     """
+    rows, count = border.whole("rows", rows), border.whole("count", count)
     if not 2 <= count <= rows:
         raise ValueError(f"{count} folds of {rows} rows: use from 2 to {rows}.")
     return jax.random.permutation(key, jnp.arange(rows) % count)
@@ -117,7 +131,14 @@ def unit_of(data: Dataset, model: models.Model) -> float:
         return 1.0
     standard, _, _ = _standardised(data)
     params = solve(losses.absolute_error, standard, model=model).params
-    return float(noise_scale(scores(model, params, standard.features) - data.targets))
+    return float(noise_scale(_residuals(scores(model, params, standard.features), data.targets)))
+
+
+def _residuals(predictions: Float[Array, " n"], targets: Float[Array, " n"]) -> Float[Array, " n"]:
+    """Predictions less targets; 0 where that is no more than what a fit rounds."""
+    found, sizes = predictions - targets, jnp.abs(targets)
+    rounding = 8 * jnp.finfo(found.dtype).eps * jnp.maximum(sizes, jnp.median(sizes))
+    return jnp.where(jnp.abs(found) <= rounding, 0.0, found)
 
 
 def assess(
@@ -153,7 +174,7 @@ def assess(
     whole = jax.tree.map(lambda leaf: leaf[0], params)
     if model.name != "linear":
         return Assessment(whole, status, exact, everywhere[0], held_out, mistakes(held_out, data.targets), None)
-    far = outliers(everywhere[0] - data.targets)
+    far = outliers(_residuals(everywhere[0], data.targets))
     return Assessment(whole, status, exact, everywhere[0], held_out, errors(held_out - data.targets), far)
 
 

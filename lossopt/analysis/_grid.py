@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ def over_grid(fn: Callable[..., PyTree], *axes: Shaped[Array, "..."], batch_size
     return jax.tree.map(lambda leaf: leaf[:calls].reshape(*shape, *leaf.shape[1:]), results)
 
 
-def as_floats(values: Real[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
+def as_floats(values: Any) -> Float[Array, "..."]:
     """Whole numbers as floats: the sum or square of such numbers of few bits is another."""
     values = jnp.asarray(values)
     return values if jnp.issubdtype(values.dtype, jnp.floating) else values.astype(float)

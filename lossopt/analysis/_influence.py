@@ -31,8 +31,14 @@ def sensitivity_curve(
         features: of the row added.
         targets: of the row added, one after the other.
 
+    Raises:
+        ValueError: data with weights, features or targets of another shape.
+
     Source: Tukey (1977), Exploratory Data Analysis; Hampel et al. (1986), Robust Statistics, section 2.1e.
     """
+    if data.weights is not None:
+        raise ValueError("A sensitivity curve is of rows that count alike, without weights: leave the weights out.")
+    features, targets = _row(data, features, targets)
     rows = data.targets.shape[0]
     wider = jnp.concatenate([data.features, features[None]])
 
@@ -63,8 +69,12 @@ def influence(
     by automatic differentiation. For a loss of slope psi that is `psi(target - prediction) H^-1 x`. Under absolute
     error, whose curvature is nowhere but at the kink, H is 0 and the result is not finite.
 
+    Raises:
+        ValueError: features or targets of another shape.
+
     Source: Hampel (1974), JASA 69; Hampel et al. (1986), equation (6.2.4).
     """
+    features, targets = _row(data, features, targets)
     flat, restore = ravel_pytree(params)
 
     def mean_cost(vector: Array) -> Array:
@@ -75,3 +85,13 @@ def influence(
 
     effects = -jnp.linalg.solve(jax.hessian(mean_cost)(flat), jax.vmap(pull)(targets).T).T
     return jax.vmap(restore)(effects)
+
+
+def _row(data: Dataset, features: Float[Array, " d"], targets: Float[Array, " points"]) -> tuple[Array, Array]:
+    """The features and the targets of the row as arrays."""
+    features, targets, columns = jnp.asarray(features), jnp.asarray(targets), data.features.shape[1:]
+    if features.shape != columns:
+        raise ValueError(f"features of the row have shape {features.shape}, those of the data's rows {columns}.")
+    if targets.ndim != data.targets.ndim or not targets.size:
+        raise ValueError(f"targets has shape {targets.shape}: give a vector of those to try, one or more.")
+    return features, targets

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -32,7 +33,12 @@ def logistic(residual: losses.Scalar) -> Float[Array, ""]:
 
 
 def student(df: ArrayLike) -> LogDensity:
-    """Student's t law with `df` degrees of freedom and scale 1; `df = 1` is the Cauchy law."""
+    """Student's t law with `df` degrees of freedom and scale 1; `df = 1` is the Cauchy law.
+
+    Raises:
+        ValueError: `df` is not positive.
+    """
+    _check("df", df, "positive", lambda value: value > 0)
     return jax.tree_util.Partial(_student, df)
 
 
@@ -42,7 +48,13 @@ def _student(df: ArrayLike, residual: Array) -> Array:
 
 
 def contaminated(fraction: ArrayLike, scale: ArrayLike = 3.0) -> LogDensity:
-    """Tukey's gross-error law: standard normal, but with probability `fraction` normal with `scale` times the width."""
+    """Tukey's gross-error law: standard normal, but with probability `fraction` normal with `scale` times the width.
+
+    Raises:
+        ValueError: a fraction outside [0, 1], or a scale that is not positive.
+    """
+    _check("fraction", fraction, "in [0, 1]", lambda value: 0 <= value <= 1)
+    _check("scale", scale, "positive", lambda value: value > 0)
     return jax.tree_util.Partial(_contaminated, fraction, scale)
 
 
@@ -50,3 +62,24 @@ def _contaminated(fraction: ArrayLike, scale: ArrayLike, residual: Array) -> Arr
     fraction, scale = jnp.asarray(fraction, residual.dtype), jnp.asarray(scale, residual.dtype)
     good = jnp.log1p(-fraction) + gaussian(residual)
     return jnp.logaddexp(good, jnp.log(fraction / scale) + gaussian(residual / scale))
+
+
+def check(noise: LogDensity) -> None:
+    """Raise ValueError unless the law is a function of one residual that gives one number."""
+    if not callable(noise):
+        raise ValueError(f"noise={noise!r} is no law: pass a function, as lossopt.asymptotics.gaussian.")
+    found = jax.eval_shape(noise, jax.ShapeDtypeStruct((), jnp.result_type(float)))
+    if getattr(found, "shape", None) != ():
+        name = getattr(noise, "__name__", repr(noise))
+        raise ValueError(f"noise={name} does not give a number for a residual: call it first, as in student(3.0).")
+
+
+def _check(name: str, value: ArrayLike, domain: str, legal: Callable[[float], bool]) -> None:
+    if isinstance(value, jax.core.Tracer):
+        return
+    try:
+        right = np.asarray(value).dtype.kind in "biuf" and legal(np.asarray(value).item())
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        raise ValueError(f"{name}={value!r}: give a number that is {domain}.")

@@ -1,7 +1,8 @@
 """Integrals over the whole line of functions that may have kinks and jumps at unknown places.
 
-Gauss and Kronrod's rule on panels of t in (-1, 1), where x = t / (1 - t**2); the worst panels are halved until the
-sum of the error estimates is rounding. The number of panels has a fixed bound, so it compiles, and maps.
+Clenshaw and Curtis's rule on panels of u, where x = sinh(u); the worst panels are halved until the sum of the error
+estimates is rounding. The number of panels has a fixed bound, so it compiles, and maps. Out where the panels end x is
+the fifth root of the largest float, and what is not 0 by then is a power of x: exponential in u, so its tail is known.
 """
 
 from collections.abc import Callable
@@ -18,28 +19,27 @@ Integrands = Callable[[Float[Array, " n"]], Float[Array, "n m"]]
 
 HALVINGS, AT_ONCE = 52, 8
 
-# Denser towards 0, where a small threshold may hide.
-_SIDE = [0.0, *0.5 ** np.arange(12, 5, -2), *np.arange(1, 4) / 32, *np.arange(1, 9) / 8]
-EDGES = np.array([*(-edge for edge in reversed(_SIDE[1:])), *_SIDE])
+# Denser towards 0, where a small threshold may hide. The last is that of the default float's range.
+_SIDE = [0.0, *0.5 ** np.arange(12, 0, -2), *np.arange(1, 7) / 2, 4.0, 6.0, 9.0, 13.0]
+# The least rate at which a tail, in u, is told from one that does not fall.
+_FLAT = 1e-3
 
 
-def _kronrod(n: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes of the 2n + 1 points' rule on (-1, 1), its weights, and those of Gauss's rule (0 at nodes not its own).
+def _rules(eps: float, n: int = 24) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes of Clenshaw and Curtis's rule of n + 1 points on (-1, 1), its weights, and those by every other node.
 
-    The n + 1 nodes added are the roots of Stieltjes' polynomial E: the Legendre polynomial P_n times E is orthogonal to
-    all of degree n and less. The weights are those that integrate the Legendre polynomials exactly.
+    The outermost nodes are the ends but for rounding, where a kink may lie: a jump has nodes on both sides of it, and
+    moves one rule by more than the other. The weights are those that integrate the Legendre polynomials exactly.
     """
-    legendre = np.polynomial.legendre
-    gauss, share = legendre.leggauss(n)
-    x, w = legendre.leggauss(2 * n + 2)
-    basis = legendre.legvander(x, n + 1)
-    products = basis[:, : n + 1].T @ ((w * basis[:, n])[:, None] * basis)
-    lower = np.linalg.lstsq(products[:, : n + 1], -products[:, n + 1], rcond=None)[0]
-    nodes = np.sort(np.concatenate([gauss, legendre.legroots([*lower, 1.0])]))
-    weights = np.linalg.solve(legendre.legvander(nodes, 2 * n).T, 2.0 * (np.arange(2 * n + 1) == 0))
-    coarse = np.zeros(2 * n + 1)
-    coarse[1::2] = share
-    return nodes, weights, coarse
+    nodes = -(1 - 4 * eps) * np.cos(np.pi * np.arange(n + 1) / n)
+
+    def exact(nodes: np.ndarray) -> np.ndarray:
+        legendre = np.polynomial.legendre.legvander(nodes, nodes.size - 1)
+        return np.linalg.solve(legendre.T, 2.0 * (np.arange(nodes.size) == 0))
+
+    coarse = np.zeros(n + 1)
+    coarse[::2] = exact(nodes[::2])
+    return nodes, exact(nodes), coarse
 
 
 class _Panels(NamedTuple):
@@ -52,13 +52,20 @@ class _Panels(NamedTuple):
 
 
 def integrate(integrands: Integrands) -> Float[Array, " m"]:
-    """The integrals of m functions from -inf to inf, to near the rounding of the default float."""
+    """The integrals of m functions from -inf to inf, to near the rounding of the default float; inf if they diverge."""
     dtype = jnp.result_type(float)
     tolerance = 8 * float(jnp.finfo(dtype).eps)
-    low, high = jnp.asarray(EDGES[:-1], dtype), jnp.asarray(EDGES[1:], dtype)
-    start = len(EDGES) - 1
+    end = 0.2 * float(np.log(jnp.finfo(dtype).max))
+    side = [*_SIDE, end]
+    edges = jnp.asarray([*(-edge for edge in reversed(side[1:])), *side], dtype)
+    low, high = edges[:-1], edges[1:]
+    start = low.size
+
+    def by_u(u: Array) -> Array:
+        return integrands(jnp.sinh(u)) * jnp.cosh(u)[:, None]
+
     room = (0, HALVINGS * AT_ONCE)
-    integral, error = _rule(integrands, low, high)
+    integral, error = _rule(by_u, low, high)
     panels = _Panels(
         jnp.pad(low, room), jnp.pad(high, room), jnp.pad(integral, (room, (0, 0))), jnp.pad(error, (room, (0, 0))),
         jnp.int32(start), jnp.int32(0),
@@ -74,7 +81,7 @@ def integrate(integrands: Integrands) -> Float[Array, " m"]:
         middle = (panels.low[worst] + panels.high[worst]) / 2
         new = panels.used + jnp.arange(AT_ONCE, dtype=jnp.int32)
         lows, highs = jnp.stack([panels.low[worst], middle]), jnp.stack([middle, panels.high[worst]])
-        integral, error = _rule(integrands, lows.ravel(), highs.ravel())
+        integral, error = _rule(by_u, lows.ravel(), highs.ravel())
         places = jnp.concatenate([worst, new])
         return _Panels(
             panels.low.at[places].set(lows.ravel()), panels.high.at[places].set(highs.ravel()),
@@ -82,15 +89,21 @@ def integrate(integrands: Integrands) -> Float[Array, " m"]:
             panels.used + AT_ONCE, panels.rounds + 1,
         )  # fmt: skip
 
-    return jnp.sum(jax.lax.while_loop(unsettled, halve, panels).integral, axis=0)
+    return jnp.sum(jax.lax.while_loop(unsettled, halve, panels).integral, axis=0) + _tails(by_u, end)
+
+
+def _tails(by_u: Integrands, end: float) -> Array:
+    """The integrals outside of (-end, end) of functions that are exponential there."""
+    far = by_u(jnp.asarray([end, -end]))
+    rate = jnp.log(by_u(jnp.asarray([end / 2, -end / 2])) / far) * 2 / end
+    return jnp.sum(jnp.where(far == 0, 0.0, far / jnp.where(rate > _FLAT, rate, 0.0)), axis=0)
 
 
 def _rule(integrands: Integrands, low: Array, high: Array) -> tuple[Array, Array]:
     """Integral and error estimate on each of p panels, both (p, m)."""
-    nodes, weights, coarse = (jnp.asarray(a, low.dtype) for a in _kronrod())
+    nodes, weights, coarse = (jnp.asarray(a, low.dtype) for a in _rules(float(jnp.finfo(low.dtype).eps)))
     half = (high - low)[:, None] / 2
-    t = low[:, None] + half * (1 + nodes[None])
-    gap = (1 - t) * (1 + t)
-    f = integrands((t / gap).ravel()).reshape(*t.shape, -1) * ((half * (1 + t * t)) / gap**2)[..., None]
+    u = low[:, None] + half * (1 + nodes[None])
+    f = integrands(u.ravel()).reshape(*u.shape, -1) * half[..., None]
     fine = jnp.einsum("pnm,n->pm", f, weights)
     return fine, jnp.abs(fine - jnp.einsum("pnm,n->pm", f, coarse))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from .. import losses
 from ._noise import gaussian, LogDensity
-from ._variance import check, efficiency_at
+from ._variance import check, efficiency_at, moments
 
 
 # What the thresholds of losses are called: every loss has at most one of these, in the unit of the residual.
@@ -44,33 +44,37 @@ def tune(
         the threshold, in units of the scale of the noise; under a trace NaN where no threshold attains the efficiency.
 
     Raises:
-        ValueError: the loss has no such hyperparameter, or no threshold between 1e-3 and 1e3 attains the efficiency.
+        ValueError: the loss has no such hyperparameter, or no threshold attains the efficiency between 1e-3 and
+            1e3 times the scale of the noise, that is one over the root of its information.
     """
     check(loss)
     name = _threshold(loss) if hyperparameter is None else _known(loss, hyperparameter)
     target = jnp.asarray(efficiency, jnp.result_type(float))
-    root, least, most = _root(jax.tree_util.Partial(loss), name, target, jax.tree_util.Partial(noise))
+    unit = moments(losses.absolute_error, noise)[2] ** -0.5
+    root, least, most = _root(jax.tree_util.Partial(loss), name, target, jax.tree_util.Partial(noise), unit)
     if not isinstance(root, jax.core.Tracer) and jnp.isnan(root):
         raise ValueError(
-            f"{losses.label(loss)} has efficiencies from {least:.4g} to {most:.4g} for {name} in [1e-3, 1e3], but "
-            f"efficiency={efficiency}: choose one between."
+            f"{losses.label(loss)} has efficiencies from {least:.4g} to {most:.4g} for {name} in [1e-3, 1e3] "
+            f"times {float(unit):.4g}, the scale of the noise, but efficiency={efficiency}: choose one between."
         )
     return root
 
 
 @functools.partial(jax.jit, static_argnames="name")
-def _root(loss: losses.Loss, name: str, target: Array, noise: LogDensity) -> tuple[Array, Array, Array]:
-    at = lambda log: efficiency_at(jnp.exp(log), loss, name, noise)  # noqa: E731
+def _root(loss: losses.Loss, name: str, target: Array, noise: LogDensity, unit: Array) -> tuple[Array, Array, Array]:
+    at = lambda log: efficiency_at(unit * jnp.exp(log), loss, name, noise)  # noqa: E731
     steps = jnp.finfo(target.dtype).nmant + 4  # Until the bracket, 14 wide at first, is one rounding of the root.
     ends = jnp.array([_LOW, _HIGH], target.dtype)
-    least, most = jax.lax.map(at, ends)
+    first, last = jax.lax.map(at, ends)
+    rises = first < last
 
     def halve(_: Any, bracket: Array) -> Array:
         middle = jnp.mean(bracket)
-        below = at(middle) < target
+        below = (at(middle) < target) == rises
         return jnp.where(below, jnp.stack([middle, bracket[1]]), jnp.stack([bracket[0], middle]))
 
-    root = jnp.exp(jnp.mean(jax.lax.fori_loop(0, steps, halve, ends)))
+    root = unit * jnp.exp(jnp.mean(jax.lax.fori_loop(0, steps, halve, ends)))
+    least, most = jnp.minimum(first, last), jnp.maximum(first, last)
     return jnp.where((least < target) & (target < most), root, jnp.nan), least, most
 
 

@@ -12,16 +12,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import losses
-from ._noise import gaussian, LogDensity
+from ._noise import check as check_noise, gaussian, LogDensity
 from ._quadrature import integrate
 
 
-# Where the slope of a loss is looked at for its greatest value: dense around 1, and far out.
-_REACH = 4097
+# Where the slope of a loss is looked at for its greatest value: so many places, evenly by logarithm from this one on.
+_REACH, _NEAR = 2**14, -37.0
 
 
 def asymptotic_variance(loss: losses.Loss, noise: LogDensity = gaussian) -> Float[Array, ""]:
-    """Variance, times n, of the location that minimises a symmetric loss of residuals, as n grows.
+    """Variance, times n, of the location that minimises a symmetric loss of residuals, as n grows; inf if it has none.
 
     Formula: `E[psi**2] / E[psi s]**2`, with psi the slope of the loss by automatic differentiation and s the score of
     the noise, both symmetric about 0. May be jitted, differentiated in nothing, and vmapped over hyperparameters. As
@@ -30,10 +30,12 @@ def asymptotic_variance(loss: losses.Loss, noise: LogDensity = gaussian) -> Floa
     Args:
         loss: of a residual, registered or your own; hyperparameters bound.
         noise: the logarithm of a density, up to a constant: `lossopt.asymptotics.gaussian` (the default), `laplace`,
-            `logistic`, `student(df)`, `contaminated(fraction, scale)`, or any function of one residual.
+            `logistic`, `student(df)`, `contaminated(fraction, scale)`, or any function of one residual. The density
+            must be continuous: one that jumps is an error, under a trace NaN.
 
     Raises:
-        ValueError: the loss is not one of a residual, or its card says that it is not symmetric.
+        ValueError: the loss is not one of a residual, or its card says that it is not symmetric; the density of the
+            noise jumps, or has no finite integral.
 
     Source: Huber (1964), Annals of Mathematical Statistics 35, section 3.
     """
@@ -66,21 +68,33 @@ def gross_error_sensitivity(loss: losses.Loss, noise: LogDensity = gaussian) -> 
 
 
 def moments(loss: losses.Loss, noise: LogDensity) -> Float[Array, "3"]:
-    """E[psi**2], E[psi s] and E[s**2]."""
-    return _moments(jax.tree_util.Partial(loss), jax.tree_util.Partial(noise))
+    """E[psi**2], E[psi s] and E[s**2].
+
+    Raises:
+        ValueError: the noise is no function of a residual; its density is not continuous, or has no finite integral.
+    """
+    check_noise(noise)
+    sums = _moments(jax.tree_util.Partial(loss), jax.tree_util.Partial(noise))
+    if not isinstance(sums, jax.core.Tracer) and jnp.isnan(sums[2]):
+        raise ValueError("The noise is not the logarithm of a continuous density on the line whose integral is finite.")
+    return sums
 
 
 @jax.jit
 def _moments(loss: losses.Loss, noise: LogDensity) -> Array:
     def integrands(x: Array) -> Array:
-        slope, (level, pull) = _slopes(loss, x), jax.vmap(jax.value_and_grad(noise))(x)
-        density, score = jnp.exp(level), -pull
-        products = jnp.stack([jnp.ones_like(x), slope**2, slope * score, score**2], axis=1)
+        level, pull = jax.vmap(jax.value_and_grad(noise))(x)
+        # The root of the density, so that squares that are weighted neither overflow nor die out before it does.
+        root = jnp.exp(level / 2)[:, None]
+        parts = jnp.stack([jnp.ones_like(x), x, _slopes(loss, x), -pull], axis=1)
         # Where the density has died out, an infinite slope counts for nothing.
-        return jnp.where(density[:, None] == 0, 0.0, products * density[:, None])
+        one, place, slope, score = jnp.where(root == 0, 0.0, parts * root).T
+        return jnp.stack([one**2, place * score, slope**2, slope * score, score**2], axis=1)
 
-    mass, *sums = integrate(integrands)
-    return jnp.stack(sums) / mass
+    mass, whole, *sums = integrate(integrands)
+    # E[r s] is 1 by parts, and less by what jumps of the density are left out of its slope, here and in E[psi s].
+    continuous = jnp.abs(whole / mass - 1) < jnp.finfo(mass.dtype).eps ** 0.5
+    return jnp.where(continuous, jnp.stack(sums) / mass, jnp.nan)
 
 
 def _slopes(loss: losses.Loss, x: Array) -> Array:
@@ -91,12 +105,13 @@ def _slopes(loss: losses.Loss, x: Array) -> Array:
 def _steepest(loss: losses.Loss) -> Array:
     dtype = jnp.result_type(float)
     far = jnp.asarray(jnp.finfo(dtype).max, dtype) ** jnp.array([0.2, 0.24], dtype)
-    x = jnp.sinh(jnp.linspace(-16.0, 16.0, _REACH, dtype=dtype))
+    side = jnp.exp(jnp.linspace(_NEAR, jnp.minimum(-_NEAR, jnp.log(far[0])), _REACH // 2, dtype=dtype))
+    x = jnp.concatenate([-side[::-1], side])
     for _ in range(3):
         pull = jnp.abs(_slopes(loss, x))
         best = jnp.argmax(pull)
         peak = pull[best]
-        x = jnp.linspace(x[jnp.maximum(best - 2, 0)], x[jnp.minimum(best + 2, _REACH - 1)], _REACH)
+        x = jnp.linspace(x[jnp.maximum(best - 2, 0)], x[jnp.minimum(best + 2, _REACH - 1)], _REACH, dtype=dtype)
     ends = jnp.abs(_slopes(loss, jnp.concatenate([far, -far])))
     grows = jnp.any(ends[jnp.array([1, 3])] > 1.01 * ends[jnp.array([0, 2])])
     bounded = jnp.maximum(peak, jnp.max(ends))

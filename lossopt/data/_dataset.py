@@ -55,9 +55,14 @@ def spread(value: Any) -> bool:
     return isinstance(value, jax.Array) and not traced(value) and not value.is_fully_addressable
 
 
-def known(value: Any) -> float | None:
-    """A scalar as a number of the host's, or None when it is traced."""
-    return None if traced(value) else float(value)
+def known(name: str, value: Any) -> float | None:
+    """A scalar as a number of the host's, or None when it is traced; ValueError with its name if it is no number."""
+    if traced(value):
+        return None
+    try:
+        return float("" if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={value!r}: give a number.") from None
 
 
 def validate(dataset: Any, *, stored: bool = False) -> Dataset:

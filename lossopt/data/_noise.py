@@ -31,7 +31,7 @@ def student(df: Scalar) -> NoiseLaw:
 
     `df = 1` is the Cauchy law, which has no mean. `df` may be traced; one that is not must be positive (`ValueError`).
     """
-    if (value := known(df)) is not None and not value > 0:
+    if (value := known("df", df)) is not None and not value > 0:
         raise ValueError(f"df must be positive but is {df}.")
     return jax.tree_util.Partial(_student, df)
 

@@ -47,10 +47,13 @@ def linear_problem(
         dtype: of all that is returned; the default float if None.
 
     Raises:
+        TypeError: the noise is not a function.
         ValueError: too few rows, a condition number below 1, a negative scale, weights or noise of a wrong shape.
     """
     dtype = jnp.result_type(float) if dtype is None else dtype
     _check_linear(n, d, condition, noise_scale)
+    if not callable(noise):
+        raise TypeError(f"noise={noise!r} is not a function: pass data.gaussian, .laplace, .student(df) or .skewed.")
     truth = jnp.ones(d, dtype) if weights is None else jnp.asarray(weights, dtype)
     _check_shape("weights", truth, (d,))
     bias, noise_scale, slope = (jnp.asarray(value, dtype) for value in (bias, noise_scale, heteroscedastic))
@@ -95,7 +98,7 @@ def binary_problem(
     """
     dtype = jnp.result_type(float) if dtype is None else dtype
     _check_sizes(n=n, d=d)
-    if margin is not None and (half := known(margin)) is not None and not half > 0:
+    if margin is not None and (half := known("margin", margin)) is not None and not half > 0:
         raise ValueError(f"margin must be positive but is {margin}; pass None for classes that overlap.")
     features_key, rows_key = jax.random.split(key)
     positive = choose(rows_key, n, positive_fraction, name="positive_fraction")
@@ -218,12 +221,12 @@ def _check_linear(n: int, d: int, condition: ArrayLike, noise_scale: ArrayLike) 
     _check_sizes(n=n, d=d)
     if n < d + 2:
         raise ValueError(f"n = {n} rows are too few for d = {d} features and an intercept; n must be at least {d + 2}.")
-    ratio = known(condition)
+    ratio = known("condition", condition)
     if ratio is not None and not 1 <= ratio < math.inf:
         raise ValueError(f"condition must be at least 1 and finite but is {condition}.")
     if d == 1 and ratio not in (None, 1):
         raise ValueError(f"one feature has condition number 1, so condition = {condition} needs d of at least 2.")
-    spread = known(noise_scale)
+    spread = known("noise_scale", noise_scale)
     if spread is not None and not 0 <= spread < math.inf:
         raise ValueError(f"noise_scale must be at least 0 and finite but is {noise_scale}.")
 

@@ -30,6 +30,7 @@ class _Bracket(NamedTuple):
 _DERIVATIVE = {"value": "slope", "slope": "curvature"}
 
 
+@np.errstate(invalid="ignore", over="ignore")  # Of what is infinite on both sides the step is no number, and no step.
 def jumps(what: Subject, curves: list[Curve], field: str = "slope") -> list[Jump]:
     """Every jump of a field ("value", "slope" or "curvature") along curves that were evaluated on a grid."""
     brackets = [bracket for curve in curves for bracket in _brackets(curve, field)]

@@ -92,7 +92,8 @@ def _misplaced(report: Report, curves: list[Curve]) -> Iterator[str]:
         best = int(np.argmin(np.where(np.isfinite(curve.value), curve.value, np.inf)))
         at_fit = curve.value[np.argmin(np.abs(curve.x - curve.line.fit))]
         near = np.abs(curve.value[np.abs(curve.x) <= 1])
-        if curve.value[best] < at_fit - choose(1e-12, 1e-5) * np.nanmax(near):
+        size = np.max(near, where=~np.isnan(near), initial=0.0)
+        if curve.value[best] < at_fit - choose(1e-12, 1e-5) * size:
             least, place = curve.value[best], curve.x[best]
-            yield f"The loss is least ({least:.6g}) at residual {place:.6g} and not at a perfect fit."
+            yield f"The loss is less ({least:.6g}) at residual {place:.6g} than at a perfect fit."
             return

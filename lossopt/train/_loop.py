@@ -6,7 +6,7 @@ step: State -> (State, Info); the Info of all steps, stacked, is the trace.
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +77,7 @@ def train(objective, params, data, key, tolerance, *, loop, num_steps) -> Fit:
 def begin(params, data, *, loop) -> State:
     """The state before the first step."""
     dtype = jax.eval_shape(lambda: optax.tree.norm(params)).dtype
-    order = None if loop.batch_size is None else jnp.arange(rows_in(data) or 0)
+    order = None if loop.batch_size is None else jnp.arange(jax.tree.leaves(data)[0].shape[0])
     optimizer = optax.with_extra_args_support(loop.optimizer)
     return State(params, optimizer.init(params), jnp.zeros((), dtype), jnp.ones((), int), order)
 
@@ -91,7 +91,7 @@ def advance(objective, state, last, data, key, first, *, loop, steps) -> tuple[t
 
     def step(state: State, t: Array) -> tuple[State, Info]:
         order, batch = _draw(data, state.order, key, t, loop.batch_size)
-        value_of = lambda p: objective(p) if data is None else objective(p, batch)  # noqa: E731
+        value_of = lambda p: _one_number(objective(p) if data is None else objective(p, batch))  # noqa: E731
         value, grads = jax.value_and_grad(value_of)(state.params)
         with _optax_promotion():
             updates, opt_state = optimizer.update(
@@ -110,6 +110,13 @@ def advance(objective, state, last, data, key, first, *, loop, steps) -> tuple[t
     return jax.lax.scan(body, (state, last), first + jnp.arange(steps))
 
 
+def _one_number(value: Any) -> Array:
+    if jnp.shape(value) != () or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+        found = f"{jnp.result_type(value)} of shape {jnp.shape(value)}"
+        raise ValueError(f"The objective gives {found}, not one real number: reduce it, by jnp.mean, say.")
+    return jnp.asarray(value)
+
+
 @contextlib.contextmanager
 def _optax_promotion() -> Iterator[None]:
     # optax relies on JAX's standard promotion (Adam's bias correction is float ** int32); a caller may be strict.
@@ -123,7 +130,12 @@ def outcome(trace: Info, params: PyTree, tolerance: Array) -> Int[Array, ""]:
     costs, slopes = trace.cost, trace.grad_norm
     # Beyond what rounding and the noise of mini-batches do near a minimum.
     grew = costs[-1] - costs[0] > 1e-3 * jnp.abs(costs[0])
-    converged = (slopes[-1] <= tolerance * jnp.max(slopes)) & ~grew
+    # From a minimum no step leads further than rounding, and the slope is nothing beside cost and parameters: a step
+    # size that is too small does the first, but not the second.
+    eps, size, longest = jnp.finfo(slopes.dtype).eps, optax.tree.norm(params), jnp.max(trace.step_size)
+    level = slopes[-1] * size <= eps**0.5 * jnp.abs(costs[-1]).astype(slopes.dtype)
+    stayed = (longest > 0) & (longest <= 8 * eps * size)
+    converged = ((stayed & level) | (slopes[-1] <= tolerance * jnp.max(slopes))) & ~grew
     exploded = (grew & (slopes[-1] > 2 * slopes[0])) | ~jnp.all(jnp.stack(finite))
     return jnp.where(exploded, Status.DIVERGED, jnp.where(converged, Status.CONVERGED, Status.OUT_OF_STEPS))
 
@@ -145,9 +157,3 @@ def _draw(
     order = jax.lax.cond(t % batches == 0, lambda: jax.random.permutation(epoch_key, kept.size), lambda: kept)
     rows = jax.lax.dynamic_slice(order, ((t % batches) * batch_size,), (batch_size,))
     return order, jax.tree.map(lambda leaf: leaf[rows], data)
-
-
-def rows_in(data: PyTree | None) -> int | None:
-    """How many examples there are, where there are data."""
-    leaves = jax.tree.leaves(data)
-    return leaves[0].shape[0] if leaves else None

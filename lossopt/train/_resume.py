@@ -23,9 +23,10 @@ def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, e
         raise ValueError("resume keeps files, which a compiled programme cannot: call fit outside jit and vmap.")
     every = border.whole("checkpoint_every", every)
     state, last = begin(params, data, loop=loop), params
-    programme = identity(advance.trace(objective, state, last, data, key, 0, loop=loop, steps=1))
+    bare = loop._replace(keep_params=False)
+    programme = identity(advance.trace(objective, state, last, data, key, 0, loop=bare, steps=1))
     asked = {"objective and optimizer": programme, "start": params, "hyperparameters": _arrays(objective)}
-    asked |= {"data": _arrays(data), "key": key}
+    asked |= {"data": _arrays(data), "key": key, "keep_params": loop.keep_params}
     asked |= {"steps": (num_steps, every), "optax": optax.__version__}
     store, traces = Store("fit", resume, asked), []
     for number, first in enumerate(range(0, num_steps + 1, every)):

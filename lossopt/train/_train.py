@@ -15,7 +15,7 @@ from .. import border, losses, models
 from ..cost import cost
 from ..data import Dataset
 from ..reductions import mean, Reduction
-from ._loop import Fit, Loop, rows_in, train
+from ._loop import Fit, Loop, train
 from ._resume import in_parts
 
 
@@ -59,7 +59,8 @@ def fit(
         l2: strength of the penalty on the weights, at least 0.
         reduction: how losses become one number.
         init: coefficients to start from.
-        tolerance: the status is "converged" where the last gradient norm is at most this times the largest.
+        tolerance: at least 0; the status is "converged" where the last gradient norm is at most this times the largest,
+            or where no step, from a start at a minimum, led further than rounding.
         keep_params: put the parameters of every step in the trace.
         resume: a folder to keep the state in. The same fit with the same folder goes on where it was stopped, with the
             same bits. Of several processes, all must see the folder.
@@ -133,7 +134,8 @@ def minimise(
     The other arguments are those of `fit`.
 
     Raises:
-        ValueError: a step count or batch size that is not positive, a batch larger than the data, a missing key.
+        ValueError: a step count or batch size that is not positive, a batch larger than the data, a missing key, data
+            of different lengths, parameters that are not real, an objective that is not one number.
     """
     return _minimise(
         objective, params, data, None, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
@@ -146,8 +148,8 @@ def _minimise(
     checkpoint_every, throw,
 ) -> Fit:  # fmt: skip
     num_steps = border.whole("num_steps", num_steps, 0)
-    batch_size = _check_loop(optimizer, batch_size, key, rows_in(data))
-    _check_numbers(key, tolerance)
+    batch_size = _check_loop(optimizer, batch_size, key, data)
+    _check_numbers(params, key, tolerance)
     bound = objective if isinstance(objective, jax.tree_util.Partial) else jax.tree_util.Partial(objective)
     loop = Loop(optimizer, batch_size, keep_params, arrange)
     given = (bound, params, data, key)
@@ -160,22 +162,41 @@ def _minimise(
     return result
 
 
-def _check_loop(optimizer: Any, batch_size: int | None, key: PRNGKeyArray | None, rows: int | None) -> int | None:
+def _check_loop(optimizer: Any, batch_size: int | None, key: PRNGKeyArray | None, data: PyTree | None) -> int | None:
     """The rows in a batch."""
     if not isinstance(optimizer, optax.GradientTransformation):
         given = getattr(optimizer, "__name__", repr(optimizer))
-        raise TypeError(f"optimizer={given} is not an optax optimiser: call it, as in optax.adam(0.1).")
+        wrapped = hasattr(optimizer, "gradient_transformation")
+        remedy = "pass its gradient_transformation()" if wrapped else "call it, as in optax.adam(0.1)"
+        raise TypeError(f"optimizer={given} is not an optax optimiser: {remedy}.")
     if batch_size is None:
         return None
-    if rows is None or border.whole("batch_size", batch_size) > rows:
+    rows = _rows(data)
+    if border.whole("batch_size", batch_size) > rows:
         raise ValueError(f"batch_size={batch_size!r} with {rows} rows of data: give a whole number from 1 to {rows}.")
     if key is None:
         raise ValueError("Mini-batches are drawn at random: pass key=jax.random.key(0) with batch_size.")
     return int(batch_size)
 
 
-def _check_numbers(key: Any, tolerance: Any) -> None:
+def _rows(data: PyTree | None) -> int:
+    """How many examples there are to draw mini-batches from."""
+    lengths = sorted({np.shape(leaf)[:1] for leaf in jax.tree.leaves(data)})
+    if not lengths:
+        raise ValueError("Mini-batches are drawn from data, of which there are none: leave batch_size out.")
+    if len(lengths) > 1 or not lengths[0]:
+        found = " and ".join(str(length[0]) if length else "none" for length in lengths)
+        raise ValueError(f"The leaves of data have {found} rows: mini-batches need one number, the examples', in all.")
+    return lengths[0][0]
+
+
+def _check_numbers(params: PyTree, key: Any, tolerance: Any) -> None:
+    for leaf in jax.tree.leaves(params):
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
+            raise ValueError(f"Parameters of {jnp.result_type(leaf)} have no gradient: give floats.")
     if key is not None and not isinstance(key, jax.Array | np.ndarray):
         raise TypeError(f"key={key!r} is no source of randomness: pass jax.random.key(0), say.")
-    if not isinstance(tolerance, jax.core.Tracer) and (tolerance is None or np.ndim(tolerance)):
-        raise ValueError(f"tolerance={tolerance!r}: give a number.")
+    if isinstance(tolerance, jax.core.Tracer):
+        return
+    if not np.issubdtype(np.asarray(tolerance).dtype, np.number) or np.ndim(tolerance) or not tolerance >= 0:
+        raise ValueError(f"tolerance={tolerance!r}: give a number of at least 0.")
