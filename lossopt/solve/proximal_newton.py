@@ -198,7 +198,7 @@ def _for_signs(hessian: Array, slope: Array, x: Array, bounds: Array) -> tuple[A
     crossing = (bounds > 0) & (x * (x + step) < 0)
     ends = jnp.where(crossing, -x / jnp.where(crossing, step, 1.0), jnp.inf)
     # As far as all signs hold, and along the path on which those that do not become 0 and stay there.
-    lengths = jnp.minimum(jnp.append(_SHARES_OF_STEP, jnp.min(ends)), 1.0)[:, None]
+    lengths = jnp.minimum(jnp.append(jnp.asarray(_SHARES_OF_STEP, x.dtype), jnp.min(ends)), 1.0)[:, None]
     tried = jnp.where(crossing[None] & (ends[None] <= lengths), 0.0, x[None] + lengths * step[None])
     moves = tried - x[None]
     change = moves @ slope + jnp.sum(moves * (moves @ hessian), axis=1) / 2

@@ -132,8 +132,9 @@ def outcome(trace: Info, params: PyTree, tolerance: Array) -> Int[Array, ""]:
     grew = costs[-1] - costs[0] > 1e-3 * jnp.abs(costs[0])
     # From a minimum no step leads further than rounding, and the slope is nothing beside cost and parameters: a step
     # size that is too small does the first, but not the second.
-    eps, size, longest = jnp.finfo(slopes.dtype).eps, optax.tree.norm(params), jnp.max(trace.step_size)
-    level = slopes[-1] * size <= eps**0.5 * jnp.abs(costs[-1]).astype(slopes.dtype)
+    numbers = optax.tree.norm(params), jnp.max(trace.step_size), jnp.abs(costs[-1])
+    eps, (size, longest, cost) = jnp.finfo(slopes.dtype).eps, (number.astype(slopes.dtype) for number in numbers)
+    level = slopes[-1] * size <= eps**0.5 * cost
     stayed = (longest > 0) & (longest <= 8 * eps * size)
     converged = ((stayed & level) | (slopes[-1] <= tolerance * jnp.max(slopes))) & ~grew
     exploded = (grew & (slopes[-1] > 2 * slopes[0])) | ~jnp.all(jnp.stack(finite))
