@@ -531,3 +531,35 @@ def test_a_scale_that_goes_to_nothing_is_no_minimum(name):
     features[3] *= 1e4
     found = lo.solve(losses.get(name), data.Dataset(features, targets), model=models.multi_output(2))
     assert not found.status.good or found.cost < 3
+
+
+@pytest.mark.parametrize("loss", [losses.absolute_error, losses.huber], ids=losses.label)
+def test_a_gap_is_that_of_the_coefficients_handed_back(loss):
+    """In the basis the fit is perfect; weights of columns of such sizes have not the digits for it."""
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(20, 30)) * 10.0 ** rng.uniform(-8, 8, size=30)
+    found = lo.solve(loss, data.Dataset(features, rng.normal(size=20)))
+    assert found.cost > 1e-5
+    assert found.gap >= found.cost * (1 - 1e-9)
+    assert found.status.name == "stalled"
+
+
+def test_the_gap_of_columns_that_are_nearly_one_knows_what_their_weights_lose():
+    rng = np.random.default_rng(0)
+    features, targets, apart = rng.normal(size=(40, 3)), rng.normal(size=40), rng.normal(size=40)
+    of_third = lambda column: lo.solve(losses.absolute_error, data.Dataset(np.c_[features[:, :2], column], targets))  # noqa: E731
+    well, nearly = of_third(apart), of_third(features[:, 0] + apart * 2.0**-30)
+    assert nearly.cost - nearly.gap <= well.cost + 1e-7 * well.cost
+    assert nearly.gap >= nearly.cost - well.cost - 1e-8 * well.cost
+
+
+@pytest.mark.parametrize("p", [1.2, 1.5])
+def test_powers_that_bend_without_end_where_a_row_counts_for_nothing(p):
+    rng = np.random.default_rng(1)
+    features, targets = rng.normal(size=(30, 3)), (rng.random(30) < 0.5).astype(float)
+    weights = np.r_[np.zeros(8), 2 * np.ones(8), np.ones(14)]
+    loss, kept = lo.bind(losses.power_error, p=p), weights > 0
+    found = lo.solve(loss, data.Dataset(features, targets, weights))
+    least = lo.solve(loss, data.Dataset(features[kept], targets[kept], weights[kept]))
+    assert found.status.name == "converged"
+    np.testing.assert_allclose(found.cost, least.cost, rtol=1e-12)

@@ -121,11 +121,12 @@ def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, 
 
     if model.classes is None:
         return of_output(0)
-    params, gaps, iterations, codes, doubtful, _ = jax.vmap(of_output)(jnp.arange(model.classes))
+    params, gaps, iterations, codes, doubtful, costs = jax.vmap(of_output)(jnp.arange(model.classes))
     ended = jnp.isin(codes, jnp.array(GOOD))
     code = jnp.max(jnp.where(ended & ~jnp.all(ended), 0, codes))
     by_feature = jax.tree.map(jnp.transpose, params)
-    return Outcome(by_feature, jnp.sum(gaps), jnp.max(iterations), code, jnp.any(doubtful))
+    together = None if costs is None else jnp.sum(costs)
+    return Outcome(by_feature, jnp.sum(gaps), jnp.max(iterations), code, jnp.any(doubtful), together)
 
 
 def _by_concave_convex(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:

@@ -126,7 +126,7 @@ class Found(NamedTuple):
         good = jnp.where(self.determined, good, Status.NOT_UNIQUE)
         short = jnp.where(self.iterations >= max_iterations, Status.OUT_OF_STEPS, Status.STALLED)
         gap = jnp.maximum(self.cost - self.bound, 0.0) + rounding
-        return Outcome(params, gap, self.iterations, jnp.where(self.near(tolerance), good, short))
+        return Outcome(params, gap, self.iterations, jnp.where(self.near(tolerance), good, short), cost=self.cost)
 
 
 def _advance(course: Course, path: Path, short: Array) -> Path:

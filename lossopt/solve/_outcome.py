@@ -10,8 +10,8 @@ from ..models import Params
 class Outcome(NamedTuple):
     """Parameters, a bound (or estimate) of suboptimality, the iterations made and the code of the status.
 
-    `doubtful`: a way that usually leads to the minimum did not. `cost`: what the parameters cost in the basis that the
-    method sees, before the last step, if it says so.
+    `doubtful`: a way that usually leads to the minimum did not. `cost`: what the method takes the parameters to cost,
+    or those before its last step, in the basis that it sees; None where it says nothing.
     """
 
     params: Params

@@ -71,7 +71,7 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
     examples = functools.partial(_examples, cost, derivatives, inner, blend)
 
     def of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
-        found = examples(basis, targets, *last)
+        found = examples(basis, share, targets, *last)
         gradient = basis.moments(share[None] * found.slopes)
         bent = Fold(()) if apart else _bent(basis, share, found)
         sums = (_sizes(cost, found) @ share, gradient, bent.sums, jnp.sum(share))
@@ -81,7 +81,7 @@ def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, th
 
     def bent_of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
         # Computed again: most passes sum no Hessian, or one of few blocks.
-        found = _bent(basis, share, examples(basis, targets, *last))
+        found = _bent(basis, share, examples(basis, share, targets, *last))
         return Fold((found.sums, jnp.sum(share)), found.largest)
 
     sums, (moves, majorants), each = fold(of_block, thin)
@@ -165,12 +165,16 @@ def _examples(
     inner: Array,
     blend: Array,
     basis: Columns,
+    share: Array,
     targets: Array,
     *last: Array,
 ) -> _Examples:
     scores = basis.scores(inner)
     # Many sums are taken of each: none should compute it again.
     values, slopes, curvature = map(jax.lax.optimization_barrier, derivatives(scores, targets))
+    if cost.traits.singular:
+        # Infinite, it would count even where the share is 0.
+        curvature = jnp.where(share > 0, curvature, 0.0)
     # Not even for the rows of what is stacked, which no barrier prevents.
     values = once(values)
     residual = scores[0] - targets if cost.traits.residual else None
@@ -179,10 +183,10 @@ def _examples(
     each: tuple[Array, ...] = ()
     if residual is not None:
         own = curvature[0, 0]
-        share = jnp.minimum(blend, 1.0)
+        blended = jnp.minimum(blend, 1.0)
         if has_force(cost):
-            share = jnp.maximum(share, _lag(slopes[0], scores[0] - last[0], *last[1:]))
-        weight = once(own + share * (majorant - own))
+            blended = jnp.maximum(blended, _lag(slopes[0], scores[0] - last[0], *last[1:]))
+        weight = once(own + blended * (majorant - own))
         weights = weight[None, None]
         if has_force(cost):
             each = (scores[0], slopes[0], weight)

@@ -32,6 +32,8 @@ _SMALL = 2**14
 # What columns that are much larger outside the sample that their sizes are taken from may lead to, though there are so
 # many steps, and nearly dependent ones.
 _MANY = 100
+# Which share of the cost, or of that of scores of 0, may be lost on the way from a basis to weights.
+_MUCH = 1e-6
 _MISLED = (Status.STALLED, Status.DIVERGED, Status.OUT_OF_STEPS)
 
 
@@ -245,14 +247,18 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
-        value, several = value_at(loss, model, basis, targets, params, l1, l2)
+        value, trivial, several = value_at(loss, model, basis, targets, params, l1, l2)
     code = jnp.where(several & (outcome.code == Status.CONVERGED), Status.NOT_UNIQUE, outcome.code)
-    if outcome.cost is not None and not facts.positive:
-        # Where a scale has gone to 0 for an example that is met exactly, rounding the weights costs everything.
-        lost = value > outcome.cost + 1e-3 * (1 + jnp.abs(outcome.cost))
-        code = jnp.where(lost & jnp.isin(code, jnp.array(GOOD)), Status.STALLED, code)
+    gap = outcome.gap
+    # Lines are those of a sum of losses up to a constant.
+    if outcome.cost is not None and (facts is not None or not losses.parts(loss)):
+        # What is lost where the basis sees digits that weights have not.
+        lost = value - outcome.cost
+        gap = gap + jnp.maximum(lost, 0.0)
+        much = lost > _MUCH * jnp.maximum(jnp.abs(value), jnp.abs(trivial))
+        code = jnp.where(much & jnp.isin(code, jnp.array(GOOD)), Status.STALLED, code)
     sound = finite & jnp.isfinite(value)
-    gap = jnp.where(sound & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf)
+    gap = jnp.where(sound & ~jnp.isnan(gap), gap, jnp.inf)
     status = Status(jnp.where(sound, code, Status.DIVERGED))
     solution = Solution(params, value, gap, outcome.iterations, status)
     out = lone(basis, orthonormal=l1 is None) if may_be_far(loss) else None

@@ -51,6 +51,7 @@ class Traits(NamedTuple):
         met: a prediction may meet its target, and then the slope is only rounding.
         positive: never below 0, but for a constant, as far as is known.
         linear: without any curvature: then its cost has a minimum only if the penalty gives it one.
+        singular: a function of the residual of which the curvature is without bound.
         flat: convex, and of a curvature that may be 0 all around a prediction: then a minimum need not be one point.
         start: where descent starts: at zero, at least squares, or at the constant that fits a log mean, or a location
             and a log scale.
@@ -62,6 +63,7 @@ class Traits(NamedTuple):
     met: bool = True
     positive: bool = True
     linear: bool = False
+    singular: bool = False
     flat: bool = False
     start: Literal["zero", "least squares", "log mean", "location and log scale"] = "zero"
 
@@ -84,6 +86,7 @@ def traits(loss: losses.Loss) -> Traits:
         met=not vanishing or log_mean or card.target in _SHARES,
         positive=all(losses.claims(term).non_negative is not False for term in terms_of(loss)),
         linear=linear,
+        singular=card.of_residual and not _bounded(loss),
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
         flat=convex and not vanishing and _bounded(loss) and constant_curvature(loss) is None,
         start=_STARTS.get(card.prediction, "least squares" if card.task == "regression" else "zero"),

@@ -1,7 +1,5 @@
 """What the coefficients that were found cost."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
@@ -23,32 +21,38 @@ def value_at(
     params: models.Params,
     l1: Float[Array, ""] | None,
     l2: Float[Array, ""],
-) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-    """The cost with its penalties, and whether other coefficients are seen to cost as little.
+) -> tuple[Float[Array, ""], Float[Array, ""], Bool[Array, ""]]:
+    """The cost with its penalties, that of scores of 0, and whether other coefficients are seen to cost as little.
 
     Those are multiples of a classifier's that costs nothing.
     """
     # The root first, for 0 times a square that overflows is not 0.
     penalty = jnp.sum((jnp.sqrt(l2) * params.weights) ** 2) / 2
     penalty = penalty if l1 is None else penalty + l1 * jnp.sum(jnp.abs(params.weights))
-    mean = functools.partial(_mean, loss, model, basis, targets)
-    if not forgiving(loss):
-        return mean(params) + penalty, jnp.array(False)
-    both = jax.vmap(mean)(jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), params))
-    nothing = jnp.max(both) + penalty <= jnp.finfo(penalty.dtype).eps ** 2
+    times = jnp.array([0.0, 1.0, 2.0] if forgiving(loss) else [0.0, 1.0], penalty.dtype)
+    trivial, mean, *twice = _means(loss, model, basis, targets, params, times)
+    if not twice:
+        return mean + penalty, trivial, jnp.array(False)
+    nothing = jnp.maximum(mean, twice[0]) + penalty <= jnp.finfo(penalty.dtype).eps ** 2
     coefficients, _ = ravel_pytree(params)
-    return both[0] + penalty, nothing & jnp.any(coefficients != 0)
+    return mean + penalty, trivial, nothing & jnp.any(coefficients != 0)
 
 
-def _mean(loss: losses.Loss, model: models.Model, basis: Design, targets: Array, params: models.Params) -> Array:
-    # An example of share 0 is a copy of one that counts, for which nothing need stand in.
-    each = per_example(loss)
+def _means(
+    loss: losses.Loss, model: models.Model, basis: Design, targets: Array, params: models.Params, times: Array
+) -> Array:
+    """The mean loss at some multiples of the coefficients, whose scores are those of the coefficients."""
+
+    def costs(share: Array, scores: Array, targets: Array) -> Array:
+        # An example of share 0 is a copy of one that counts, for which nothing need stand in.
+        return jax.lax.map(lambda factor: share @ per_example(loss)(factor * scores, targets), times)
+
     if basis.formed is not None:
         scores = jax.vmap(model.predict, in_axes=(None, 0))(params, basis.features)
-        return basis.share @ each(scores, targets)
+        return costs(basis.share, scores, targets)
     inner = basis.inner_of(params)
 
     def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
-        return Fold(share @ each(basis.scores(inner).T, targets))
+        return Fold(costs(share, basis.scores(inner).T, targets))
 
     return basis.fold(of_block, targets).sums

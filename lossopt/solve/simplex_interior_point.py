@@ -129,7 +129,7 @@ def solve(
     found = Found(full, least, bound, determined, jnp.ones_like(least), ended.iterations)
     params = design.decode(jnp.roll(full, commonest + 1, axis=0).T)
     outcome = found.outcome(params, problem.rounding(c), design.deficient, tolerance, max_iterations)
-    return outcome._replace(gap=factor * outcome.gap)
+    return outcome._replace(gap=factor * outcome.gap, cost=factor * least)
 
 
 def _problem(

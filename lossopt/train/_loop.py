@@ -133,7 +133,7 @@ def outcome(trace: Info, params: PyTree, tolerance: Array) -> Int[Array, ""]:
     # From a minimum no step leads further than rounding, and the slope is nothing beside cost and parameters: a step
     # size that is too small does the first, but not the second.
     numbers = optax.tree.norm(params), jnp.max(trace.step_size), jnp.abs(costs[-1])
-    eps, (size, longest, cost) = jnp.finfo(slopes.dtype).eps, (number.astype(slopes.dtype) for number in numbers)
+    eps, (size, longest, cost) = float(jnp.finfo(slopes.dtype).eps), (number.astype(slopes.dtype) for number in numbers)
     level = slopes[-1] * size <= eps**0.5 * cost
     stayed = (longest > 0) & (longest <= 8 * eps * size)
     converged = ((stayed & level) | (slopes[-1] <= tolerance * jnp.max(slopes))) & ~grew
