@@ -253,9 +253,9 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
     # Lines are those of a sum of losses up to a constant.
     if outcome.cost is not None and (facts is not None or not losses.parts(loss)):
         # What is lost where the basis sees digits that weights have not.
-        lost = value - outcome.cost
-        gap = gap + jnp.maximum(lost, 0.0)
-        much = lost > _MUCH * jnp.maximum(jnp.abs(value), jnp.abs(trivial))
+        lost, size = value - outcome.cost, jnp.maximum(jnp.abs(value), jnp.abs(trivial))
+        gap = gap + jnp.where(lost > 64 * jnp.finfo(size.dtype).eps * size, lost, 0.0)
+        much = (lost > _MUCH * size) & ((lost > outcome.gap) | jnp.isinf(outcome.gap))
         code = jnp.where(much & jnp.isin(code, jnp.array(GOOD)), Status.STALLED, code)
     sound = finite & jnp.isfinite(value)
     gap = jnp.where(sound & ~jnp.isnan(gap), gap, jnp.inf)
