@@ -226,8 +226,6 @@ def least_trimmed(key, table, shift=0.0, unit=1.0, dtype=float, **options):
     ("name", "least", "unit", "shift", "dtype"),
     [
         ("starsCYG", 0.836893, 1.0, 1000.0, jnp.float64),
-        ("starsCYG", 0.836893, 1.0, 10.0, jnp.float32),
-        ("phones", 3.431334, 1.0, 1900.0, jnp.float64),
         ("phones", 3.431334, 1.0, 0.0, jnp.float32),
         ("stackloss", 2.932391, [1e3, 1, 1e-3], 0.0, jnp.float64),
     ],
