@@ -92,8 +92,7 @@ def m_scale(residuals: losses.Vector, *, centre: losses.Scalar | None = None) ->
 
 def _floating(residuals: losses.Vector) -> Array:
     """As floats; of no residuals one that is NaN, as is whatever is found of it."""
-    r = jnp.asarray(residuals)
+    (r,) = losses.floats(jnp.asarray(residuals))
     if r.ndim != 1:
         raise ValueError(f"The residuals have shape {r.shape}: give a vector, by .ravel() or a column of it.")
-    r = r if jnp.issubdtype(r.dtype, jnp.floating) else r.astype(jnp.result_type(float))
     return r if r.size else jnp.full(1, jnp.nan, r.dtype)

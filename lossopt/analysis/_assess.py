@@ -15,7 +15,6 @@ from ..data import Dataset
 from ..solve import solve
 from ..status import Status
 from ..train import fit
-from ._grid import as_floats
 
 
 # Where no exact method is known. Steps that shrink to nothing end oscillation around a kink.
@@ -98,7 +97,8 @@ def errors(residuals: Float[Array, " n"]) -> Errors:
 
 def _floats(residuals: Any) -> Array:
     """A vector of floats."""
-    found = as_floats(residuals)
+    # The square of a whole number of few bits is another.
+    (found,) = losses.floats(jnp.asarray(residuals))
     if found.ndim != 1 or not found.size:
         raise ValueError(f"The residuals have shape {found.shape}: give a vector of at least one.")
     return found

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree, Real, Shaped
+
+from .. import losses
 
 
 class Band(NamedTuple):
@@ -45,15 +47,10 @@ def over_grid(fn: Callable[..., PyTree], *axes: Shaped[Array, "..."], batch_size
     return jax.tree.map(lambda leaf: leaf[:calls].reshape(*shape, *leaf.shape[1:]), results)
 
 
-def as_floats(values: Any) -> Float[Array, "..."]:
-    """Whole numbers as floats: the sum or square of such numbers of few bits is another."""
-    values = jnp.asarray(values)
-    return values if jnp.issubdtype(values.dtype, jnp.floating) else values.astype(float)
-
-
 def spread_band(values: Real[ArrayLike, "seeds *rest"], *, level: float = 0.9) -> Band:
     """The median over the first axis, and the quantiles between which a share `level` of the values lies."""
-    values = as_floats(values)
+    # The sum of whole numbers of few bits is another.
+    (values,) = losses.floats(values)
     tail = (1 - level) / 2
     low, centre, high = jnp.quantile(values, jnp.asarray([tail, 0.5, 1 - tail], values.dtype), axis=0)
     return Band(centre, low, high)
@@ -61,7 +58,8 @@ def spread_band(values: Real[ArrayLike, "seeds *rest"], *, level: float = 0.9) -
 
 def mean_band(values: Real[ArrayLike, "seeds *rest"]) -> Band:
     """The mean over the first axis, and its 95 % interval by the normal approximation: from about 30 seeds on."""
-    values = as_floats(values)
+    # The sum of whole numbers of few bits is another.
+    (values,) = losses.floats(values)
     centre = jnp.mean(values, axis=0)
     half = 1.96 * jnp.std(values, axis=0, ddof=1) / math.sqrt(values.shape[0])
     return Band(centre, centre - half, centre + half)

@@ -1,6 +1,6 @@
 """The losses: pure functions of one example, `loss(prediction, target, *, hyperparameter=default) -> scalar`."""
 
-from ._arguments import Scalar as Scalar, Vector as Vector
+from ._arguments import floats as floats, Scalar as Scalar, Vector as Vector
 from ._card import LossCard as LossCard
 from ._kinds import Interval as Interval, Task as Task, TARGETS as TARGETS, VECTORS as VECTORS
 from ._register import (

@@ -125,8 +125,8 @@ def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, 
     ended = jnp.isin(codes, jnp.array(GOOD))
     code = jnp.max(jnp.where(ended & ~jnp.all(ended), 0, codes))
     by_feature = jax.tree.map(jnp.transpose, params)
-    together = None if costs is None else jnp.sum(costs)
-    return Outcome(by_feature, jnp.sum(gaps), jnp.max(iterations), code, jnp.any(doubtful), together)
+    cost = jax.tree.map(jnp.sum, costs)
+    return Outcome(by_feature, jnp.sum(gaps), jnp.max(iterations), code, jnp.any(doubtful), cost)
 
 
 def _by_concave_convex(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:

@@ -75,7 +75,7 @@ def traits(loss: losses.Loss) -> Traits:
     card = losses.claims(loss)
     log_mean, convex = card.prediction == "log mean", _convex(loss)
     unbounded = callable(card.supremum) or card.supremum == float("inf")
-    linear = _linear(loss)
+    linear, bounded = _linear(loss), _bounded(loss)
     onwards = card.task not in ("regression", "distribution") and not _free(loss) and unbounded and not linear
     # Where it is not convex, a slope that fades far out proves nothing.
     vanishing = convex if log_mean else onwards
@@ -86,9 +86,9 @@ def traits(loss: losses.Loss) -> Traits:
         met=not vanishing or log_mean or card.target in _SHARES,
         positive=all(losses.claims(term).non_negative is not False for term in terms_of(loss)),
         linear=linear,
-        singular=card.of_residual and not _bounded(loss),
+        singular=card.of_residual and not bounded,
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
-        flat=convex and not vanishing and _bounded(loss) and constant_curvature(loss) is None,
+        flat=convex and not vanishing and bounded and constant_curvature(loss) is None,
         start=_STARTS.get(card.prediction, "least squares" if card.task == "regression" else "zero"),
     )
 
