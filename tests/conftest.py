@@ -5,6 +5,7 @@ import experiments  # noqa: F401, I001
 
 import gc
 import os
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -23,6 +24,8 @@ gc.set_threshold(200_000, 50, 100)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Where in the source an operation comes from is a twentieth of compiling.
+jax.config.update("jax_traceback_in_locations_limit", 0)
 
 # The files that take longest, so that they start first and both workers end together.
 LONGEST = [
@@ -71,6 +74,14 @@ def _import_checked() -> None:
 
 settings.register_profile("deterministic", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("deterministic")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Drop what a long file has compiled, of which the next ones use little: gigabytes in all."""
+    yield
+    if request.path.name in LONGEST:
+        jax.clear_caches()
 
 
 @pytest.fixture
