@@ -68,6 +68,14 @@ def test_several_classes():
     solution = lo.solve(losses.softmax_cross_entropy, d, model=models.softmax(3), l1=0.05)
     assert np.mean(solution.params.weights == 0) > 0.3
     check_optimal(losses.softmax_cross_entropy, d, solution, 0.05, 0.0)
+    # The curvature of its penalty, on the weight of a column this small, is beyond that of all the rest.
+    small = d._replace(features=d.features * np.array([1e-6, 1e-6, 1, 1, 1, 1]))
+    settings = {"model": models.softmax(3), "l1": 1e-4, "l2": 1e-3}
+    solution = lo.solve(losses.softmax_cross_entropy, small, **settings)
+    assert solution.status.name == "converged"
+    assert solution.iterations <= 10
+    absent = small._replace(targets=np.where(small.targets == 2, 0, small.targets))
+    assert lo.solve(losses.softmax_cross_entropy, absent, **settings).status.name == "no finite minimiser"
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(100, 8), (30, 80)])

@@ -192,9 +192,10 @@ def _for_signs(hessian: Array, slope: Array, x: Array, bounds: Array) -> tuple[A
     free = (x != 0) | (bounds == 0)
     both, eye = free[:, None] & free[None], jnp.eye(x.size, dtype=x.dtype)
     rest = jnp.where(free, slope + bounds * jnp.sign(x), 0.0)
-    # Where more are free than there are examples, some directions have no curvature: a little leads far along them.
-    little = 8 * x.size * jnp.finfo(x.dtype).eps * jnp.max(jnp.diagonal(hessian))
-    step = -definite_solver(jnp.where(both, hessian, eye) + little * eye)(rest)
+    # Where more are free than there are examples, some directions have no curvature: a little leads far along them. Of
+    # its own diagonal each, for the penalty on the weight of a small column may be large.
+    little = 8 * x.size * jnp.finfo(x.dtype).eps * jnp.diag(jnp.diagonal(hessian))
+    step = -definite_solver(jnp.where(both, hessian, eye) + little)(rest)
     crossing = (bounds > 0) & (x * (x + step) < 0)
     ends = jnp.where(crossing, -x / jnp.where(crossing, step, 1.0), jnp.inf)
     # As far as all signs hold, and along the path on which those that do not become 0 and stay there.
