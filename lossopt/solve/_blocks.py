@@ -15,7 +15,7 @@ from ..data import Stored
 
 # Numbers in a block of rows, with what is computed of them: fewer make the products of a block slow, more leave the
 # cache. In a table that is worth going through in blocks.
-BLOCK, LARGE = 2**19, 2**21
+BLOCK, LARGE = 2**18, 2**21
 # An accelerator takes longer to be told what to do than to do it with as little.
 WIDE = 2**24
 # By how many the rows of a block can be divided, if there are several blocks of some rows.
