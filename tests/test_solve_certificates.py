@@ -239,6 +239,16 @@ def test_a_narrow_overlap_is_not_separation(overlap):
     assert solution.status.name == "converged"
 
 
+@pytest.mark.parametrize("softness", [1e-12, 1e-14])
+def test_targets_that_are_all_but_hard_do_not_separate(softness):
+    targets = np.where([True, True, False, False], 1 - softness, softness)
+    step = data.Dataset(np.array([1.0, 1.0, 0.0, 0.0])[:, None], targets)
+    found = lo.solve(losses.logistic, step, model=models.logistic)
+    assert found.status.name == "converged"
+    odds = np.log1p(-softness) - np.log(softness)
+    np.testing.assert_allclose(np.append(found.params.weights, found.params.bias), [2 * odds, -odds], rtol=1e-3)
+
+
 def test_a_table_with_an_empty_cell_is_quasi_separable():
     x = np.repeat([0.0, 0.0, 1.0], [12, 8, 10])[:, None]
     labels = np.repeat([0, 1, 1], [12, 8, 10])
