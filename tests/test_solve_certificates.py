@@ -573,3 +573,15 @@ def test_powers_that_bend_without_end_where_a_row_counts_for_nothing(p):
     least = lo.solve(loss, data.Dataset(features[kept], targets[kept], weights[kept]))
     assert found.status.name == "converged"
     np.testing.assert_allclose(found.cost, least.cost, rtol=1e-12)
+
+
+@pytest.mark.parametrize("p", [1.2, 1.5])
+def test_powers_that_bend_without_end_in_a_row_without_leverage(p):
+    rng = np.random.default_rng(1)
+    features, targets = rng.normal(size=(30, 2)), rng.normal(size=30)
+    features[5], targets[5] = 0.0, 0.0
+    solve = functools.partial(lo.solve, lo.bind(losses.power_error, p=p), model=models.without_intercept(models.linear))
+    found = solve(data.Dataset(features, targets))
+    least = solve(data.Dataset(features, targets, (np.arange(30) != 5).astype(float)))
+    assert found.status.name == "converged"
+    np.testing.assert_allclose(found.cost, least.cost * 29 / 30, rtol=1e-12)
