@@ -131,7 +131,7 @@ def _balanced(loss: losses.Loss, basis: Design, targets: Array, start: Array) ->
 
     far = jnp.max(jnp.where(basis.shares > 0, jnp.abs(scores - targets.astype(scores.dtype)), 0.0))
     zero = jnp.zeros_like(far)
-    begin = -far, far, zero, *out_of_balance(zero), jnp.zeros((), int)
+    begin: tuple[Array, ...] = (-far, far, zero, *out_of_balance(zero), jnp.zeros((), int))
     _, _, shift, _, failed, _ = jax.lax.while_loop(going, halve, begin)
     return start + _constant(basis, jnp.where(failed, 0.0, shift)[None], orthonormal=True)
 
