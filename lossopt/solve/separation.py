@@ -32,8 +32,8 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
     """Whether a direction, in coefficients, proves that the cost has no finite minimiser; looked at if suspicious."""
     design = cost.design
     eps = jnp.finfo(direction.dtype).eps
-    # A slope along one score is exact, and small where a target is all but hard; one along several is a difference.
-    tolerance, noise = eps ** (2 / 3), 8 * eps if direction.shape[1] > 1 else 0.0
+    # A slope may be small and not rounding: that of a target which is all but hard.
+    tolerance, noise = eps ** (2 / 3), 8 * eps
 
     def recession(score: Array, target: Array) -> Array:
         return jax.jvp(lambda s: cost.loss(s, target), (_FAR * score,), (score,))[1]
