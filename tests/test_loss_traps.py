@@ -317,3 +317,9 @@ def test_sparsemax_at_a_tie_is_right_however_it_is_compiled(options):
     p = np.maximum(z - tau[:, None], 0)
     expected = np.sum((p - np.eye(3)[label]) ** 2, axis=1) / 2 + np.maximum(tau - z[np.arange(300), label], 0)
     np.testing.assert_allclose(found, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("loss", [losses.gaussian_nll, losses.student_t_nll, losses.crps_gaussian])
+def test_a_hessian_at_an_exact_fit_of_no_scale_is_large_and_a_number(loss):
+    hessian = jax.hessian(loss)(jnp.array([2.0, -300.0], jnp.float32), jnp.float32(2.0))
+    np.testing.assert_array_equal(hessian, [[np.finfo(np.float32).max, 0.0], [0.0, 0.0]])

@@ -365,3 +365,15 @@ def test_a_batch_of_many_data_sets_returns():
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     done = subprocess.run([sys.executable, "-c", MANY], env=environment, timeout=120, capture_output=True, text=True)
     assert done.stdout.strip() == "2000", done.stderr
+
+
+@pytest.mark.parametrize(("a", "far"), [(1.0, -477.0), (-1.0, 5000.0)])
+def test_an_exponential_is_left_in_few_steps_however_far_out_an_example_is(a, far):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(200, 3))
+    targets = np.r_[far, features[1:].sum(axis=1) + rng.standard_t(2, size=199)]
+    loss = lo.bind(losses.linex, a=a)
+    found = lo.solve(loss, data.Dataset(features, targets))
+    assert found.status.name == "converged"
+    residuals = features @ found.params.weights + found.params.bias - targets
+    np.testing.assert_allclose(np.mean(np.exp(a * residuals)), 1.0, rtol=1e-9)

@@ -239,6 +239,16 @@ def test_a_narrow_overlap_is_not_separation(overlap):
     assert solution.status.name == "converged"
 
 
+@pytest.mark.parametrize("softness", [1e-12, 1e-14])
+def test_targets_that_are_all_but_hard_do_not_separate(softness):
+    targets = np.where([True, True, False, False], 1 - softness, softness)
+    step = data.Dataset(np.array([1.0, 1.0, 0.0, 0.0])[:, None], targets)
+    found = lo.solve(losses.logistic, step, model=models.logistic)
+    assert found.status.name == "converged"
+    odds = np.log1p(-softness) - np.log(softness)
+    np.testing.assert_allclose(np.append(found.params.weights, found.params.bias), [2 * odds, -odds], rtol=1e-3)
+
+
 def test_a_table_with_an_empty_cell_is_quasi_separable():
     x = np.repeat([0.0, 0.0, 1.0], [12, 8, 10])[:, None]
     labels = np.repeat([0, 1, 1], [12, 8, 10])
@@ -563,3 +573,15 @@ def test_powers_that_bend_without_end_where_a_row_counts_for_nothing(p):
     least = lo.solve(loss, data.Dataset(features[kept], targets[kept], weights[kept]))
     assert found.status.name == "converged"
     np.testing.assert_allclose(found.cost, least.cost, rtol=1e-12)
+
+
+@pytest.mark.parametrize("p", [1.2, 1.5])
+def test_powers_that_bend_without_end_in_a_row_without_leverage(p):
+    rng = np.random.default_rng(1)
+    features, targets = rng.normal(size=(30, 2)), rng.normal(size=30)
+    features[5], targets[5] = 0.0, 0.0
+    solve = functools.partial(lo.solve, lo.bind(losses.power_error, p=p), model=models.without_intercept(models.linear))
+    found = solve(data.Dataset(features, targets))
+    least = solve(data.Dataset(features, targets, (np.arange(30) != 5).astype(float)))
+    assert found.status.name == "converged"
+    np.testing.assert_allclose(found.cost, least.cost * 29 / 30, rtol=1e-12)

@@ -153,3 +153,15 @@ def test_float32_and_more_columns_than_rows():
     np.testing.assert_allclose(single.cost, solved("crammer_singer", d, l2=0.02).cost, rtol=1e-4)
     wide = data.Dataset(np.random.default_rng(0).normal(size=(8, 12)), np.arange(8) % 3)
     assert solved("crammer_singer", wide, l2=0.02).status.name in ("converged", "minimum norm")
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [0, 2, 1], [1, 2, 0]])
+def test_a_class_that_never_occurs_does_not_hide_the_minimum(labels):
+    features = np.array([[-1.0, -1.0], [1.0, 1.0], [3.0, -2.0]])
+    d = data.Dataset(features, np.array(labels), np.array([1.0, 1.0, 0.0]))
+    found = lo.solve(losses.crammer_singer, d, model=models.softmax(3), l2=0.1)
+    # Its constant is not determined.
+    assert found.status.name == "not unique"
+    # Of two classes the weights are half the least that lead by 1, of which the square is 1/16 each.
+    np.testing.assert_allclose(found.cost, 0.1 / 2 * 4 / 16, rtol=1e-9)
+    assert np.max(np.abs(found.params.bias)) < 10

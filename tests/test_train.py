@@ -74,6 +74,16 @@ def test_no_steps_returns_the_start(table):
     assert fitted.trace.cost.shape == (1,)
 
 
+@pytest.mark.parametrize("num_steps", [0, 5])
+def test_a_restart_at_a_perfect_fit_is_converged(table, num_steps):
+    weights = np.array([1.0, 2.0, 3.0]) / 7
+    exact = table._replace(targets=table.features @ weights + 1 / 3)
+    rounded = models.Params(jnp.asarray(weights * (1 + 1e-16)), jnp.asarray(1 / 3 + 1e-16))
+    fitted = lo.fit(losses.squared_error, exact, optimizer=SGD, num_steps=num_steps, init=rounded)
+    assert fitted.trace.grad_norm[-1] > 0
+    assert fitted.status.code == lo.Status.CONVERGED
+
+
 def test_line_search_reaches_least_squares_and_counts_its_work(table):
     fitted = lo.fit(losses.squared_error, table, optimizer=LBFGS, num_steps=15)
     x = np.c_[np.asarray(table.features), np.ones(40)]

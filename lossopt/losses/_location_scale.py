@@ -46,9 +46,19 @@ def standardised(r: Array, t: Array) -> Array:
 
 def with_derivatives(slopes: tuple[Function, Function], curvatures: tuple[Function, Function, Function]) -> Callable:
     """Decorator of f(r, t, ...): its slopes in r and t, and its second derivatives in (r, r), (r, t) and (t, t)."""
-    by_r = differentiated_by(curvatures[0], curvatures[1])(slopes[0])
-    by_t = differentiated_by(curvatures[1], curvatures[2])(slopes[1])
+    by_rr, by_rt, by_tt = map(_finite, curvatures)
+    by_r, by_t = differentiated_by(by_rr, by_rt)(slopes[0]), differentiated_by(by_rt, by_tt)(slopes[1])
     return differentiated_by(by_r, by_t)
+
+
+def _finite(fn: Function) -> Function:
+    # Forward mode multiplies by tangents that are 0, and 0 times infinity is NaN: an overflow is the largest number.
+    def within(*args: Array) -> Array:
+        value = fn(*args)
+        most = float(jnp.finfo(value.dtype).max)
+        return jnp.clip(value, -most, most)
+
+    return within
 
 
 def constant(full: ArrayLike, value: ArrayLike, loss: Array) -> Array:

@@ -30,6 +30,10 @@ from ._piecewise import BY_CLASS, kind_of, lines
 from ._traits import constant_curvature, factor_of
 
 
+# As often a range is halved at most, so that what is left of it is nothing beside it.
+_HALVINGS = 60
+
+
 def _by_least_squares(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     curvature = constant_curvature(loss)
     assert curvature is not None
@@ -38,6 +42,8 @@ def _by_least_squares(loss, basis, targets, penalty, init, controls, model, fact
 
 def _smooth(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     start, units, exact = _start(basis, targets, model, facts, orthonormal=penalty.l1 is None)
+    if init is None and facts.explosive and basis.constants:
+        start = _balanced(loss, basis, targets, start)
     if init is not None:
         start = basis.encode(init if model.classes is not None else jax.tree.map(lambda leaf: leaf[..., None], init))
 
@@ -97,6 +103,37 @@ def _location_and_scale(basis: Design, targets: Array) -> tuple[Array, Array, Ar
     spread = jnp.where(exact, 1.0, apart)
     scale = _constant(basis, jnp.log(spread)[None], orthonormal=True)
     return jnp.concatenate([location, scale], axis=1), jnp.stack([spread, jnp.ones_like(spread)]), exact
+
+
+def _balanced(loss: losses.Loss, basis: Design, targets: Array, start: Array) -> Array:
+    """The start, shifted to where slopes of one sign are not much beside those of the other, by bisection.
+
+    Where a loss grows exponentially, a step of Newton's method goes by one unit of its exponent, however far out an
+    example is.
+    """
+    inner = basis.inner(start)
+    scores = basis.fold(lambda basis, share: Fold((), (), basis.scores(inner)[0])).each
+
+    def out_of_balance(shift: Array) -> tuple[Array, Array]:
+        slopes = jnp.where(basis.shares > 0, jax.vmap(jax.grad(loss))(scores + shift, targets), 0.0)
+        total = basis.shares @ slopes
+        return total, ~(2 * jnp.abs(total) <= basis.shares @ jnp.abs(slopes)) | jnp.isinf(total)
+
+    def halve(state: tuple[Array, ...]) -> tuple[Array, ...]:
+        low, high, shift, total, _, tries = state
+        low, high = jnp.where(total > 0, low, shift), jnp.where(total > 0, shift, high)
+        middle = (low + high) / 2
+        return low, high, middle, *out_of_balance(middle), tries + 1
+
+    def going(state: tuple[Array, ...]) -> Array:
+        *_, failed, tries = state
+        return failed & (tries < _HALVINGS)
+
+    far = jnp.max(jnp.where(basis.shares > 0, jnp.abs(scores - targets.astype(scores.dtype)), 0.0))
+    zero = jnp.zeros_like(far)
+    begin: tuple[Array, ...] = (-far, far, zero, *out_of_balance(zero), jnp.zeros((), int))
+    _, _, shift, _, failed, _ = jax.lax.while_loop(going, halve, begin)
+    return start + _constant(basis, jnp.where(failed, 0.0, shift)[None], orthonormal=True)
 
 
 def _constant(basis: Design, level: Array, orthonormal: bool) -> Array:

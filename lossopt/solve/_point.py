@@ -173,8 +173,9 @@ def _examples(
     # Many sums are taken of each: none should compute it again.
     values, slopes, curvature = map(jax.lax.optimization_barrier, derivatives(scores, targets))
     if cost.traits.singular:
-        # Infinite, it would count even where the share is 0.
-        curvature = jnp.where(share > 0, curvature, 0.0)
+        # Infinite, it would count even where the share is 0, or the example is nowhere but at 0.
+        extent = basis.absolute.scores(jnp.ones_like(inner[:, 0]))
+        curvature = jnp.where((share > 0) & (extent > 0), curvature, 0.0)
     # Not even for the rows of what is stacked, which no barrier prevents.
     values = once(values)
     residual = scores[0] - targets if cost.traits.residual else None

@@ -8,7 +8,8 @@ strictly (complete separation) or with some examples on the boundary (quasi-comp
 Newton's steps supply v: on separable data they tend to such a direction geometrically, while the scores grow by about
 1 a step. Terms of all scores that are nothing beside the largest are taken for what is left of the way there. Then one
 step that passes is proof, up to a tolerance: of each example relative to the size of the terms of its own score, for
-beside one value of 1e12 all other scores are small, but not nothing.
+beside one value of 1e12 all other scores are small, but not nothing. The tolerance is for scores alone: a soft target
+that is all but hard has a slope that is small, but not 0.
 """
 
 import jax
@@ -30,7 +31,9 @@ _FAR = 2.0**60
 def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[Array, ""]) -> Bool[Array, ""]:
     """Whether a direction, in coefficients, proves that the cost has no finite minimiser; looked at if suspicious."""
     design = cost.design
-    tolerance = jnp.finfo(direction.dtype).eps ** (2 / 3)
+    eps = jnp.finfo(direction.dtype).eps
+    # A slope may be small and not rounding: that of a target which is all but hard.
+    tolerance, noise = eps ** (2 / 3), 8 * eps
 
     def recession(score: Array, target: Array) -> Array:
         return jax.jvp(lambda s: cost.loss(s, target), (_FAR * score,), (score,))[1]
@@ -46,12 +49,12 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
         def of_block(basis: Columns, share: Array, targets: Array, *table: Array) -> Fold:
             (rows,) = table or (basis.table.T * design.size[None] + design.centre[None],)
             scores = (rows @ weights + bias).T
-            rising = jax.vmap(recession, in_axes=(1, 0))(scores, targets)
             # Either way of writing a score down may have the larger terms: columns may be far from 0.
             terms = jnp.minimum((jnp.abs(rows) @ jnp.abs(weights) + jnp.abs(bias)).T, basis.absolute.scores(inner))
             small, counted = tolerance * jnp.max(terms, axis=0), share > 0
-            beyond = jnp.max(jnp.abs(scores), axis=0) > small
-            return Fold((), (jnp.any(counted & (rising > small)), jnp.any(counted & beyond)))
+            largest = jnp.max(jnp.abs(scores), axis=0)
+            rising = jax.vmap(recession, in_axes=(1, 0))(_settled(scores, small), targets)
+            return Fold((), (jnp.any(counted & (rising > noise * largest)), jnp.any(counted & (largest > small))))
 
         table = () if design.formed is None else (design.features,)
         rises, moves = design.fold(of_block, cost.targets, *table).largest
@@ -59,6 +62,13 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
         return ~rises & moves & (penalised <= tolerance)
 
     return only_if(suspicious, proved, (direction,), jnp.array(False))
+
+
+def _settled(scores: Float[Array, "k n"], small: Float[Array, " n"]) -> Float[Array, "k n"]:
+    """Scores of which those that are 0, or the largest, up to so much are so exactly: slopes are then those of ties."""
+    scores = jnp.where(jnp.abs(scores) <= small[None], 0.0, scores)
+    largest = jnp.max(scores, axis=0, keepdims=True)
+    return jnp.where(largest - scores <= small[None], largest, scores)
 
 
 def _stacked(design: Design, coefficients: Array) -> Array:

@@ -124,6 +124,8 @@ def solve(
     )
     ended = follow(course, _start(problem), tolerance, max_iterations)
     c, least, determined = _vertex(problem, ended.path)
+    if design.constants:
+        c = _no_further(problem, design, c)
     full = _centred(c)
     bound = _lower_bound(problem, design, l2, ended.path.room, full)
     found = Found(full, least, bound, determined, jnp.ones_like(least), ended.iterations)
@@ -219,6 +221,18 @@ def _vertex(problem: _Problem, path: Path) -> tuple[Array, Array, Array]:
     costs = jax.vmap(problem.cost)(found)
     best = jnp.argmin(costs + problem.rounding(c) * jnp.arange(3, dtype=c.dtype))
     return found[best], costs[best], one_minimiser(crossed + problem.penalty(), basis)
+
+
+def _no_further(problem: _Problem, design: Design, c: Array) -> Array:
+    """The coefficients, where the constant of a class that never occurs is not further out than it starts.
+
+    Nothing keeps it from infinity, where it would be charged for in the bound, and round all others away.
+    """
+    u, counts = problem.rise(c) + problem.offset, design.share[None] > 0
+    behind = (jnp.max(u, axis=0)[None] - u)[-1] if problem.apart else (jnp.max(u, axis=0)[None] - u)[:, 0]
+    spare = jnp.maximum(jnp.min(jnp.where(counts, behind, jnp.inf), axis=1) - _APART, 0.0)
+    nearer = jnp.where(jnp.any(problem.own & counts, axis=1), 0.0, spare)[:-1]
+    return c.at[:, 0].add(nearer / design.level)
 
 
 def _lower_bound(problem: _Problem, design: Design, l2: Array, room: Array, full: Array) -> Array:

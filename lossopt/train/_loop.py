@@ -128,15 +128,17 @@ def outcome(trace: Info, params: PyTree, tolerance: Array) -> Int[Array, ""]:
     """The code of the status that a trace and the parameters at its end say."""
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves((params, trace.cost, trace.grad_norm))]
     costs, slopes = trace.cost, trace.grad_norm
-    # Beyond what rounding and the noise of mini-batches do near a minimum.
-    grew = costs[-1] - costs[0] > 1e-3 * jnp.abs(costs[0])
     # From a minimum no step leads further than rounding, and the slope is nothing beside cost and parameters: a step
     # size that is too small does the first, but not the second.
     numbers = optax.tree.norm(params), jnp.max(trace.step_size), jnp.abs(costs[-1])
     eps, (size, longest, cost) = float(jnp.finfo(slopes.dtype).eps), (number.astype(slopes.dtype) for number in numbers)
-    level = slopes[-1] * size <= eps**0.5 * cost
-    stayed = (longest > 0) & (longest <= 8 * eps * size)
-    converged = ((stayed & level) | (slopes[-1] <= tolerance * jnp.max(slopes))) & ~grew
+    stayed = longest <= 8 * eps * size
+    level = stayed & (longest > 0) & (slopes[-1] * size <= eps**0.5 * cost)
+    # Beside a perfect fit it is not; but there the slope would take all of the cost away within such a step.
+    fitted = stayed & (costs[-1] > 0) & (cost <= 8 * eps * slopes[-1] * size)
+    # Beyond what rounding and the noise of mini-batches do near a minimum.
+    grew = (costs[-1] - costs[0] > 1e-3 * jnp.abs(costs[0])) & ~fitted
+    converged = (level | fitted | (slopes[-1] <= tolerance * jnp.max(slopes))) & ~grew
     exploded = (grew & (slopes[-1] > 2 * slopes[0])) | ~jnp.all(jnp.stack(finite))
     return jnp.where(exploded, Status.DIVERGED, jnp.where(converged, Status.CONVERGED, Status.OUT_OF_STEPS))
 
