@@ -20,8 +20,9 @@ def checked(loss: losses.Loss, dataset: data.Dataset, model: models.Model, *, st
     `stored` leaves features that are on disk there.
 
     Raises:
-        TypeError: the loss is not a function, or the model not a Model.
-        ValueError: the data, the targets for this loss, or a hyperparameter are out of range.
+        TypeError: the loss is not a function that JAX can trace, or the model not a Model.
+        ValueError: the data, the targets for this loss, or a hyperparameter are out of range; the loss does not give
+            one floating number.
     """
     check_loss(loss)
     dataset = data.validate(dataset, stored=stored)
@@ -38,6 +39,11 @@ def check_pair(loss: losses.Loss, dataset: data.Dataset, model: models.Model) ->
         _check_targets(loss, dataset, model)
     elif model.classes is None and np.ndim(dataset.targets) != 1:
         raise ValueError(f"Targets of shape {np.shape(dataset.targets)} with a model of one score: give shape (n,).")
+    else:
+        targets = dataset.targets
+        dtype = targets.dtype if jnp.issubdtype(targets.dtype, jnp.floating) else jnp.result_type(float)
+        example = (model.score_shape, dtype), (targets.shape[1:], targets.dtype)
+        losses.check_output(loss, *(jax.ShapeDtypeStruct(*each) for each in example))
 
 
 def check_loss(loss: Any, *, swept: bool = False) -> None:
