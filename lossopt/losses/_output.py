@@ -9,11 +9,6 @@ import jax.numpy as jnp
 from ._register import label, Loss
 
 
-def check_output(loss: Loss, prediction: jax.ShapeDtypeStruct, target: jax.ShapeDtypeStruct) -> None:
-    """Raise, as `one_number` and `check_floating` do, unless a loss gives one floating number for such an example."""
-    check_floating(loss, jax.eval_shape(one_number(loss), prediction, target))
-
-
 def one_number(loss: Loss) -> Loss:
     """The loss, which is checked as it is traced.
 
