@@ -29,7 +29,9 @@ def sentence(error: Exception, files: Sequence[str] = ()) -> str:
     """What went wrong on one line, and where, if it did in one of these files."""
     message = " ".join(str(error).split()) or type(error).__name__
     own = {Path(file).resolve() for file in files}
-    raised = error.__cause__ or error
+    raised: BaseException = error
+    while raised.__cause__:
+        raised = raised.__cause__
     frames = [frame for frame in traceback.extract_tb(raised.__traceback__) if Path(frame.filename).resolve() in own]
     if not frames:
         return message

@@ -40,6 +40,27 @@ def check_pair(loss: losses.Loss, dataset: data.Dataset, model: models.Model) ->
         raise ValueError(f"Targets of shape {np.shape(dataset.targets)} with a model of one score: give shape (n,).")
 
 
+def check_output(loss: losses.Loss, dataset: data.Dataset, model: models.Model) -> None:
+    """Raise unless a loss gives one floating number for an example: what `cost` asks as it is traced, asked before.
+
+    Raises:
+        ValueError: it gives something else.
+        TypeError: JAX cannot trace it.
+    """
+    targets: Any = dataset.targets
+    dtype = targets.dtype if jnp.issubdtype(targets.dtype, jnp.floating) else jnp.result_type(float)
+    bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
+    example = (model.score_shape, dtype), (targets.shape[1:], targets.dtype)
+    found = _output.eval_shape(bound, *(jax.ShapeDtypeStruct(*each) for each in example))
+    losses.check_floating(loss, found)
+
+
+@jax.jit
+def _output(loss: losses.Loss, prediction: Any, target: Any) -> Any:
+    # As a programme it is traced once, whatever the hyperparameters.
+    return losses.one_number(loss)(prediction, target)
+
+
 def check_loss(loss: Any, *, swept: bool = False) -> None:
     """Raise unless `loss` is callable and its concrete hyperparameters lie in their domains, each a single value unless
     the loss is to be swept."""

@@ -21,19 +21,17 @@ def per_example(loss: losses.Loss) -> Callable[..., Float[Array, "*batch"]]:
     `(n,)` or `(n, k)`. A registered loss may have several batch axes; any other runs over the first.
 
     Raises:
-        TypeError: the loss is not a function.
+        TypeError: the loss is not a function that JAX can trace.
         ValueError: the shapes do not match, or the loss does not give one number an example.
     """
     losses.check_callable(loss)
 
     def batch_loss(predictions: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> Float[Array, "*batch"]:
         predictions, targets = jnp.asarray(predictions), jnp.asarray(targets)
-        mapped = loss
+        mapped = losses.one_number(loss)
         for _ in _batch_shape(loss, predictions, targets):
             mapped = jax.vmap(mapped)
-        values = mapped(predictions, targets)
-        _check_one_number_each(values, loss, predictions, targets)
-        return values
+        return mapped(predictions, targets)
 
     return batch_loss
 
@@ -45,8 +43,8 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
     is left out of value and gradient, even where it holds NaN or an illegal target. With all left out the cost is 0.
 
     Raises:
-        TypeError: the loss is not a function, or the reduction not one of values and weights.
-        ValueError: as `per_example`; weights or where are not of the batch's shape.
+        TypeError: the loss is not a function that JAX can trace, or the reduction not one of values and weights.
+        ValueError: as `per_example`; the losses are not floats; weights or where are not of the batch's shape.
     """
     _check_reduction(reduction)
     losses_of = per_example(loss)
@@ -62,8 +60,10 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
         keep = _kept(_batch_shape(loss, predictions, targets), weights, where)
         if keep is None:
             values = losses_of(predictions, targets)
+            losses.check_floating(loss, values)
             return reduction(values, jnp.ones_like(values))
         values = losses_of(_stand_in(predictions, keep), _stand_in(targets, keep))
+        losses.check_floating(loss, values)
         share = jnp.ones_like(values) if weights is None else jnp.asarray(weights, values.dtype)
         return reduction(jnp.where(keep, values, 0.0), jnp.where(keep, share, 0.0))
 
@@ -136,16 +136,6 @@ def _mismatch(predictions: tuple[int, ...], targets: tuple[int, ...]) -> str:
     if not predictions or not targets:
         return f"{found}: a cost is of a batch; call the loss itself for one example."
     return f"{found}: give one prediction (for a multiclass loss, one vector of k scores) an example."
-
-
-def _check_one_number_each(values: Array, loss: losses.Loss, predictions: Array, targets: Array) -> None:
-    if values.ndim and (losses.has_card(loss) or values.ndim == 1):
-        return
-    raise ValueError(
-        "A loss maps one prediction and one target to one number, but predictions of shape "
-        f"{predictions.shape} and targets of shape {targets.shape} gave losses of shape {values.shape}: "
-        "reduce inside the loss (with .sum(), say), or drop a last axis of 1."
-    )
 
 
 def _kept(batch: tuple[int, ...], weights: Array | None, where: Array | None) -> Array | None:

@@ -137,6 +137,22 @@ MISTAKES = {
         ValueError, "not a number", "leave it out"),
     "a loss that returns a vector": (
         lambda: lo.fit(lambda p, t: jnp.array([p - t, 0.0]), GOOD), ValueError, "one number", "reduce"),
+    "a loss that returns a pair, solved": (
+        lambda: lo.solve(lambda p, t: jnp.stack([p - t, p + t]), GOOD, method="newton"),
+        ValueError, "gave (2,)", "reduce inside it"),
+    "a loss that returns nothing": (
+        lambda: lo.cost(lambda p, t: None)(Y, Y), ValueError, "gave NoneType", "return the number"),
+    "a loss that counts": (
+        lambda: lo.fit(lambda p, t: jnp.where(p > t, 1, 0), GOOD), ValueError, "has no slope", "floating"),
+    "the cost of a loss that counts": (
+        lambda: lo.cost(lambda p, t: p > t)(Y, Y), ValueError, "has no slope", "floating"),
+    "a complex loss": (
+        lambda: lo.solve(lambda p, t: (p - t) * 1j, GOOD, method="lbfgs"), ValueError, "gave complex", "floating"),
+    "a loss in NumPy": (
+        lambda: lo.check(lambda p, t: np.abs(p - t)), TypeError, "not known while JAX traces it", "jax.numpy"),
+    "a loss with an if": (
+        lambda: lo.solve(lambda p, t: p - t if p > t else t - p, GOOD, method="newton"),
+        TypeError, "not known while JAX traces it", "jnp.where"),
     "a loss of batches": (
         lambda: lo.check(lambda p, t: jnp.stack([p, t])), ValueError, "one number", ""),
     "negative weights": (

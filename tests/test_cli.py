@@ -210,6 +210,13 @@ def test_what_fails_in_a_file_is_told_with_its_place(capsys, script, monkeypatch
     assert capsys.readouterr().err == "lossopt: boom (RuntimeError at mine.py, line 2, in boom).\n"
 
 
+def test_a_loss_that_jax_cannot_trace_is_told_with_its_place_and_remedy(capsys, script):
+    script.write_text("def bent(prediction, target):\n    return prediction if prediction > target else target\n")
+    assert cli.main(["compare", "phones", "--losses", f"{script}:bent", "--quiet"]) == 1
+    err = capsys.readouterr().err
+    assert "jnp.where in place of if (TracerBoolConversionError at mine.py, line 2, in bent).\n" in err
+
+
 def test_two_losses_of_one_name_are_both_kept(script):
     script.write_text("from lossopt.losses import absolute_error as huber\n")
     found = arguments.distinct(["huber", f"{script}:huber", "tukey", "tukey"])

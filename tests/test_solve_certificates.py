@@ -402,6 +402,13 @@ def test_a_loss_that_is_not_convex_has_no_certificate():
     assert jnp.isinf(solution.gap)
 
 
+def test_what_falls_until_the_floats_end_is_no_minimum():
+    narrow = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), data.load("stackloss"))
+    solution = lo.solve(lambda p, t: -((p - t) ** 2), narrow, method="newton")
+    assert solution.status.name == "diverged"
+    assert jnp.isinf(solution.gap)
+
+
 def test_a_loss_without_a_method_says_so():
     several = losses.mixture({losses.crammer_singer: 1.0, losses.softmax_cross_entropy: 1.0})
     with pytest.raises(ValueError, match=r"use lossopt\.fit"):

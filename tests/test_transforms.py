@@ -1,5 +1,7 @@
 """Transforms: what they are in known cases, what follows for the card, and that they stay losses like any other."""
 
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -124,6 +126,18 @@ def test_a_loss_of_losses_is_a_loss():
     batch = lo.cost(loss)(jnp.arange(4.0), jnp.ones(4))
     assert np.isfinite(batch)
     assert losses.hyperparameters(lo.bind(loss, bandwidth=0.2))["bandwidth"] == 0.2
+
+
+PICKLED = [
+    lo.bind(losses.one_of(losses.huber, lo.bind(losses.cauchy, c=0.5)), index=1),
+    losses.clipped(losses.scaled(losses.huber, 2.0), 5.0),
+    losses.mixture({losses.huber: 0.7, losses.log_cosh: 0.3}),
+]
+
+
+@pytest.mark.parametrize("loss", PICKLED, ids=losses.label)
+def test_a_transformed_loss_goes_to_another_process(loss):
+    assert pickle.loads(pickle.dumps(loss))(3.0, 1.0) == loss(3.0, 1.0)
 
 
 def test_a_sweep_over_a_transform_and_the_loss_inside_compiles_once():

@@ -17,6 +17,8 @@ from ._table import Table
 
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?", ".")
+# What other files have between cells.
+_OTHERS = {";": "';'", "\t": "a tab"}
 
 
 class Sheet(NamedTuple):
@@ -39,9 +41,10 @@ def read_csv(path: str | PathLike[str], *, target: str, features: Sequence[str] 
         features: the columns to predict it from, in order; all the others if None.
 
     Raises:
-        ValueError: a file that is not in UTF-8 or leaves a quotation mark open, an unknown column, a missing value, a
-            row of another length, a column that mixes numbers and text, that names each row or whose numbers have a
-            decimal comma or a unit; the sentence gives the row (counted from 0) and the line in the file.
+        ValueError: a file that is not in UTF-8, leaves a quotation mark open or has no commas between cells, an unknown
+            column, a missing value, a row of another length, a column that mixes numbers and text, that names each row
+            or whose numbers have a decimal comma or a unit; the sentence gives the row (counted from 0) and the line
+            in the file.
         TypeError: a column that is named by something but text.
     """
     sheet = read_columns(path)
@@ -87,7 +90,9 @@ def read_columns(path: str | PathLike[str]) -> Sheet:
 
 def _rows(path: str | PathLike[str]) -> list[tuple[int, list[str]]]:
     """The rows of a file, the first and blank ones included, with the line on which each ends."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    text = _text(path)
+    _check_separator(path, text)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[tuple[int, list[str]]] = []
     try:
         rows.extend((reader.line_num, row) for row in reader)
@@ -104,6 +109,15 @@ def _rows(path: str | PathLike[str]) -> list[tuple[int, list[str]]]:
                 "or write the cell on one line."
             )
     return rows
+
+
+def _check_separator(path: str | PathLike[str], text: str) -> None:
+    header = text.partition("\n")[0].strip()
+    if "," not in header and (other := re.search("[;\t]", header)):
+        raise ValueError(
+            f"{path} has {_OTHERS[other[0]]} between the names in its first line, and "
+            "no comma; save it with commas between cells and points in numbers."
+        )
 
 
 def _text(path: str | PathLike[str]) -> str:

@@ -3,6 +3,7 @@
 from ._arguments import floats as floats, Scalar as Scalar, Vector as Vector
 from ._card import LossCard as LossCard
 from ._kinds import Interval as Interval, Task as Task, TARGETS as TARGETS, VECTORS as VECTORS
+from ._output import check_floating as check_floating, one_number as one_number
 from ._register import (
     bind as bind,
     card as card,

@@ -70,7 +70,7 @@ def subject(loss: losses.Loss, task: str | None, prediction: str | None, target:
         # Closed over, not traced: a user's function may branch on its hyperparameters in Python.
         whole = jax.tree_util.Partial(loss)
         found = Subject(whole, name, task, prediction or usual[0], target or usual[1], classes)
-    _check_one_number(found)
+    _check_output(loss, found)
     return found
 
 
@@ -130,16 +130,9 @@ def _opaque(value: Any) -> bool:
     return callable(value) and not isinstance(value, jax.tree_util.Partial)
 
 
-def _check_one_number(what: Subject) -> None:
+def _check_output(loss: losses.Loss, what: Subject) -> None:
     shape = (what.classes,) if what.of_vector else ()
     other = (what.classes,) if what.target in ("simplex", "direction") else ()
     kind = np.int32 if what.target == "label" else precision()
-    result = jax.eval_shape(what.loss, jax.ShapeDtypeStruct(shape, precision()), jax.ShapeDtypeStruct(other, kind))
-    found = getattr(result, "shape", type(result).__name__)
-    if found != ():
-        raise ValueError(
-            f"A loss maps one prediction and one target to one number, but {what.name} gave {found}: "
-            "reduce inside it (with .sum(), say), and leave the average over a batch to lossopt.cost."
-        )
-    if not jnp.issubdtype(result.dtype, jnp.floating):
-        raise ValueError(f"{what.name} gave {result.dtype}, which has no slope: return a floating number.")
+    example = jax.ShapeDtypeStruct(shape, precision()), jax.ShapeDtypeStruct(other, kind)
+    losses.check_floating(loss, jax.eval_shape(losses.one_number(loss), *example))

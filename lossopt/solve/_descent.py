@@ -85,7 +85,8 @@ def error(value: Value, blur: Array | float = 0.0) -> Array:
 
 def relative(gradient: Array, steep: Array) -> Array:
     """The size of a gradient, in units of the root of a mean square; 0 where that is 0."""
-    scale = jnp.sqrt(steep)
+    # Beside a square that has left the floats nothing would count.
+    scale = jnp.sqrt(jnp.minimum(steep, jnp.finfo(steep.dtype).max))
     return jnp.where(scale > 0, jnp.linalg.norm(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0)
 
 
@@ -128,6 +129,9 @@ def code(
     """The code of the status. `bent`: the loss is not convex; `escaping`: there is no finite minimiser."""
     found = jnp.where(design.deficient, Status.MINIMUM_NORM, Status.CONVERGED)
     found = jnp.where(bent, Status.LOCAL_MINIMUM, found)
-    ended = jnp.where(settled, found, jnp.where(stalled, Status.STALLED, Status.OUT_OF_STEPS))
+    short = jnp.where(stalled, Status.STALLED, Status.OUT_OF_STEPS)
+    # The terms of the cost have left the floats.
+    short = jnp.where(jnp.isfinite(value.rounding), short, Status.DIVERGED)
+    ended = jnp.where(settled, found, short)
     ended = jnp.where(escaping, Status.NO_FINITE_MINIMISER, ended)
     return jnp.where(jnp.isfinite(value.cost), ended, Status.DIVERGED)

@@ -30,7 +30,9 @@ def seems_convex(loss: losses.Loss, targets: Any, classes: int | None) -> bool:
     known = not (traced(targets) or spread(targets))
     whole = jnp.issubdtype(targets.dtype, jnp.integer)
     some = np.asarray(targets)[:: -(-len(targets) // _TARGETS)] if known else np.arange(2)
-    some = some.astype(targets.dtype) if known or targets.ndim == 1 else np.eye(targets.shape[1], dtype=targets.dtype)
+    # Measured in the widest float, whatever that of the data is: a loss need not accept two.
+    dtype = targets.dtype if whole else jnp.result_type(float)
+    some = some.astype(dtype) if known or targets.ndim == 1 else np.eye(targets.shape[1], dtype=dtype)
     largest = 1.0 if whole else max(float(np.max(np.abs(some))), 1.0)
     steps = largest * np.concatenate([-_STEPS[::-1], [0.0], _STEPS])
     origins = [0.0] if whole or some.ndim > 1 or classes else [0.0, *np.unique(some).tolist()]

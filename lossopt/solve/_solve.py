@@ -163,6 +163,7 @@ def _facts(loss: losses.Loss, data: Dataset, model: models.Model) -> Traits:
     found = traits(loss)
     if losses.has_card(loss):
         return found
+    border.check_output(loss, data, model)
     return found._replace(convex=seems_convex(loss, data.targets, model.classes))
 
 

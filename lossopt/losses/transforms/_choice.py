@@ -1,10 +1,16 @@
 """A choice among losses by a number, so that all of them are one compiled programme."""
 
+from typing import Any
+
 import jax
 from jax.typing import ArrayLike
 
-from .._arguments import Scalar
 from .._register import Loss
+from ._part import part
+
+
+def _chosen(prediction: Any, target: Any, *, losses: tuple[Loss, ...], index: ArrayLike = 0) -> jax.Array:
+    return jax.lax.switch(index, losses, prediction, target)
 
 
 def one_of(*losses: Loss) -> Loss:
@@ -15,12 +21,8 @@ def one_of(*losses: Loss) -> Loss:
     compilation costs more than arithmetic. The losses must take the same kind of prediction and target.
 
     Raises:
-        ValueError: no loss is given.
+        TypeError: a loss is not a function. ValueError: no loss is given.
     """
     if not losses:
         raise ValueError("one_of needs at least one loss.")
-
-    def chosen(prediction: Scalar, target: Scalar, *, index: ArrayLike = 0) -> jax.Array:
-        return jax.lax.switch(index, losses, prediction, target)
-
-    return chosen
+    return jax.tree_util.Partial(_chosen, losses=tuple(part(loss) for loss in losses))
