@@ -86,6 +86,15 @@ def test_counts_of_nothing_have_no_finite_minimiser(loss):
     assert np.isfinite(coefficients(solution)).all()
 
 
+@pytest.mark.parametrize("loss", [losses.poisson, lo.bind(losses.tweedie, power=1.5)])
+def test_more_coefficients_than_counts_have_no_finite_minimiser_if_some_are_zero(loss):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        solution = lo.solve(loss, data.Dataset(rng.normal(size=(12, 16)), np.arange(12) % 4))
+        assert solution.status.name == "no finite minimiser"
+        assert solution.iterations < 12
+
+
 def test_a_group_without_a_count_has_no_finite_minimiser_and_a_penalty_gives_one():
     group = (np.arange(60) < 20).astype(float)[:, None]
     y = np.where(group[:, 0] == 1, 0, 3)

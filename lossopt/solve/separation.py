@@ -46,12 +46,13 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
         def of_block(basis: Columns, share: Array, targets: Array, *table: Array) -> Fold:
             (rows,) = table or (basis.table.T * design.size[None] + design.centre[None],)
             scores = (rows @ weights + bias).T
-            rising = jax.vmap(recession, in_axes=(1, 0))(scores, targets)
             # Either way of writing a score down may have the larger terms: columns may be far from 0.
             terms = jnp.minimum((jnp.abs(rows) @ jnp.abs(weights) + jnp.abs(bias)).T, basis.absolute.scores(inner))
             small, counted = tolerance * jnp.max(terms, axis=0), share > 0
             beyond = jnp.max(jnp.abs(scores), axis=0) > small
-            return Fold((), (jnp.any(counted & (rising > small)), jnp.any(counted & beyond)))
+            # A loss that grows like e^score would make infinitely much of what is only rounding.
+            rising = jax.vmap(recession, in_axes=(1, 0))(jnp.where(beyond[None], scores, 0.0), targets)
+            return Fold((), (jnp.any(counted & ~(rising <= small)), jnp.any(counted & beyond)))
 
         table = () if design.formed is None else (design.features,)
         rises, moves = design.fold(of_block, cost.targets, *table).largest
