@@ -95,6 +95,13 @@ def test_more_coefficients_than_counts_have_no_finite_minimiser_if_some_are_zero
         assert solution.iterations < 12
 
 
+def test_a_score_at_which_a_loss_without_its_constants_is_nearly_0_has_no_sharp_bend():
+    # Of the row (2, 1) one amount is 2, the other 0, so that its score tends to 0.
+    rows = np.array([[2.0, 2.0], [0, 0], [1, 1], [2, 1], [0, 0], [1, 1], [2, 1], [1, 1], [0, 2]])
+    solution = lo.solve(lo.bind(losses.tweedie, power=1.5), data.Dataset(rows, 2.0 * (np.arange(9) == 3)))
+    assert solution.status.name == "no finite minimiser"
+
+
 def test_a_group_without_a_count_has_no_finite_minimiser_and_a_penalty_gives_one():
     group = (np.arange(60) < 20).astype(float)[:, None]
     y = np.where(group[:, 0] == 1, 0, 3)
