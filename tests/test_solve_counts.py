@@ -102,6 +102,12 @@ def test_a_score_at_which_a_loss_without_its_constants_is_nearly_0_has_no_sharp_
     assert solution.status.name == "no finite minimiser"
 
 
+def test_where_steps_to_infinity_have_become_short_is_no_minimum():
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(12, 16)) * 10.0 ** rng.integers(-3, 4, 16) + 10.0 ** rng.integers(-2, 3, 16)
+    assert not lo.solve(losses.poisson, data.Dataset(features, np.arange(12) % 4)).status.good
+
+
 def test_a_group_without_a_count_has_no_finite_minimiser_and_a_penalty_gives_one():
     group = (np.arange(60) < 20).astype(float)[:, None]
     y = np.where(group[:, 0] == 1, 0, 3)
