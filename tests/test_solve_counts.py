@@ -86,6 +86,28 @@ def test_counts_of_nothing_have_no_finite_minimiser(loss):
     assert np.isfinite(coefficients(solution)).all()
 
 
+@pytest.mark.parametrize("loss", [losses.poisson, lo.bind(losses.tweedie, power=1.5)])
+def test_more_coefficients_than_counts_have_no_finite_minimiser_if_some_are_zero(loss):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        solution = lo.solve(loss, data.Dataset(rng.normal(size=(12, 16)), np.arange(12) % 4))
+        assert solution.status.name == "no finite minimiser"
+        assert solution.iterations < 12
+
+
+def test_a_score_at_which_a_loss_without_its_constants_is_nearly_0_has_no_sharp_bend():
+    # Of the row (2, 1) one amount is 2, the other 0, so that its score tends to 0.
+    rows = np.array([[2.0, 2.0], [0, 0], [1, 1], [2, 1], [0, 0], [1, 1], [2, 1], [1, 1], [0, 2]])
+    solution = lo.solve(lo.bind(losses.tweedie, power=1.5), data.Dataset(rows, 2.0 * (np.arange(9) == 3)))
+    assert solution.status.name == "no finite minimiser"
+
+
+def test_where_steps_to_infinity_have_become_short_is_no_minimum():
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(12, 16)) * 10.0 ** rng.integers(-3, 4, 16) + 10.0 ** rng.integers(-2, 3, 16)
+    assert not lo.solve(losses.poisson, data.Dataset(features, np.arange(12) % 4)).status.good
+
+
 def test_a_group_without_a_count_has_no_finite_minimiser_and_a_penalty_gives_one():
     group = (np.arange(60) < 20).astype(float)[:, None]
     y = np.where(group[:, 0] == 1, 0, 3)

@@ -49,7 +49,7 @@ class Traits(NamedTuple):
         vanishing: it falls towards its infimum, 0, without reaching it, as the prediction goes the right way for ever;
             of a log mean, where the target is 0.
         met: a prediction may meet its target, and then the slope is only rounding.
-        positive: never below 0, but for a constant, as far as is known.
+        positive: never below 0, as far as is known.
         linear: without any curvature: then its cost has a minimum only if the penalty gives it one.
         singular: a function of the residual of which the curvature is without bound.
         explosive: convex, a function of the residual, and exponential far out on some side.
@@ -86,7 +86,7 @@ def traits(loss: losses.Loss) -> Traits:
         residual=card.of_residual,
         vanishing=vanishing,
         met=not vanishing or log_mean or card.target in _SHARES,
-        positive=all(losses.claims(term).non_negative is not False for term in terms_of(loss)),
+        positive=all(_claim(term, "non_negative") is not False for term in terms_of(loss)),
         linear=linear,
         singular=card.of_residual and not bounded,
         explosive=convex and card.of_residual and _claim(loss, "tails") == "exponential",

@@ -138,7 +138,7 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
         settled &= state.iterations > 0
     if traits.vanishing:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
-        still = point.moved <= STILL
+        still = _still(before, point, tried)
         settled &= still
         # Towards infinity the gradient fades with the slopes, but not beside them, or a step is long. After a sample
         # most scores move from nowhere.
@@ -156,6 +156,21 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     rest = again, state.iterations + 1, settled, finished, escaping
     after = _State(point, step, promised, blend, every, state.thin, *rest)
     return _from_sample(cost, start, after) if samples else after
+
+
+def _still(before: Point, point: Point, step: Array) -> Array:
+    """Whether the last step moved no score by much, nor would have without the little that is added to the Hessian.
+
+    Towards infinity curvatures become less than that, and steps ever shorter.
+    """
+    square, fall = _little(before.majorant) * jnp.sum(step**2), -jnp.sum(before.value.gradient * step)
+    own = 1 - square / jnp.where(fall > 0, fall, jnp.inf)
+    return point.moved <= STILL * own
+
+
+def _little(largest: Array) -> Array:
+    """A curvature for directions that have none."""
+    return 8 * jnp.finfo(largest.dtype).eps * jnp.where(largest > 0, largest, 1.0)
 
 
 def _expected(point: Point, before: Point) -> Array:
@@ -187,7 +202,7 @@ def _from_sample(cost: Cost, start: Array, state: _State) -> _State:
 
 def _step(cost: Cost, point: Point, blend: Array) -> Array:
     """-H⁻¹g; NaN, which no test accepts, where H is not positive definite."""
-    (m, k), eps = point.value.gradient.shape, jnp.finfo(blend.dtype).eps
+    m, k = point.value.gradient.shape
     unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
     largest = jnp.where(point.majorant > 0, point.majorant, 1.0)
     of_penalty, hessian = penalty_of(cost), point.hessian.reshape(k * m, k * m)
@@ -197,7 +212,7 @@ def _step(cost: Cost, point: Point, blend: Array) -> Array:
         hessian = hessian + jnp.minimum(blend, 1.0) * (above - hessian)
     # Directions without curvature (all examples outside, columns of zeros) get a little; with that of equal changes of
     # all logits, the steps have none.
-    extra = 8 * eps * largest * unit + jnp.full_like(unit, 1 / k) * idle(point, largest)
+    extra = _little(point.majorant) * unit + jnp.full_like(unit, 1 / k) * idle(point, largest)
     hessian = hessian + of_penalty + jnp.kron(extra, eye)
     solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
     return -solve_newton(point.value.gradient.T.reshape(k * m)).reshape(k, m).T

@@ -53,8 +53,10 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
             terms = jnp.minimum((jnp.abs(rows) @ jnp.abs(weights) + jnp.abs(bias)).T, basis.absolute.scores(inner))
             small, counted = tolerance * jnp.max(terms, axis=0), share > 0
             largest = jnp.max(jnp.abs(scores), axis=0)
+            # A loss that grows like e^score would make infinitely much of what is only rounding of a score.
             rising = jax.vmap(recession, in_axes=(1, 0))(_settled(scores, small), targets)
-            return Fold((), (jnp.any(counted & (rising > noise * largest)), jnp.any(counted & (largest > small))))
+            rises, moves = counted & ~(rising <= noise * largest), counted & (largest > small)
+            return Fold((), (jnp.any(rises), jnp.any(moves)))
 
         table = () if design.formed is None else (design.features,)
         rises, moves = design.fold(of_block, cost.targets, *table).largest
