@@ -249,6 +249,18 @@ def test_targets_that_are_all_but_hard_do_not_separate(softness):
     np.testing.assert_allclose(np.append(found.params.weights, found.params.bias), [2 * odds, -odds], rtol=1e-3)
 
 
+def test_slopes_that_fade_as_a_bounded_loss_rises_are_no_separation():
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(100, 6))
+    scores = features[:, :3] * [1, 0.8, 0.6]
+    labels = {"apart": scores.argmax(1), "mixed": (scores + rng.gumbel(size=(100, 3))).argmax(1)}
+    given = {name: data.Dataset(features, each) for name, each in labels.items()}
+    loss, model = losses.generalized_cross_entropy, models.softmax(3)
+    found = {name: lo.solve(loss, each, model=model).status.name for name, each in given.items()}
+    assert found["apart"] == "no finite minimiser"
+    assert found["mixed"] in ("local minimum", "out of steps")
+
+
 def test_a_table_with_an_empty_cell_is_quasi_separable():
     x = np.repeat([0.0, 0.0, 1.0], [12, 8, 10])[:, None]
     labels = np.repeat([0, 1, 1], [12, 8, 10])

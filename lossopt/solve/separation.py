@@ -9,7 +9,8 @@ Newton's steps supply v: on separable data they tend to such a direction geometr
 1 a step. Terms of all scores that are nothing beside the largest are taken for what is left of the way there. Then one
 step that passes is proof, up to a tolerance: of each example relative to the size of the terms of its own score, for
 beside one value of 1e12 all other scores are small, but not nothing. The tolerance is for scores alone: a soft target
-that is all but hard has a slope that is small, but not 0.
+that is all but hard has a slope that is small, but not 0. Of a loss that is bounded all slopes fade: its examples must
+also cost no more there than at scores of 0.
 """
 
 import jax
@@ -36,7 +37,10 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
     tolerance, noise = eps ** (2 / 3), 8 * eps
 
     def recession(score: Array, target: Array) -> Array:
-        return jax.jvp(lambda s: cost.loss(s, target), (_FAR * score,), (score,))[1]
+        far, slope = jax.jvp(lambda s: cost.loss(s, target), (_FAR * score,), (score,))
+        # The slope of an example that has gone the wrong way fades as well, if the loss is bounded.
+        near = cost.loss(0 * score, target)
+        return jnp.where(far > near + jnp.sqrt(eps) * jnp.abs(near), jnp.inf, slope)
 
     def proved(direction: Array) -> Array:
         extent = design.extent()
