@@ -138,7 +138,7 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
         settled &= state.iterations > 0
     if traits.vanishing:
         # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
-        still = _still(before, point, tried)
+        still = point.moved <= STILL * _own(cost, before, tried)
         settled &= still
         # Towards infinity the gradient fades with the slopes, but not beside them, or a step is long. After a sample
         # most scores move from nowhere.
@@ -158,14 +158,16 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     return _from_sample(cost, start, after) if samples else after
 
 
-def _still(before: Point, point: Point, step: Array) -> Array:
-    """Whether the last step moved no score by much, nor would have without the little that is added to the Hessian.
+def _own(cost: Cost, before: Point, step: Array) -> Array | float:
+    """How much of the curvature along a step is the loss's own, and not the little that is added to it.
 
-    Towards infinity curvatures become less than that, and steps ever shorter.
+    Of a count of nothing curvatures fade, and steps become ever shorter on the way to infinity. Of classes one example
+    that is far out may do that by itself, and is seen to when all is done.
     """
+    if cost.traits.start != "log mean":
+        return 1.0
     square, fall = _little(before.majorant) * jnp.sum(step**2), -jnp.sum(before.value.gradient * step)
-    own = 1 - square / jnp.where(fall > 0, fall, jnp.inf)
-    return point.moved <= STILL * own
+    return 1 - square / jnp.where(fall > 0, fall, jnp.inf)
 
 
 def _little(largest: Array) -> Array:
