@@ -58,12 +58,12 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
     ) -> Float[Array, ""]:
         predictions, targets = jnp.asarray(predictions), jnp.asarray(targets)
         keep = _kept(_batch_shape(loss, predictions, targets), weights, where)
-        if keep is None:
-            values = losses_of(predictions, targets)
-            losses.check_floating(loss, values)
-            return reduction(values, jnp.ones_like(values))
-        values = losses_of(_stand_in(predictions, keep), _stand_in(targets, keep))
+        if keep is not None:
+            predictions, targets = _stand_in(predictions, keep), _stand_in(targets, keep)
+        values = losses_of(predictions, targets)
         losses.check_floating(loss, values)
+        if keep is None:
+            return reduction(values, jnp.ones_like(values))
         share = jnp.ones_like(values) if weights is None else jnp.asarray(weights, values.dtype)
         return reduction(jnp.where(keep, values, 0.0), jnp.where(keep, share, 0.0))
 

@@ -117,6 +117,11 @@ def penalised_hessian(cost: Cost, point: Point) -> Array:
     return point.hessian.reshape(of_penalty.shape) + of_penalty
 
 
+def little(largest: Array) -> Array:
+    """A curvature for directions that have none."""
+    return 8 * jnp.finfo(largest.dtype).eps * jnp.where(largest > 0, largest, 1.0)
+
+
 def idle(point: Point, largest: Array) -> Array:
     """A curvature for equal changes of all scores: the largest if they change nothing, as those of logits do, or 0."""
     m, k = point.value.gradient.shape

@@ -51,6 +51,7 @@ from ._point import (
     FAST,
     has_force,
     idle,
+    little,
     NEAR,
     penalised_hessian,
     penalty_of,
@@ -166,13 +167,8 @@ def _own(cost: Cost, before: Point, step: Array) -> Array | float:
     """
     if cost.traits.start != "log mean":
         return 1.0
-    square, fall = _little(before.majorant) * jnp.sum(step**2), -jnp.sum(before.value.gradient * step)
+    square, fall = little(before.majorant) * jnp.sum(step**2), -jnp.sum(before.value.gradient * step)
     return 1 - square / jnp.where(fall > 0, fall, jnp.inf)
-
-
-def _little(largest: Array) -> Array:
-    """A curvature for directions that have none."""
-    return 8 * jnp.finfo(largest.dtype).eps * jnp.where(largest > 0, largest, 1.0)
 
 
 def _expected(point: Point, before: Point) -> Array:
@@ -214,7 +210,7 @@ def _step(cost: Cost, point: Point, blend: Array) -> Array:
         hessian = hessian + jnp.minimum(blend, 1.0) * (above - hessian)
     # Directions without curvature (all examples outside, columns of zeros) get a little; with that of equal changes of
     # all logits, the steps have none.
-    extra = _little(point.majorant) * unit + jnp.full_like(unit, 1 / k) * idle(point, largest)
+    extra = little(point.majorant) * unit + jnp.full_like(unit, 1 / k) * idle(point, largest)
     hessian = hessian + of_penalty + jnp.kron(extra, eye)
     solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
     return -solve_newton(point.value.gradient.T.reshape(k * m)).reshape(k, m).T

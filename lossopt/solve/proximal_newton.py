@@ -27,7 +27,7 @@ from ._descent import code, Cost, higher, lower, MOST, relative, Value
 from ._design import SAMPLED
 from ._normal import definite_solver
 from ._outcome import Outcome
-from ._point import FAST, idle, NEAR, penalised_hessian, Point, portion, start_at, visit
+from ._point import FAST, idle, little, NEAR, penalised_hessian, Point, portion, start_at, visit
 from .separation import falls_for_ever
 
 
@@ -138,13 +138,13 @@ def _subgradient(gradient: Array, x: Array, thresholds: Array) -> Array:
 
 def _hessian(cost: Cost, point: Point, blend: Array) -> Array:
     """The matrix of the parabola, indexed (class × coefficient) twice."""
-    (m, k), eps = point.value.gradient.shape, jnp.finfo(blend.dtype).eps
+    m, k = point.value.gradient.shape
     unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
     largest = jnp.where(point.majorant > 0, point.majorant, 1.0)
     hessian = penalised_hessian(cost, point)
     # The columns have length one: m times the largest curvature lies above any Hessian.
     above = jnp.minimum(blend, 1.0) * (m * largest * jnp.kron(unit, eye) - hessian)
-    hessian = jnp.maximum(blend, 1.0) * (hessian + above) + 8 * eps * largest * jnp.kron(unit, eye)
+    hessian = jnp.maximum(blend, 1.0) * (hessian + above) + little(largest) * jnp.kron(unit, eye)
     if cost.design.constants:
         # With this curvature equal changes of all biases, where they change nothing, are not made.
         bias = jnp.zeros((m, m), blend.dtype).at[0, 0].set(idle(point, largest))
@@ -194,8 +194,8 @@ def _for_signs(hessian: Array, slope: Array, x: Array, bounds: Array) -> tuple[A
     rest = jnp.where(free, slope + bounds * jnp.sign(x), 0.0)
     # Where more are free than there are examples, some directions have no curvature: a little leads far along them. Of
     # its own diagonal each, for the penalty on the weight of a small column may be large.
-    little = 8 * x.size * jnp.finfo(x.dtype).eps * jnp.diag(jnp.diagonal(hessian))
-    step = -definite_solver(jnp.where(both, hessian, eye) + little)(rest)
+    more = 8 * x.size * jnp.finfo(x.dtype).eps * jnp.diag(jnp.diagonal(hessian))
+    step = -definite_solver(jnp.where(both, hessian, eye) + more)(rest)
     crossing = (bounds > 0) & (x * (x + step) < 0)
     ends = jnp.where(crossing, -x / jnp.where(crossing, step, 1.0), jnp.inf)
     # As far as all signs hold, and along the path on which those that do not become 0 and stay there.

@@ -229,7 +229,8 @@ def _no_further(problem: _Problem, design: Design, c: Array) -> Array:
     Nothing keeps it from infinity, where it would be charged for in the bound, and round all others away.
     """
     u, counts = problem.rise(c) + problem.offset, design.share[None] > 0
-    behind = (jnp.max(u, axis=0)[None] - u)[-1] if problem.apart else (jnp.max(u, axis=0)[None] - u)[:, 0]
+    below = jnp.max(u, axis=0)[None] - u
+    behind = below[-1] if problem.apart else below[:, 0]
     spare = jnp.maximum(jnp.min(jnp.where(counts, behind, jnp.inf), axis=1) - _APART, 0.0)
     nearer = jnp.where(jnp.any(problem.own & counts, axis=1), 0.0, spare)[:-1]
     return c.at[:, 0].add(nearer / design.level)
