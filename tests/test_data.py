@@ -182,11 +182,26 @@ def test_validate_refuses_a_missing_pandas_value():
         data.validate(data.Dataset([[1], [2]], pd.array([1, None], dtype="Int64")))
 
 
+def test_a_large_table_that_was_looked_at_once_vouches_for_no_other(monkeypatch):
+    monkeypatch.setattr("lossopt.data._finite._LARGE", 1)
+    sound, targets = jnp.ones((20, 3)), jnp.ones(20)
+    for _ in range(3):
+        assert data.validate(data.Dataset(sound, targets)).features is sound
+        # As often as not the next array takes the place of one that is gone.
+        for value in (1.0, jnp.nan, jnp.inf):
+            other = data.Dataset(sound.at[7, 1].set(value), targets)
+            if value == 1.0:
+                data.validate(other)
+                continue
+            with pytest.raises(ValueError, match="the first row 7"):
+                data.validate(other)
+
+
 @pytest.mark.parametrize("staged", [False, True])
 def test_validate_looks_at_what_is_on_an_accelerator_there(staged, monkeypatch):
     """As if the processor were one: arrays are brought to the host only for the sentence."""
-    monkeypatch.setattr("lossopt.data._dataset._HERE", ())
-    monkeypatch.setattr("lossopt.data._dataset._LARGE", 1)
+    monkeypatch.setattr("lossopt.data._finite._HERE", ())
+    monkeypatch.setattr("lossopt.data._finite._LARGE", 1)
     there = data.Dataset(jnp.asarray(X), jnp.asarray(Y), jnp.asarray(ONES))
     held = []
     look = lambda: held.append(data.validate(there))  # noqa: E731

@@ -65,6 +65,19 @@ def test_blocks_give_what_the_whole_table_gives(monkeypatch, name):
         assert found.gap < 1e-15 or name == "tukey"
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e7])
+def test_the_cost_is_that_of_the_coefficients_however_few_passes_told_it(offset):
+    d = table("huber")
+    nearly = d.features[:, 0] + 1e-4 * d.features[:, 2]
+    d = d._replace(features=np.c_[d.features, nearly], targets=d.targets + offset)
+    share = d.weights / d.weights.sum()
+    for tolerance in (None, 1e-8, 1e-5, 1e-2):
+        found = lo.solve(losses.huber, d, tolerance=tolerance)
+        size = np.abs(d.features @ np.asarray(found.params.weights) + float(found.params.bias) - d.targets)
+        own = share @ np.where(size <= 1, size**2 / 2, size - 0.5)
+        np.testing.assert_allclose(found.cost, own, rtol=1e-13 + 1e-15 * offset)
+
+
 def test_blocks_without_an_intercept(monkeypatch):
     d, model = table("logistic"), models.without_intercept(models.linear)
     one, found = whole(monkeypatch, losses.logistic, d, model=model), lo.solve(losses.logistic, d, model=model)

@@ -20,6 +20,9 @@ from lossopt.sweep import sweep
 # Of many fits, so many are given to each peer.
 SAMPLE = 25
 
+# The size of a gradient that ours and its peers are asked for, of a long table.
+GRADIENT = 1e-8
+
 # One fit by its number: coefficients, the intercept last.
 Fit = Callable[[int], np.ndarray]
 Peers = Mapping[str, Fit]
@@ -92,7 +95,7 @@ def glum(x: np.ndarray, y: np.ndarray, family: str, *, l1: float = 0.0, intercep
         alpha=l1,
         l1_ratio=int(l1 > 0),
         fit_intercept=intercept,
-        gradient_tol=1e-8,
+        gradient_tol=GRADIENT,
         max_iter=1000,
     )
     return {f"glum {family}": lambda i: fitted(model.fit(x[i], y[i]))}

@@ -13,7 +13,7 @@ from lossopt import losses, models
 from lossopt.data import Dataset
 from lossopt.solve import solve
 
-from ._contest import Contest, Fit, fitted, glum, installed, linear, Objective, ours, Peers, statsmodels_glm
+from ._contest import Contest, Fit, fitted, glum, GRADIENT, installed, linear, Objective, ours, Peers, statsmodels_glm
 from ._tables import binary
 
 
@@ -71,7 +71,8 @@ def _long(x: np.ndarray, y: np.ndarray) -> Contest:
         lambda: glum(x, y, "binomial"),
         lambda: statsmodels_glm(x, y, "Binomial"),
     )
-    return Contest(ours(losses.logistic, x, y, model=models.logistic), peers, _logistic(x, y), 1, 1e-9)
+    fit = ours(losses.logistic, x, y, model=models.logistic, tolerance=GRADIENT)
+    return Contest(fit, peers, _logistic(x, y), 1, 1e-9)
 
 
 def _logistic(x: np.ndarray, y: np.ndarray) -> Objective:
@@ -85,7 +86,7 @@ def _sklearn(x: np.ndarray, y: np.ndarray, *solvers: str) -> Peers:
     from sklearn.linear_model import LogisticRegression
 
     def by(solver: str) -> Fit:
-        model = LogisticRegression(C=np.inf, solver=solver, tol=1e-8, max_iter=1000)
+        model = LogisticRegression(C=np.inf, solver=solver, tol=GRADIENT, max_iter=1000)
         return lambda i: fitted(model.fit(x[i], y[i]))
 
     return {f"scikit-learn LogisticRegression({solver})": by(solver) for solver in solvers}

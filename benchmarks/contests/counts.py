@@ -4,7 +4,7 @@ import numpy as np
 
 from lossopt import losses
 
-from ._contest import Contest, Fit, fitted, glum, installed, linear, ours, Peers, statsmodels_glm
+from ._contest import Contest, Fit, fitted, glum, GRADIENT, installed, linear, ours, Peers, statsmodels_glm
 from ._tables import log_linear
 
 
@@ -23,7 +23,7 @@ def poisson_large(rows: int = 500_000, columns: int = 50) -> Contest:
         lambda: glum(x, y, "poisson"),
         lambda: statsmodels_glm(x, y, "Poisson"),
     )
-    return Contest(ours(losses.poisson, x, y), peers, objective, 1, 1e-9)
+    return Contest(ours(losses.poisson, x, y, tolerance=GRADIENT), peers, objective, 1, 1e-9)
 
 
 def gamma_large(rows: int = 500_000, columns: int = 50) -> Contest:
@@ -39,14 +39,14 @@ def gamma_large(rows: int = 500_000, columns: int = 50) -> Contest:
         lambda: glum(x, y, "gamma"),
         lambda: statsmodels_glm(x, y, "Gamma", "Log"),
     )
-    return Contest(ours(losses.gamma, x, y), peers, objective, 1, 1e-9)
+    return Contest(ours(losses.gamma, x, y, tolerance=GRADIENT), peers, objective, 1, 1e-9)
 
 
 def _sklearn(x: np.ndarray, y: np.ndarray, name: str) -> Peers:
     from sklearn import linear_model
 
     def by(solver: str) -> Fit:
-        model = getattr(linear_model, name)(alpha=0, solver=solver, tol=1e-8, max_iter=1000)
+        model = getattr(linear_model, name)(alpha=0, solver=solver, tol=GRADIENT, max_iter=1000)
         return lambda i: fitted(model.fit(x[i], y[i]))
 
     return {f"scikit-learn {name}({solver})": by(solver) for solver in ("newton-cholesky", "lbfgs")}

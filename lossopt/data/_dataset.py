@@ -3,10 +3,7 @@
 `validate` works on the host, before anything is compiled; given tracers, which it cannot look into, it does nothing.
 """
 
-import math
 import numbers
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -15,16 +12,12 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Real, Shaped
 
+from ._finite import finite, finite_afar, surely_finite
 from ._stored import native, Stored
 
 
 # One number of any real type: Python's, numpy's, or an array of shape (), traced or not.
 Scalar = Real[ArrayLike, ""]
-
-# From how many numbers on several threads are worth their start.
-_LARGE = 2**20
-# Platforms whose arrays numpy reads where they are.
-_HERE = ("cpu",)
 
 
 class Dataset(NamedTuple):
@@ -169,7 +162,7 @@ def _same_length(given: np.ndarray | Array, rows: int, name: str) -> None:
 def _numbers(values: Any, name: str) -> np.ndarray | Array:
     """`values` as a host array of real numbers of any dtype; an array of several processes, or one that an accelerator
     finds finite, as it is."""
-    if spread(values) or _finite_afar(values):
+    if spread(values) or finite_afar(values):
         return values
     try:
         given = np.asarray(values)
@@ -223,7 +216,7 @@ def _converted(values: Any, given: np.ndarray | Array, name: str, *, keep_intege
         dtype = jnp.result_type(int if keep_integers else float)
     with np.errstate(over="ignore"):
         host = given.astype(dtype, copy=False)
-    if floating and not _surely_finite(host):
+    if floating and not surely_finite(host, values):
         _refuse(np.isnan(given), f"{name} hold NaN", "drop those rows or fill the gaps")
         _refuse(np.isinf(given), f"{name} hold an infinite value", "drop those rows or correct them")
         _refuse(np.isinf(host), f"{name} hold values beyond {dtype}", "rescale them or turn on float64")
@@ -240,7 +233,7 @@ def _of_many(values: jax.Array, name: str, *, keep_integers: bool) -> Array:
     ):
         raise ValueError(f"{name} of several processes are of type {values.dtype}; make floats of them first.")
     values = _unnamed(values)
-    if not _finite(values):
+    if not finite(values):
         raise ValueError(f"{name} hold NaN or an infinite value in some process; drop those rows or correct them.")
     return values
 
@@ -253,35 +246,6 @@ def _unnamed(values: jax.Array) -> Array:
     mesh = jax.sharding.Mesh(place.mesh.devices, place.mesh.axis_names)
     shards = [shard.data for shard in values.addressable_shards]
     return jax.make_array_from_single_device_arrays(values.shape, jax.sharding.NamedSharding(mesh, place.spec), shards)
-
-
-def _finite_afar(values: Any) -> bool:
-    """Whether these are many floats on an accelerator, and all finite: to bring them here takes longer than a fit."""
-    if not isinstance(values, jax.Array) or traced(values) or values.size < _LARGE:
-        return False
-    kept = jnp.issubdtype(values.dtype, jnp.floating) and values.dtype == jax.dtypes.canonicalize_dtype(values.dtype)
-    return kept and all(device.platform not in _HERE for device in values.devices()) and _finite(values)
-
-
-def _finite(values: jax.Array) -> bool:
-    """Whether all are, as the devices that hold them find; also inside someone's jit."""
-    with jax.ensure_compile_time_eval():
-        return bool(jnp.all(jnp.isfinite(values)))
-
-
-def _surely_finite(values: np.ndarray) -> bool:
-    """Whether all are finite, by their sum alone: of a large table that takes a tenth of the time."""
-
-    def total(part: np.ndarray) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(np.sum(part))
-
-    if values.size < _LARGE:
-        return math.isfinite(total(values))
-    # One thread does not read as fast as memory gives.
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as threads:
-        return all(map(math.isfinite, threads.map(total, np.array_split(values, workers))))
 
 
 def _refuse(bad: np.ndarray, what: str, remedy: str) -> None:

@@ -158,12 +158,17 @@ def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, 
 
     if model.classes is None:
         return of_output(0)
-    params, gaps, iterations, codes, doubtful, costs = jax.vmap(of_output)(jnp.arange(model.classes))
-    ended = jnp.isin(codes, jnp.array(GOOD))
-    code = jnp.max(jnp.where(ended & ~jnp.all(ended), 0, codes))
-    by_feature = jax.tree.map(jnp.transpose, params)
-    cost = jax.tree.map(jnp.sum, costs)
-    return Outcome(by_feature, jnp.sum(gaps), jnp.max(iterations), code, jnp.any(doubtful), cost)
+    each = jax.vmap(of_output)(jnp.arange(model.classes))
+    ended = jnp.isin(each.code, jnp.array(GOOD))
+    code = jnp.max(jnp.where(ended & ~jnp.all(ended), 0, each.code))
+    return Outcome(
+        params=jax.tree.map(jnp.transpose, each.params),
+        gap=jnp.sum(each.gap),
+        iterations=jnp.max(each.iterations),
+        code=code,
+        doubtful=jnp.any(each.doubtful),
+        cost=jax.tree.map(jnp.sum, each.cost),
+    )
 
 
 def _by_concave_convex(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:

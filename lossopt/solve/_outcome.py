@@ -11,7 +11,8 @@ class Outcome(NamedTuple):
     """Parameters, a bound (or estimate) of suboptimality, the iterations made and the code of the status.
 
     `doubtful`: a way that usually leads to the minimum did not. `cost`: what the method takes the parameters to cost,
-    or those before its last step, in the basis that it sees; None where it says nothing.
+    or those before its last step, in the basis that it sees; None where it says nothing. `exact`: they cost just that,
+    to rounding.
     """
 
     params: Params
@@ -20,3 +21,4 @@ class Outcome(NamedTuple):
     code: Int[Array, ""]
     doubtful: Bool[Array, ""] | bool = False
     cost: Float[Array, ""] | None = None
+    exact: Bool[Array, ""] | None = None

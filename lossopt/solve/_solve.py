@@ -248,7 +248,8 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
         # Where even the start overflows, zeros and a status say more than NaN.
         params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
-        value, trivial, several = value_at(loss, model, basis, targets, params, l1, l2)
+        known = None if outcome.exact is None else (outcome.cost, outcome.exact & finite)
+        value, trivial, several = value_at(loss, model, basis, targets, params, l1, l2, known)
     code = jnp.where(several & (outcome.code == Status.CONVERGED), Status.NOT_UNIQUE, outcome.code)
     gap = outcome.gap
     # Lines are those of a sum of losses up to a constant.
