@@ -10,8 +10,8 @@ out to be. Its dual bound is therefore one for the whole table, and a round is t
 as near to the bound as asked. Otherwise the next chooses by better coefficients.
 
 From r of n examples, m coefficients are found to within √(m/r) mean residuals, at the origin to within 1/√r. Most of
-those whose sign that leaves open are among the r nearest to a kink if r/n is 1.6 times as much, which makes r =
-(1.6 n √m)^(2/3). Beyond them nothing holds the coefficients back: where a few signs more are open, the problem's own
+those whose sign that leaves open are among the r nearest to a kink if r/n is 1.45 times as much, which makes r =
+(1.45 n √m)^(2/3). Beyond them nothing holds the coefficients back: where a few signs more are open, the problem's own
 minimum may lie far away. It is believed no further than the furthest of the r, which is nearly always enough for the
 next round.
 
@@ -92,7 +92,7 @@ def worth_while(loss: losses.Loss, rows: int, columns: int) -> bool:
 
 
 def _kept(rows: int, coefficients: int) -> int:
-    return int((1.6 * rows * coefficients**0.5) ** (2 / 3))
+    return int((1.45 * rows * coefficients**0.5) ** (2 / 3))
 
 
 def solve(
