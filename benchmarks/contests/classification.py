@@ -44,7 +44,8 @@ def softmax_large(rows: int = 60_000, columns: int = 100, classes: int = 10, l2:
 
     def run() -> Any:
         data = Dataset(*on_device)
-        found = solve(losses.softmax_cross_entropy, data, model=models.softmax(classes), l2=l2).params
+        model = models.softmax(classes)
+        found = solve(losses.softmax_cross_entropy, data, model=model, l2=l2, tolerance=GRADIENT).params
         return jnp.concatenate([found.weights.ravel(), found.bias.ravel()])[None]
 
     return Contest(run, installed(lambda: _softmax_peers(x, y, l2)), _softmax(x, y, classes, l2), 1, 1e-8)
@@ -96,7 +97,7 @@ def _softmax_peers(x: np.ndarray, y: np.ndarray, l2: float) -> Peers:
     from sklearn.linear_model import LogisticRegression
 
     def by(solver: str) -> Fit:
-        model = LogisticRegression(C=1 / (l2 * len(x)), solver=solver, tol=1e-6, max_iter=1000)
+        model = LogisticRegression(C=1 / (l2 * len(x)), solver=solver, tol=GRADIENT, max_iter=1000)
 
         def fit(i: int) -> np.ndarray:
             found = model.fit(x, y)
