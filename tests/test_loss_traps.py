@@ -323,3 +323,13 @@ def test_sparsemax_at_a_tie_is_right_however_it_is_compiled(options):
 def test_a_hessian_at_an_exact_fit_of_no_scale_is_large_and_a_number(loss):
     hessian = jax.hessian(loss)(jnp.array([2.0, -300.0], jnp.float32), jnp.float32(2.0))
     np.testing.assert_array_equal(hessian, [[np.finfo(np.float32).max, 0.0], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize("name", ["absolute_error", "quantile", "epsilon_insensitive", "power_error", "laplace_nll"])
+def test_who_hunts_for_nan_is_not_stopped_at_a_kink(name):
+    loss = losses.get(name)
+    prediction = jnp.zeros(2) if losses.claims(loss).prediction_ndim else jnp.zeros(())
+    with jax.debug_nans(True):
+        for fn in (loss, jax.grad(loss)):
+            assert np.all(np.isfinite(fn(prediction, jnp.zeros(()))))
+    assert np.isnan(jnp.sum(loss(jnp.nan * prediction, 0.0)))

@@ -133,3 +133,13 @@ def test_an_offset_is_added_by_the_caller():
     fitted = lo.minimise(objective, jnp.zeros(3), table, optimizer=LBFGS, num_steps=60)
     theirs = sm.GLM(y, sm.add_constant(X), family=sm.families.Poisson(), offset=np.log(exposure)).fit(tol=1e-14)
     np.testing.assert_allclose(fitted.params, theirs.params, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("level", [20, 200, 1e5])
+def test_a_group_of_nothing_beside_many_counts_has_no_finite_minimiser(level, dtype):
+    group = np.repeat([0.0, 1.0], 20)
+    targets = np.where(group == 1, 0.0, level + np.arange(40) % 5)
+    found = lo.solve(losses.negative_binomial, data.Dataset(group[:, None].astype(dtype), targets.astype(dtype)))
+    assert found.status.name == "no finite minimiser"
+    assert found.iterations < 20

@@ -78,6 +78,27 @@ def test_the_cost_is_that_of_the_coefficients_however_few_passes_told_it(offset)
         np.testing.assert_allclose(found.cost, own, rtol=1e-13 + 1e-15 * offset)
 
 
+@pytest.mark.parametrize("name", ["tukey", "truncated_quadratic"])
+def test_targets_far_from_0_lead_to_the_same_minimum(monkeypatch, name):
+    d = table("tukey")._replace(weights=None)
+    near, far = (lo.solve(losses.get(name), d._replace(targets=d.targets + offset)) for offset in (0.0, 1e6))
+    np.testing.assert_allclose(near.cost, whole(monkeypatch, losses.get(name), d).cost, rtol=1e-12)
+    np.testing.assert_allclose(far.cost, near.cost, rtol=1e-8)
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4])
+def test_a_value_far_out_hides_nothing_from_a_loose_tolerance(tolerance):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(ROWS, COLUMNS))
+    targets = (rng.uniform(size=ROWS) < 1 / (1 + np.exp(-features @ [0.8, -0.6, 0.5]))).astype(float)
+    features[27, 2], targets[27] = 1e6, 1.0
+    d = data.Dataset(features, targets)
+    least, found = (lo.solve(losses.squared_hinge, d, tolerance=asked) for asked in (1e-10, tolerance))
+    assert found.status.name == "converged"
+    assert least.cost - 1e-12 <= found.cost <= least.cost + 2 * found.gap
+    assert found.gap < 1e-2
+
+
 def test_blocks_without_an_intercept(monkeypatch):
     d, model = table("logistic"), models.without_intercept(models.linear)
     one, found = whole(monkeypatch, losses.logistic, d, model=model), lo.solve(losses.logistic, d, model=model)

@@ -3,6 +3,7 @@
 A pure function under `jit` cannot raise on a value, so an illegal target poisons the loss and its gradient.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -122,4 +123,5 @@ def times(weight: Array, value: Array) -> Array:
 
 def sided(x: Array, below: ArrayLike, above: ArrayLike) -> Array:
     """`below` where x < 0, `above` where x > 0, 0 at 0; NaN at NaN, so that the slope x * sided(x) is NaN too."""
-    return jnp.where(x > 0, above, jnp.where(x < 0, below, jnp.where(x == 0, 0.0, jnp.nan)))
+    # What is neither is itself: 0 or NaN. No constant, at which someone who hunts for NaN would be stopped.
+    return jnp.where(x > 0, above, jnp.where(x < 0, below, jax.lax.stop_gradient(x)))

@@ -141,7 +141,7 @@ def solve(
     elif out is not None and bool(jnp.any(out)) and bool(hides(out, data)):
         settings = {"init": init, "method": method, "tolerance": tolerance, "dtype": dtype}
         again = functools.partial(solve, max_iterations=max_iterations, **settings)
-        solution = without(solution, out, data, loss, model, (l1, l2), again)
+        solution = without(solution, out, data, loss, model, (l1, l2), tolerance, again)
     if throw:
         solution.status.raise_if_bad()
     return solution
@@ -263,7 +263,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
     gap = jnp.where(sound & ~jnp.isnan(gap), gap, jnp.inf)
     status = Status(jnp.where(sound, code, Status.DIVERGED))
     solution = Solution(params, value, gap, outcome.iterations, status)
-    out = lone(basis, orthonormal=l1 is None) if may_be_far(loss) else None
+    out = lone(basis, controls[0], orthonormal=l1 is None) if may_be_far(loss) else None
     return solution, basis.suspect | outcome.doubtful, out
 
 

@@ -70,6 +70,8 @@ _ROUGHLY, _TRIED = 5e-2, 12
 # The movement of a score from which a step may lead to infinity, though the gradient falls; the iterations before that
 # is asked.
 _LONG, _PATIENCE = 0.5, 5
+# The most by which a step may move the logarithm of a mean, in logarithms of the unit of rounding.
+_FURTHEST = 0.75
 
 
 class _State(NamedTuple):
@@ -127,6 +129,10 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     blend = jnp.where(state.again, state.blend, _lower(state.blend, before.error, traits))
     trial = visit(cost, before, tried, blend, state.every, state.thin)
     success = state.again | succeeds(before.value, trial.value, state.step)
+    if traits.start == "log mean":
+        # Further down a count of nothing has no slope and no curvature left to tell of it.
+        furthest = -_FURTHEST * jnp.log(jnp.finfo(trial.moved.dtype).eps)
+        success &= (trial.moved <= furthest) | ~jnp.isfinite(before.value.cost)
     blend = jnp.where(success, blend, higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
     whole = state.thin == 1
