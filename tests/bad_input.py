@@ -268,6 +268,12 @@ MISTAKES = {
         lambda: plots.loss_shapes({"a": abs}, np.ones(1)), ValueError, "(1,)", "at least two points"),
     "shapes at no point": (
         lambda: plots.loss_shapes({"a": abs}, np.zeros(0)), ValueError, "(0,)", "at least two points"),
+    "a picture on a grid with a point twice": (
+        lambda: plots.loss_shapes({"a": abs}, np.ones(2)), ValueError, "does not increase", "occurs twice"),
+    "a picture on a grid with a gap": (
+        lambda: plots.loss_shapes({"a": abs}, np.array([0.0, np.nan, 1.0])), ValueError, "not increase", "or is NaN"),
+    "a picture of a curve of no numbers": (
+        lambda: curve_of(GRID, np.full(GRID.size, np.nan)), ValueError, "None of 'a'", "leave them out"),
     "a group of an unknown loss": (
         lambda: plots.loss_shapes({"tukey": abs}, GRID, groups={"a": ["tukeyy"]}), ValueError, "'tukeyy'", "tukey."),
     "fits to no rows": (

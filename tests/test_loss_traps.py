@@ -327,9 +327,9 @@ def test_a_hessian_at_an_exact_fit_of_no_scale_is_large_and_a_number(loss):
 
 @pytest.mark.parametrize("name", ["absolute_error", "quantile", "epsilon_insensitive", "power_error", "laplace_nll"])
 def test_who_hunts_for_nan_is_not_stopped_at_a_kink(name):
-    loss = losses.get(name)
-    prediction = jnp.zeros(2) if losses.claims(loss).prediction_ndim else jnp.zeros(())
+    loss, size = losses.get(name), 2 if losses.claims(losses.get(name)).prediction_ndim else ()
     with jax.debug_nans(True):
-        for fn in (loss, jax.grad(loss)):
-            assert np.all(np.isfinite(fn(prediction, jnp.zeros(()))))
-    assert np.isnan(jnp.sum(loss(jnp.nan * prediction, 0.0)))
+        for value in (0.0, 1.0):
+            for fn in (loss, jax.grad(loss)):
+                assert np.all(np.isfinite(fn(jnp.full(size, value), jnp.zeros(()))))
+    assert np.isnan(loss(jnp.full(size, jnp.nan), jnp.zeros(())))

@@ -106,9 +106,11 @@ def draw_curves(axes: Axes, curves: Curves, looks: Mapping[str, Style] | None = 
     """Put lines and bands on a panel, without names.
 
     Raises:
-        ValueError: as `curve`; or points too far apart for a logarithmic axis.
+        ValueError: as `curve`; no curve has a finite number; or points too far apart for a logarithmic axis.
     """
     curves = _checked(curves)
+    if curves and not any(np.isfinite(np.asarray(line.y, float)).any() for line in curves.values()):
+        raise ValueError(f"None of {', '.join(map(repr, curves))} has a finite number to draw: leave them out.")
     looks = looks or styles(curves)
     for name, values in curves.items():
         line = _clean(Curve(*values), axes)

@@ -72,6 +72,8 @@ def _check(functions: Mapping[str, Callable], grid: ArrayLike, groups: Mapping[s
         raise ValueError(
             f"The grid has shape {np.shape(grid)}: give at least two points, as numpy.linspace(-4, 4, 401)."
         )
+    if not np.all(np.diff(np.asarray(grid, float)) > 0):
+        raise ValueError("The grid does not increase throughout: sort it, and leave out what occurs twice or is NaN.")
     unknown = [name for names in groups.values() for name in names if name not in functions]
     if unknown:
         raise ValueError(f"{unknown[0]!r} in groups is none of the functions, which are {', '.join(functions)}.")
