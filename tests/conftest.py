@@ -5,6 +5,7 @@ import experiments  # noqa: F401, I001
 
 import gc
 import os
+import shutil
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -53,8 +54,24 @@ def pytest_configure(config: pytest.Config) -> None:
     """SciPy's own tests, which tests/peers borrows, carry markers of theirs."""
     for name in SCIPY_MARKERS:
         config.addinivalue_line("markers", f"{name}: of SciPy's, not applied here")
-    if hasattr(config, "workerinput") or not config.getoption("numprocesses"):
+    worker = hasattr(config, "workerinput")
+    if config.cache is not None:
+        _keep_compiled(config.cache.mkdir("compiled"), tidy=not worker)
+    if worker or not config.getoption("numprocesses"):
         _import_checked()
+
+
+# The bytes of compiled programmes from which on they are thrown away: those of many versions of the package.
+MANY = 2**30
+
+
+def _keep_compiled(folder: Path, *, tidy: bool) -> None:
+    """Take what an earlier run has compiled, which of compiling leaves the tracing."""
+    if tidy and sum(file.stat().st_size for file in folder.iterdir()) > MANY:
+        shutil.rmtree(folder)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 # Small functions that measuring a card calls a hundred thousand times, of arrays of NumPy's that are never traced.
