@@ -132,3 +132,14 @@ def test_a_loss_that_is_neither_smooth_nor_of_one_score_has_no_method_with_l1():
     d = table("hinge")._replace(targets=np.resize([0, 1, 2], 80))
     with pytest.raises(ValueError, match=r"piecewise linear in one score"):
         lo.solve(losses.crammer_singer, d, model=models.softmax(3), l1=0.1)
+
+
+@pytest.mark.parametrize("l1", [0.2, 10.0])
+def test_weights_that_are_nothing_are_0_in_single_precision_too(l1):
+    rng = np.random.default_rng(4)
+    features = rng.normal(size=(100, 8)).astype(np.float32)
+    targets = 2 * features[:, 0] + rng.standard_t(2, 100).astype(np.float32) > 0
+    found, wide = (lo.solve(losses.hinge, data.Dataset(features, targets), l1=l1, dtype=d) for d in (None, jnp.float64))
+    assert found.params.weights.dtype == jnp.float32
+    np.testing.assert_array_equal(found.params.weights == 0, wide.params.weights == 0)
+    assert np.any(found.params.weights == 0)

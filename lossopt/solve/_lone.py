@@ -47,7 +47,7 @@ def lone(design: Design, tolerance: Float[Array, ""], *, orthonormal: bool) -> B
     Of a table in blocks, in which columns there is such an example. What the others ask of it is lost in the rounding,
     or in what the gradient may be.
     """
-    all_of_it = 1 - jnp.maximum(_less(design.share.dtype), tolerance)
+    all_of_it = 1 - jnp.maximum(_less(design.share.dtype, 0.0), tolerance)
     if design.most is not None:
         return design.most > all_of_it
     constant, columns = jnp.split(design.basis**2, [design.constants])
@@ -55,8 +55,8 @@ def lone(design: Design, tolerance: Float[Array, ""], *, orthonormal: bool) -> B
     return design.share * (jnp.sum(constant, axis=0) + most) > all_of_it
 
 
-def _less(dtype: Any) -> float:
-    return max(_ALL, 8 * float(jnp.finfo(dtype).eps))
+def _less(dtype: Any, tolerance: float) -> float:
+    return max(_ALL, 8 * float(jnp.finfo(dtype).eps), tolerance)
 
 
 def hides(out: Bool[Array, "*n"], data: Dataset) -> Bool[Array, ""]:
@@ -93,8 +93,7 @@ def without(
     if isinstance(data.features, Stored) or not out.is_fully_addressable:
         return doubted(solution, jnp.array(True))
     weights = np.ones(len(data.targets)) if data.weights is None else np.asarray(data.weights)
-    less = max(_less(working_dtype(data.features.dtype)), float(tolerance))
-    fixed = free = _examples(np.asarray(out), data, weights, less)
+    fixed = free = _examples(np.asarray(out), data, weights, float(tolerance))
     least = weights / weights.sum() * _least(data, loss, model)
     while free.any() and not free[weights > 0].all():
         rest = np.where(free, 0.0, weights)
@@ -110,7 +109,7 @@ def without(
             solution, fixed = _better(solution, found, share, rest_costs, above), fixed & ~free
             break
         free = still
-    return doubted(solution, _open(solution, fixed, weights, data, loss, model, penalties, less))
+    return doubted(solution, _open(solution, fixed, weights, data, loss, model, penalties, float(tolerance)))
 
 
 def doubted(solution: "Solution", doubtful: Bool[Array, ""]) -> "Solution":
@@ -120,12 +119,12 @@ def doubted(solution: "Solution", doubtful: Bool[Array, ""]) -> "Solution":
     return solution._replace(gap=jnp.where(doubtful, jnp.inf, solution.gap), status=Status(code))
 
 
-def _examples(out: np.ndarray, data: Dataset, weights: np.ndarray, less: float) -> np.ndarray:
+def _examples(out: np.ndarray, data: Dataset, weights: np.ndarray, tolerance: float) -> np.ndarray:
     """Which examples fix a coefficient by themselves: what `lone` says, of the examples or of the columns."""
     counts = weights > 0
     if len(out) == len(counts):
         return out & counts
-    found = np.zeros(len(counts), bool)
+    found, less = np.zeros(len(counts), bool), _less(working_dtype(data.features.dtype), tolerance)
     for column in np.asarray(data.features)[:, out].T:
         column = np.where(counts, column / np.max(np.abs(column[counts])), 0.0)
         largest = np.argmax(np.where(counts, np.abs(column - np.median(column[counts])), 0.0))
@@ -180,7 +179,7 @@ def _open(
     loss: losses.Loss,
     model: models.Model,
     penalties: tuple[Any, Any],
-    less: float,
+    tolerance: float,
 ) -> Array:
     """Whether some coefficient is better moved to where it costs an example nothing that now fixes it.
 
@@ -200,7 +199,7 @@ def _open(
     pull = (features - centre).T @ (share * slopes) + l2 * coefficients.reshape(spread.size, -1)
     pulled = np.abs(pull) > l1 + np.sqrt(np.finfo(pull.dtype).eps) * np.outer(spread, steep)
     apart = np.asarray(data.features)[fixed] - centre
-    alone = np.abs(apart) * np.sqrt(less) > spread
+    alone = np.abs(apart) * np.sqrt(_less(coefficients.dtype, tolerance)) > spread
     # Of the examples that fix something, indexed (example, column, score).
     wanted = -np.sign(apart)[:, :, None] * pull
     here, there = np.asarray(scores)[fixed], jax.tree.map(lambda leaf: leaf[fixed], data)

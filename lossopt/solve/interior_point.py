@@ -38,8 +38,8 @@ from .dual_bound import lower_bound, spare
 
 # How far from zero the slacks start, in units of the mean residual.
 _APART = 0.3
-# What is left of a weight that is 0 at the minimum, beside the largest coefficient.
-_NOTHING = 1e-9
+# What is left of a weight that is 0 at the minimum, beside the largest coefficient: at least so many units of rounding.
+_NOTHING, _UNITS = 1e-9, 16
 
 
 def solve(
@@ -90,7 +90,8 @@ def _with_weights(given: Lines, table: Array, share: Array, design: Design, l1: 
 def _with_zeros(found: Found, given: Lines, table: Array, design: Design, tolerance: Array) -> Found:
     """With 0 for coefficients that are nothing beside the largest, unless the cost would rise by more than asked."""
     c = found.coefficients
-    small = (jnp.abs(c) <= _NOTHING * jnp.max(jnp.abs(c))) & (jnp.arange(c.size) >= design.constants)
+    nothing = max(_NOTHING, _UNITS * float(jnp.finfo(c.dtype).eps))
+    small = (jnp.abs(c) <= nothing * jnp.max(jnp.abs(c))) & (jnp.arange(c.size) >= design.constants)
     rounded = jnp.where(small, 0.0, c)
     cost = given.cost(given.target - (rounded @ table)[None]) + design.shrinkage(rounded)
     fits = cost <= found.cost + tolerance * jnp.abs(found.cost)
