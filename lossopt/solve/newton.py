@@ -42,7 +42,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..status import Status
 from ._columns import positive
 from ._descent import code, Cost, higher, lower, MOST, much, STILL, succeeds
-from ._design import SAMPLED, SPARSELY
+from ._design import Design, SAMPLED, SPARSELY
 from ._factor import one_minimiser
 from ._normal import definite_solver
 from ._outcome import Outcome
@@ -129,10 +129,8 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     blend = jnp.where(state.again, state.blend, _lower(state.blend, before.error, traits))
     trial = visit(cost, before, tried, blend, state.every, state.thin)
     success = state.again | succeeds(before.value, trial.value, state.step)
-    if traits.start == "log mean":
-        # Further down a count of nothing has no slope and no curvature left to tell of it.
-        furthest = -_FURTHEST * jnp.log(jnp.finfo(trial.moved.dtype).eps)
-        success &= (trial.moved <= furthest) | ~jnp.isfinite(before.value.cost)
+    if traits.overshooting and cost.design.formed is not None:
+        success &= ~_out_of_sight(cost.design, tried)
     blend = jnp.where(success, blend, higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
     whole = state.thin == 1
@@ -166,6 +164,16 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
     rest = again, state.iterations + 1, settled, finished, escaping
     after = _State(point, step, promised, left, blend, every, state.thin, *rest)
     return _from_sample(cost, start, after) if samples else after
+
+
+def _out_of_sight(design: Design, step: Array) -> Array:
+    """Whether a step moves a log mean so far that a count of nothing has no slope and no curvature left to tell of it.
+
+    What an example of leverage 1 does, to which alone a coefficient belongs, is seen by no other.
+    """
+    others = 1 - design.share * jnp.sum(design.basis**2, axis=0)
+    moved = jnp.max(jnp.abs(step[:, 0] @ design.basis) * jnp.maximum(others, 0.0))
+    return moved > -_FURTHEST * jnp.log(jnp.finfo(moved.dtype).eps)
 
 
 def _own(cost: Cost, before: Point, step: Array) -> Array | float:
