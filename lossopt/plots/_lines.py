@@ -71,7 +71,7 @@ def curve(
         columns, size, sharey: of the grid of panels; size in inches. None: two columns, or three.
 
     Raises:
-        ValueError: no curves, one whose x and y do not go together, or a band with one end.
+        ValueError: no curves, one whose x and y do not go together, a band with one end, or a panel without a number.
     """
     groups = {heading: _checked(group) for heading, group in _by_panel(curves, title).items()}
     if not any(groups.values()):

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from .. import losses, models
+from .. import losses
 from ..status import GOOD, Status
 from . import (
     _lbfgs_first,
@@ -141,12 +141,9 @@ def _balanced(loss: losses.Loss, basis: Design, targets: Array, start: Array) ->
 
 def _constant(basis: Design, level: Array, orthonormal: bool) -> Array:
     """The coefficients of scores that are the same for all examples, or of those nearest to them."""
-    d, columns = basis.features.shape[1], level.size
-    if basis.constants:
-        return basis.encode(models.Params(jnp.zeros((d, columns), level.dtype), level))
-    if orthonormal:
-        return basis.project(jnp.broadcast_to(level, (basis.features.shape[0], columns)))
-    return jnp.zeros((basis.penalty.shape[1], columns), level.dtype)
+    if orthonormal and not basis.constants:
+        return basis.project(jnp.broadcast_to(level, (basis.features.shape[0], level.size)))
+    return basis.constant(level)
 
 
 def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:

@@ -109,12 +109,6 @@ class Design(NamedTuple):
         """Of some values of each example."""
         return self.shares @ values
 
-    def extent(self) -> Float[Array, " d"]:
-        """The largest number in each column of the features, or a bit more."""
-        if self.formed is None:
-            return jnp.abs(self.centre) + self.size
-        return jnp.max(jnp.where(self.share[:, None] > 0, jnp.abs(self.features), 0.0), axis=0)
-
     def rows(self, at: Int[Array, " k"]) -> Float[Array, "m k"]:
         """The examples at some places, in the basis."""
         if self.formed is not None:
@@ -137,21 +131,18 @@ class Design(NamedTuple):
         """
         if self.formed is not None:
             return Columns(self.formed).moments(self.share[None] * scores.T)
-        # Beside a level that is far from 0 even a small error would be large.
-        level = self.mean(scores) if self.constants else None
-        begin = self.encode(Params(jnp.zeros((self.size.size, scores.shape[1]), self.share.dtype), level))
 
         def refine(_: Array, found: Array) -> Array:
             inner = self.inner(found)
 
             def of_block(basis: Columns, share: Array, scores: Array) -> Fold:
-                rest = scores.T - basis.scores(inner)
-                return Fold((basis.moments(share[None] * rest), jnp.sum(share)))
+                return Fold((basis.moments(share[None] * (scores.T - basis.scores(inner))), jnp.sum(share)))
 
             total, part = self.fold(of_block, scores, every=every).sums
             return found + self.outer(total) / positive(part)
 
-        return jax.lax.fori_loop(0, rounds, refine, begin)
+        # Beside a level that is far from 0 even a small error would be large.
+        return jax.lax.fori_loop(0, rounds, refine, self.constant(self.mean(scores)))
 
     def inner_of(self, params: Params) -> Float[Array, "m *k"]:
         """Weights (d, *k) and a bias (*k,) as coefficients in the basis that `fold` passes of a large table."""
@@ -168,6 +159,11 @@ class Design(NamedTuple):
             return by_weights
         assert params.bias is not None
         return jnp.concatenate([(params.bias + self.offset @ params.weights)[None] / self.level, by_weights])
+
+    def constant(self, level: Float[Array, " k"]) -> Float[Array, "m k"]:
+        """The coefficients of scores that are the same for all examples; 0 without an intercept."""
+        weights = jnp.zeros((self.size.size, level.size), level.dtype)
+        return self.encode(Params(weights, level if self.constants else None))
 
     def shrinkage(self, coefficients: Float[Array, "m *k"]) -> Float[Array, ""]:
         """What the penalty adds to a cost: |P c|²/2."""

@@ -32,10 +32,10 @@ def value_at(
     penalty = jnp.sum((jnp.sqrt(l2) * params.weights) ** 2) / 2
     penalty = penalty if l1 is None else penalty + l1 * jnp.sum(jnp.abs(params.weights))
     times = jnp.array([0.0, 1.0, 2.0] if forgiving(loss) else [0.0, 1.0], penalty.dtype)
-    before, exact = (penalty, jnp.array(False)) if known is None or forgiving(loss) else known
+    cost, exact = (penalty, jnp.array(False)) if known is None or forgiving(loss) else known
     trivial, mean, *twice = _means(loss, model, basis, targets, params, times, jnp.where(exact, 0, 1))
     if not twice:
-        return jnp.where(exact, before, mean + penalty), trivial, jnp.array(False)
+        return jnp.where(exact, cost, mean + penalty), trivial, jnp.array(False)
     nothing = jnp.maximum(mean, twice[0]) + penalty <= jnp.finfo(penalty.dtype).eps ** 2
     coefficients, _ = ravel_pytree(params)
     return mean + penalty, trivial, nothing & jnp.any(coefficients != 0)

@@ -262,4 +262,6 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     # nothing.
     lost = cost.design.encode(params) / cost.units[None] - coefficients
     doubt = jnp.maximum(ended.left * ended.promised, ended.point.majorant * jnp.sum(lost**2))
-    return found._replace(cost=value.cost - ended.promised, exact=last & (doubt <= value.rounding))
+    return found._replace(
+        cost=value.cost - jnp.where(last, ended.promised, 0.0), exact=last & (doubt <= value.rounding)
+    )

@@ -43,7 +43,7 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
         return jnp.where(far > near + jnp.sqrt(eps) * jnp.abs(near), jnp.inf, slope)
 
     def proved(direction: Array) -> Array:
-        extent = design.extent()
+        extent = _extent(design)
         size = jnp.concatenate([extent, jnp.ones_like(extent[:1])])[:, None] * jnp.abs(_stacked(design, direction))
         whole = jnp.max(size)
         counts, unit = size > tolerance * whole, direction / jnp.where(whole > 0, whole, 1.0)
@@ -68,6 +68,13 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
         return ~rises & moves & (penalised <= tolerance)
 
     return only_if(suspicious, proved, (direction,), jnp.array(False))
+
+
+def _extent(design: Design) -> Float[Array, " d"]:
+    """The largest number in each column of the features, or a bit more."""
+    if design.formed is None:
+        return jnp.abs(design.centre) + design.size
+    return jnp.max(jnp.where(design.share[:, None] > 0, jnp.abs(design.features), 0.0), axis=0)
 
 
 def _settled(scores: Float[Array, "k n"], small: Float[Array, " n"]) -> Float[Array, "k n"]:
