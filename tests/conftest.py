@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in SCIPY_MARKERS:
         config.addinivalue_line("markers", f"{name}: of SciPy's, not applied here")
     worker = hasattr(config, "workerinput")
-    if config.cache is not None:
+    if config.pluginmanager.hasplugin("cacheprovider"):
         _keep_compiled(config.cache.mkdir("compiled"), tidy=not worker)
     if worker or not config.getoption("numprocesses"):
         _import_checked()

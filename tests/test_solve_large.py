@@ -8,7 +8,7 @@ from problems import flat, forget
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.solve import _blocks, _cleaned, _point, _solve as module
+from lossopt.solve import _blocks, _cleaned, _point, _solve as module, newton
 
 
 ROWS, COLUMNS = 1003, 3
@@ -126,8 +126,19 @@ def test_separation_is_seen_in_blocks(quasi):
         # Both classes on the boundary, and nothing but that column to tell them apart.
         side = np.where(np.abs(side) < 0.3, 0.0, side)
         targets = np.where(side == 0, np.arange(ROWS) % 2, targets)
-    found = lo.solve(losses.logistic, data.Dataset(side[:, None], targets))
-    assert found.status.name == "no finite minimiser"
+    for steps in (200, 50):
+        found = lo.solve(losses.logistic, data.Dataset(side[:, None], targets), max_iterations=steps)
+        assert found.status.name == "no finite minimiser"
+
+
+def test_what_is_only_suspected_is_not_claimed(monkeypatch):
+    forget()
+    monkeypatch.setattr(newton, "falls_for_ever", lambda *_: jnp.array(False))
+    d = table("logistic")
+    found = lo.solve(losses.logistic, d._replace(targets=(d.features[:, 0] > 5).astype(float)))
+    assert not found.status.good
+    assert found.status.name != "no finite minimiser"
+    forget()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from ._descent import Cost
 from ._design import Design, SAMPLED
 from ._outcome import Outcome
 from ._piecewise import BY_CLASS, kind_of, lines
+from ._plan import UNPROVED
 from ._traits import constant_curvature, factor_of
 
 
@@ -204,6 +205,7 @@ def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, fa
 ALGORITHMS: dict[str, Callable[..., Outcome]] = {
     "least_squares": _by_least_squares,
     "newton": functools.partial(_smooth, newton.solve),
+    UNPROVED: functools.partial(_smooth, functools.partial(newton.solve, prove=False)),
     "lbfgs": functools.partial(_smooth, lbfgs.solve),
     "lbfgs, newton": functools.partial(_smooth, _lbfgs_first.solve),
     "interior_point": functools.partial(_by_interior_point, interior_point.solve),

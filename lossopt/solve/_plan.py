@@ -15,6 +15,9 @@ from ._method import choose_method, lbfgs_first
 # The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
 # columns.
 _LONG = 10
+# Newton's method, which of a large table only suspects that there is no finite minimiser: a proof is a fifth of what is
+# compiled, and for most tables of none.
+UNPROVED = "newton, unproved"
 # The coefficients up to which a Hessian is had where nothing else will do.
 _HUGE = 2000
 
@@ -24,6 +27,7 @@ class Plan(NamedTuple):
 
     Attributes:
         method, table: what `_solve` is given at first.
+        surely: the method where that is misled, which proves all that it claims.
         then: the method that begins anew where the first falls short; None if none does.
         patience: the iterations after which the first has fallen short.
         whole: the method for all of the table at once, should that be needed.
@@ -35,6 +39,7 @@ class Plan(NamedTuple):
 
     method: str
     table: str | None
+    surely: str
     then: str | None
     patience: int
     whole: str
@@ -65,9 +70,11 @@ def plan_of(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, name
         table = "sample" if smooth and not part else "blocks"
     if first:
         method = "lbfgs, newton" if part else "lbfgs"
+    surely = "aggregation" if long else method
     return Plan(
-        method="aggregation" if long else method,
+        method=UNPROVED if table == "sample" and method == "newton" else surely,
         table=table,
+        surely=surely,
         then="newton" if second and not part else None,
         patience=SHORT if first else sys.maxsize,
         whole=choose(),

@@ -21,7 +21,7 @@ from ._design import blocked_design, design
 from ._lbfgs_first import FELL_SHORT
 from ._lone import doubted, hides, lone, may_be_far, without
 from ._measured import seems_convex
-from ._plan import Plan, plan_of
+from ._plan import Plan, plan_of, UNPROVED
 from ._traits import constant_curvature, Traits, traits
 from ._value import value_at
 
@@ -29,8 +29,8 @@ from ._value import value_at
 # Numbers in a table up to which compiling well takes longer than it saves, in some hundred solutions: half a second
 # against a millisecond or two.
 _SMALL = 2**14
-# What columns that are much larger outside the sample that their sizes are taken from may lead to, though there are so
-# many steps, and nearly dependent ones.
+# So many steps, which few need, that another way may be tried where the first has failed. To that may lead columns that
+# are much larger outside the sample that their sizes are taken from, and nearly dependent ones.
 _MANY = 100
 # Which share of the cost, or of that of scores of 0, may be lost on the way from a basis to weights.
 _MUCH = 1e-6
@@ -181,11 +181,12 @@ def _trusted(run: Callable[..., Any], data: Dataset, plan: Plan, *, patient: boo
 
     Also what is known of examples that fix a coefficient by themselves.
     """
-    attempt = functools.partial(run, data=data, method=plan.method)
-    solution, suspect, out = attempt(table=plan.table, final=plan.part)
-    if plan.table == "sample" and patient and _misled(solution, suspect):
+    attempt = functools.partial(run, data=data, method=plan.surely)
+    first = plan.method if patient else plan.surely
+    solution, suspect, out = run(data=data, method=first, table=plan.table, final=plan.part)
+    if plan.table == "sample" and patient and not bool(suspect) and _misled(solution, first):
         solution, suspect, out = attempt(table="blocks", final=False)
-        suspect = suspect | (not plan.stored and _misled(solution, suspect))
+        suspect = suspect | (not plan.stored and _misled(solution, plan.surely))
     if not plan.part and bool(suspect):
         if plan.stored and plan.smooth:
             solution, _, out = attempt(table="blocks", final=True)
@@ -216,8 +217,10 @@ def _in_turn(
     return again._replace(iterations=solution.iterations + again.iterations), suspect, out
 
 
-def _misled(solution: Solution, suspect: Array) -> bool:
-    return not bool(suspect) and int(solution.status.code) in _MISLED
+def _misled(solution: Solution, method: str) -> bool:
+    """Whether a method has failed, or claims what it has not proved."""
+    code = int(solution.status.code)
+    return code in _MISLED or (method == UNPROVED and code == Status.NO_FINITE_MINIMISER)
 
 
 def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, final):

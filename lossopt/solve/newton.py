@@ -68,8 +68,8 @@ from .separation import falls_for_ever
 # How well a sample is solved, before its last step, and in how many iterations.
 _ROUGHLY, _TRIED = 5e-2, 12
 # The movement of a score from which a step may lead to infinity, though the gradient falls; the iterations before that
-# is asked.
-_LONG, _PATIENCE = 0.5, 5
+# is asked, and before it is taken for granted.
+_LONG, _PATIENCE, _NO_LONGER = 0.5, 5, 25
 # The most by which a step may move the logarithm of a mean, in logarithms of the unit of rounding.
 _FURTHEST = 0.75
 
@@ -98,9 +98,18 @@ class _State(NamedTuple):
 
 
 def solve(
-    cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""], *, blend: Float[Array, ""] | None = None
+    cost: Cost,
+    start: Float[Array, "m k"],
+    max_iterations: Int[Array, ""],
+    *,
+    blend: Float[Array, ""] | None = None,
+    prove: bool = True,
 ) -> Outcome:
-    """Minimise Σ s loss + l2/2 |w|² from `start`; from one that is near the minimum, with a `blend` as first λ."""
+    """Minimise Σ s loss + l2/2 |w|² from `start`; from one that is near the minimum, with a `blend` as first λ.
+
+    Unless it is to `prove` that there is no finite minimiser, which is a fifth of what is compiled, it ends where it
+    has suspected so for long.
+    """
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
@@ -110,7 +119,7 @@ def solve(
     rest = jnp.array(every), jnp.array(thin), no, none, no, no, no
     zero, first = jnp.zeros_like(start), _first_blend(cost) if blend is None else blend
     begin = _State(start_at(cost, start), zero, zero[0, 0], jnp.ones_like(first), first, *rest)
-    iterate = functools.partial(_iterate, cost, start, samples)
+    iterate = functools.partial(_iterate, cost, start, samples, prove)
     return _outcome(cost, jax.lax.while_loop(unfinished, iterate, begin))
 
 
@@ -123,7 +132,7 @@ def _first_blend(cost: Cost) -> Array:
     return 0 * one if cost.traits.convex else one
 
 
-def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
+def _iterate(cost: Cost, start: Array, samples: bool, prove: bool, state: _State) -> _State:
     traits, before = cost.traits, state.point
     tried = jnp.where(state.again, 0.0, state.step)
     blend = jnp.where(state.again, state.blend, _lower(state.blend, before.error, traits))
@@ -151,8 +160,9 @@ def _iterate(cost: Cost, start: Array, samples: bool, state: _State) -> _State:
         # Towards infinity the gradient fades with the slopes, but not beside them, or a step is long. After a sample
         # most scores move from nowhere.
         odd = ~still & (~fast | (point.moved > _LONG))
-        suspicious = odd & (state.iterations >= _PATIENCE) & whole & jnp.isfinite(before.value.cost)
-        escaping = falls_for_ever(cost, tried, suspicious)
+        late = state.iterations >= (_PATIENCE if prove else _NO_LONGER)
+        suspicious = odd & late & whole & jnp.isfinite(before.value.cost)
+        escaping = falls_for_ever(cost, tried, suspicious) if prove else suspicious
         # The step that proves separation also separates.
         proven = point.value.coefficients + jnp.where(escaping & ~success, tried, 0.0)
         point = point._replace(value=point.value._replace(coefficients=proven))
