@@ -5,14 +5,13 @@ A loss is a plain function of one example; its card lies beside it and only reco
 
 import dataclasses
 import difflib
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
-from ._card import LossCard, numbers
+from ._card import LossCard, numbers, parameters
 from ._kinds import Task, VECTORS
 
 
@@ -134,14 +133,13 @@ def length(loss: Loss) -> int | None:
 
 def keywords(loss: Loss) -> list[str]:
     """The names of the hyperparameters of a loss, bound or not, those without a default included."""
-    parameters = inspect.signature(unbound(loss)).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    return [p.name for p in parameters(unbound(loss)) if p.kind is p.KEYWORD_ONLY]
 
 
 def hyperparameters(loss: Loss) -> dict[str, Any]:
     """The keyword-only arguments of a loss with the values that it will use: those bound, else the defaults."""
-    parameters = inspect.signature(unbound(loss)).parameters.values()
-    defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+    of_keyword = (p for p in parameters(unbound(loss)) if p.kind is p.KEYWORD_ONLY and p.default is not p.empty)
+    defaults = {p.name: p.default for p in of_keyword}
     return defaults | dict(getattr(loss, "keywords", {}))
 
 
@@ -211,8 +209,7 @@ def _plain(value: Any) -> Any:
 
 
 def _check_names(fn: Callable, given: Mapping[str, Any]) -> None:
-    parameters = inspect.signature(fn).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+    if any(p.kind is p.VAR_KEYWORD for p in parameters(fn)):
         return
     known = keywords(fn)
     for name in given:

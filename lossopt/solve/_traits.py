@@ -3,7 +3,6 @@
 Hyperparameters may be traced, so a claim that depends on them is examined over their whole domain.
 """
 
-import inspect
 import itertools
 import math
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import losses
+from ..losses._card import parameters
 
 
 # Numbers at which a claim over a domain is examined: its ends, and where the families change.
@@ -213,8 +213,8 @@ def _convex(loss: losses.Loss) -> bool:
     least = losses.claims(loss).least_curvature
     if not callable(least):
         return least is not None and least >= 0
-    values, wanted = losses.hyperparameters(loss), inspect.signature(least).parameters
-    domains = losses.claims(loss).hyperparameters
+    values, domains = losses.hyperparameters(loss), losses.claims(loss).hyperparameters
+    wanted = [parameter.name for parameter in parameters(least)]
     choices = [_probed(values[name], domains.get(name)) for name in wanted]
     try:
         found = [least(**dict(zip(wanted, choice, strict=True))) for choice in itertools.product(*choices)]
