@@ -231,6 +231,25 @@ def test_logistic_has_no_finite_minimiser_exactly_where_the_classes_are_separabl
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(solution.params))
 
 
+@pytest.mark.parametrize("far", [1e1, 1e3, 1e8])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_separable_classes_are_so_wherever_it_begins(classes, far):
+    features = np.random.default_rng(0).normal(size=(60, 2))
+    weights = np.array([[1.0, 2.0, -1.0], [-1.0, 1.0, 0.5]])[:, :classes]
+    labels = np.argmax(features @ weights, axis=1)
+    overlapping = np.where(np.arange(60) % 20, labels, 0)
+    loss, model = losses.softmax_cross_entropy, models.softmax(classes)
+    init = models.Params(weights * far, np.zeros(classes))
+    if classes == 2:
+        loss, model = losses.logistic, models.logistic
+        init = models.Params((weights[:, 1] - weights[:, 0]) * far, np.zeros(()))
+    apart, mixed = (
+        lo.solve(loss, data.Dataset(features, given), model=model, init=init) for given in (labels, overlapping)
+    )
+    assert apart.status.name == "no finite minimiser"
+    assert mixed.status.name != "no finite minimiser"
+
+
 @pytest.mark.parametrize("overlap", [1e-1, 1e-3, 1e-5, 1e-7])
 def test_a_narrow_overlap_is_not_separation(overlap):
     x = np.r_[np.linspace(-2, -1, 20), np.linspace(1, 2, 20), overlap, -overlap][:, None]

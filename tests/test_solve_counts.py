@@ -143,3 +143,21 @@ def test_a_group_of_nothing_beside_many_counts_has_no_finite_minimiser(level, dt
     found = lo.solve(losses.negative_binomial, data.Dataset(group[:, None].astype(dtype), targets.astype(dtype)))
     assert found.status.name == "no finite minimiser"
     assert found.iterations < 20
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nor_has_it_with_more_columns_than_counts(dtype):
+    counts = np.where(np.arange(8) % 2, 0, 100 + np.arange(8)).astype(dtype)
+    features = np.random.default_rng(0).normal(size=(8, 12)).astype(dtype)
+    assert lo.solve(losses.negative_binomial, data.Dataset(features, counts)).status.name == "no finite minimiser"
+
+
+@pytest.mark.parametrize("level", [-5.0, -60.0, -800.0])
+def test_a_start_beside_which_nothing_is_left_of_the_slopes_is_no_minimum(level):
+    group = (np.arange(60) % 3 == 0).astype(float)
+    d = data.Dataset(np.c_[group, X[:, 0]], np.where(group == 1, 0, 3 + np.arange(60) % 4))
+    init = models.Params(jnp.array([level, 0.0]), jnp.ones(()))
+    assert lo.solve(losses.poisson, d, init=init).status.name == "no finite minimiser"
+    penalised, anew = (lo.solve(losses.poisson, d, l2=0.1, init=start) for start in (init, None))
+    assert penalised.status.name == "converged"
+    np.testing.assert_allclose(penalised.cost, anew.cost, rtol=1e-12)

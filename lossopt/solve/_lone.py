@@ -82,7 +82,7 @@ def without(
     loss: losses.Loss,
     model: models.Model,
     penalties: tuple[Any, Any],
-    tolerance: Float[Array, ""],
+    tolerance: losses.Scalar,
     solve: Callable[..., "Solution"],
 ) -> "Solution":
     """The solution, or that without the examples `out` which it costs nothing to leave out, if it is better.

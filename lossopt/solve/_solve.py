@@ -200,7 +200,7 @@ def _trusted(run: Callable[..., Any], data: Dataset, plan: Plan, *, patient: boo
 
 
 def _in_turn(
-    once: Callable[..., Any], plan: Plan, init: Any, tolerance: Array, steps: int, *, method: str, **rest: Any
+    once: Callable[..., Any], plan: Plan, init: Any, tolerance: losses.Scalar, steps: int, *, method: str, **rest: Any
 ):
     """What `_solve` hands back, with the plan's second method where the first falls short."""
     second = plan.then if method == plan.method else None

@@ -53,7 +53,6 @@ class Traits(NamedTuple):
         linear: without any curvature: then its cost has a minimum only if the penalty gives it one.
         singular: a function of the residual of which the curvature is without bound.
         explosive: convex, a function of the residual, and exponential far out on some side.
-        overshooting: of a log mean, and all but straight where that is large: a step of Newton's is too long there.
         flat: convex, and of a curvature that may be 0 all around a prediction: then a minimum need not be one point.
         start: where descent starts: at zero, at least squares, or at the constant that fits a log mean, or a location
             and a log scale.
@@ -67,7 +66,6 @@ class Traits(NamedTuple):
     linear: bool = False
     singular: bool = False
     explosive: bool = False
-    overshooting: bool = False
     flat: bool = False
     start: Literal["zero", "least squares", "log mean", "location and log scale"] = "zero"
 
@@ -92,7 +90,6 @@ def traits(loss: losses.Loss) -> Traits:
         linear=linear,
         singular=card.of_residual and not bounded,
         explosive=convex and card.of_residual and _claim(loss, "tails") == "exponential",
-        overshooting=log_mean and _claim(loss, "tails") != "exponential",
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
         flat=convex and not vanishing and bounded and constant_curvature(loss) is None,
         start=_STARTS.get(card.prediction, "least squares" if card.task == "regression" else "zero"),

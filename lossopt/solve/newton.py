@@ -42,7 +42,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..status import Status
 from ._columns import positive
 from ._descent import code, Cost, higher, lower, MOST, much, STILL, succeeds
-from ._design import Design, SAMPLED, SPARSELY
+from ._design import SAMPLED, SPARSELY
 from ._factor import one_minimiser
 from ._normal import definite_solver
 from ._outcome import Outcome
@@ -70,8 +70,6 @@ _ROUGHLY, _TRIED = 5e-2, 12
 # The movement of a score from which a step may lead to infinity, though the gradient falls; the iterations before that
 # is asked, and before it is taken for granted.
 _LONG, _PATIENCE, _NO_LONGER = 0.5, 5, 25
-# The most by which a step may move the logarithm of a mean, in logarithms of the unit of rounding.
-_FURTHEST = 0.75
 
 
 class _State(NamedTuple):
@@ -138,15 +136,13 @@ def _iterate(cost: Cost, start: Array, samples: bool, prove: bool, state: _State
     blend = jnp.where(state.again, state.blend, _lower(state.blend, before.error, traits))
     trial = visit(cost, before, tried, blend, state.every, state.thin)
     success = state.again | succeeds(before.value, trial.value, state.step)
-    if traits.overshooting and cost.design.formed is not None:
-        success &= ~_out_of_sight(cost.design, tried)
     blend = jnp.where(success, blend, higher(state.blend))
     point = jax.tree.map(lambda new, old: jnp.where(success, new, old), trial, before)
     whole = state.thin == 1
     # Not near while the gradient is of a sample itself; but where that has led.
     near, fast = (samples | (point.error < NEAR)) & whole, point.error <= FAST * before.error
     every = portion(state.every, near, fast, success)
-    step, escaping = _step(cost, point, blend), jnp.array(False)
+    (step, gone), escaping = _step(cost, point, blend), jnp.array(False)
     promised, left = -jnp.sum(point.value.gradient * step) / 2, _left(point, before)
     # A gradient that is small may promise much, where one example is so far out that the others are nothing beside it.
     settled = (point.error * left <= cost.tolerance) & ~much(cost, point.value, promised) & whole
@@ -154,15 +150,12 @@ def _iterate(cost: Cost, start: Array, samples: bool, prove: bool, state: _State
         # At first the Hessian is a majorant's, which hides where there is no curvature.
         settled &= state.iterations > 0
     if traits.vanishing:
-        # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
         still = point.moved <= STILL * _own(cost, before, tried)
-        settled &= still
-        # Towards infinity the gradient fades with the slopes, but not beside them, or a step is long. After a sample
-        # most scores move from nowhere.
-        odd = ~still & (~fast | (point.moved > _LONG))
-        late = state.iterations >= (_PATIENCE if prove else _NO_LONGER)
-        suspicious = odd & late & whole & jnp.isfinite(before.value.cost)
-        escaping = falls_for_ever(cost, tried, suspicious) if prove else suspicious
+        patience = _PATIENCE if prove else _NO_LONGER
+        direction, suspicious = _way_out(cost, state, point, gone, still, patience)
+        escaping = falls_for_ever(cost, direction, suspicious) if prove else suspicious
+        # On quasi-separable data the gradient fades while the steps do not: leave that to the certificate.
+        settled &= still & ~escaping
         # The step that proves separation also separates.
         proven = point.value.coefficients + jnp.where(escaping & ~success, tried, 0.0)
         point = point._replace(value=point.value._replace(coefficients=proven))
@@ -176,14 +169,15 @@ def _iterate(cost: Cost, start: Array, samples: bool, prove: bool, state: _State
     return _from_sample(cost, start, after) if samples else after
 
 
-def _out_of_sight(design: Design, step: Array) -> Array:
-    """Whether a step moves a log mean so far that a count of nothing has no slope and no curvature left to tell of it.
-
-    What an example of leverage 1 does, to which alone a coefficient belongs, is seen by no other.
-    """
-    others = 1 - design.share * jnp.sum(design.basis**2, axis=0)
-    moved = jnp.max(jnp.abs(step[:, 0] @ design.basis) * jnp.maximum(others, 0.0))
-    return moved > -_FURTHEST * jnp.log(jnp.finfo(moved.dtype).eps)
+def _way_out(cost: Cost, state: _State, point: Point, gone: Array, still: Array, patience: int) -> tuple[Array, Array]:
+    """The direction along which the cost may fall for ever, and whether that is suspected."""
+    # Towards infinity the gradient fades with the slopes, but not beside them, or a step is long. After a sample
+    # most scores move from nowhere.
+    odd = ~still & ((point.error > FAST * state.point.error) | (point.moved > _LONG))
+    odd &= (state.iterations >= patience) & jnp.isfinite(state.point.value.cost)
+    # So far out that nothing is left of slopes and curvatures, any point looks like a minimum.
+    far = jnp.linalg.norm(gone) * len(cost.targets) ** 0.5 > _LONG
+    return jnp.where(far, gone, state.step), (odd | far) & (state.thin == 1)
 
 
 def _own(cost: Cost, before: Point, step: Array) -> Array | float:
@@ -225,8 +219,11 @@ def _from_sample(cost: Cost, start: Array, state: _State) -> _State:
     )
 
 
-def _step(cost: Cost, point: Point, blend: Array) -> Array:
-    """-H⁻¹g; NaN, which no test accepts, where H is not positive definite."""
+def _step(cost: Cost, point: Point, blend: Array) -> tuple[Array, Array]:
+    """-H⁻¹g; NaN, which no test accepts, where H is not positive definite.
+
+    And the part of the coefficients along which the loss has no curvature of its own, but only the little that is added.
+    """
     m, k = point.value.gradient.shape
     unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
     largest = jnp.where(point.majorant > 0, point.majorant, 1.0)
@@ -240,7 +237,13 @@ def _step(cost: Cost, point: Point, blend: Array) -> Array:
     extra = little(point.majorant) * unit + jnp.full_like(unit, 1 / k) * idle(point, largest)
     hessian = hessian + of_penalty + jnp.kron(extra, eye)
     solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
-    return -solve_newton(point.value.gradient.T.reshape(k * m)).reshape(k, m).T
+    if not cost.traits.vanishing:
+        return -solve_newton(point.value.gradient.T.reshape(k * m)).reshape(k, m).T, jnp.zeros_like(
+            point.value.coefficients
+        )
+    both = jnp.stack([-point.value.gradient, little(point.majorant) * point.value.coefficients])
+    step, gone = solve_newton(both.transpose(2, 1, 0).reshape(k * m, 2)).reshape(k, m, 2).transpose(2, 1, 0)
+    return step, gone
 
 
 def _lower(blend: Array, error: Array, traits: Traits) -> Array:
