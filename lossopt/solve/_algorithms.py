@@ -28,11 +28,10 @@ from ._design import Design, SAMPLED
 from ._outcome import Outcome
 from ._piecewise import BY_CLASS, kind_of, lines
 from ._plan import UNPROVED
+from ._projection import projection
 from ._traits import constant_curvature, factor_of
 
 
-# After which a least-squares fit in a basis that is nearly orthonormal is one.
-_ROUNDS = 3
 # As often a range is halved at most, so that what is left of it is nothing beside it.
 _HALVINGS = 60
 
@@ -81,8 +80,7 @@ def _start(basis, targets, model, facts, *, orthonormal: bool) -> tuple[Array, A
         # One that is no function of the residual is one of the target's share.
         units = units if facts.residual else positive(jnp.max(jnp.abs(by_score), axis=0))
         # Where there is one minimum, it need not begin near.
-        found = basis.project(by_score, SAMPLED) if facts.convex else basis.project(by_score, rounds=_ROUNDS)
-        return found, units, None
+        return basis.project(by_score, SAMPLED) if facts.convex else projection(basis, by_score), units, None
     level = basis.mean(by_score)
     if facts.start == "log mean":
         # The mean of all targets: from 0, a large count would take Newton's first step out of the floats.
@@ -95,7 +93,7 @@ def _location_and_scale(basis: Design, targets: Array) -> tuple[Array, Array, Ar
 
     Then the scale, and with it the cost, falls for ever.
     """
-    largest, location = positive(jnp.max(jnp.abs(targets))), basis.project(targets[:, None], rounds=_ROUNDS)
+    largest, location = positive(jnp.max(jnp.abs(targets))), projection(basis, targets[:, None])
     inner = basis.inner(location)
 
     def of_block(basis: Columns, share: Array, targets: Array) -> Fold:

@@ -124,25 +124,22 @@ class Design(NamedTuple):
         """Sums over the columns that `fold` passes, as sums over those of the basis."""
         return sums if self.change is None else times(self.change.T, sums)
 
-    def project(self, scores: Float[Array, "n k"], every: int = 1, rounds: int = 1) -> Float[Array, "m k"]:
-        """The coefficients of the unpenalised least-squares fit to some scores, if the basis is orthonormal.
+    def project(self, scores: Float[Array, "n k"], every: int = 1) -> Float[Array, "m k"]:
+        """The coefficients of the least-squares fit to some scores, if the basis is orthonormal.
 
-        Of a large table, of one in `every` blocks; each of some `rounds` leaves about a hundredth of what is wrong.
+        Of a large table, of one in `every` blocks.
         """
         if self.formed is not None:
             return Columns(self.formed).moments(self.share[None] * scores.T)
-
-        def refine(_: Array, found: Array) -> Array:
-            inner = self.inner(found)
-
-            def of_block(basis: Columns, share: Array, scores: Array) -> Fold:
-                return Fold((basis.moments(share[None] * (scores.T - basis.scores(inner))), jnp.sum(share)))
-
-            total, part = self.fold(of_block, scores, every=every).sums
-            return found + self.outer(total) / positive(part)
-
         # Beside a level that is far from 0 even a small error would be large.
-        return jax.lax.fori_loop(0, rounds, refine, self.constant(self.mean(scores)))
+        level = self.constant(self.mean(scores))
+        inner = self.inner(level)
+
+        def of_block(basis: Columns, share: Array, scores: Array) -> Fold:
+            return Fold((basis.moments(share[None] * (scores.T - basis.scores(inner))), jnp.sum(share)))
+
+        total, part = self.fold(of_block, scores, every=every).sums
+        return level + self.outer(total) / positive(part)
 
     def inner_of(self, params: Params) -> Float[Array, "m *k"]:
         """Weights (d, *k) and a bias (*k,) as coefficients in the basis that `fold` passes of a large table."""

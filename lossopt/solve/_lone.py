@@ -31,6 +31,8 @@ _ALL = 1e-10
 _NOTHING = 1e-3
 # A movement of a score after which a loss is at its limit.
 _FAR = 1e6
+# How often the step of a coefficient is halved.
+_HALVINGS = 60
 
 
 def may_be_far(loss: losses.Loss) -> bool:
@@ -82,7 +84,7 @@ def without(
     loss: losses.Loss,
     model: models.Model,
     penalties: tuple[Any, Any],
-    tolerance: losses.Scalar,
+    tolerance: Any,
     solve: Callable[..., "Solution"],
 ) -> "Solution":
     """The solution, or that without the examples `out` which it costs nothing to leave out, if it is better.
@@ -109,7 +111,12 @@ def without(
             solution, fixed = _better(solution, found, share, rest_costs, above), fixed & ~free
             break
         free = still
-    return doubted(solution, _open(solution, fixed, weights, data, loss, model, penalties, float(tolerance)))
+    if fixed.any() and (fixed < (weights > 0)).any():
+        given = solution, fixed, weights, data, loss, model, penalties, float(tolerance)
+        gain = _gain(*given[:-1])
+        open_ = _open(*given) or gain > float(tolerance) * abs(float(solution.cost))
+        solution = doubted(solution._replace(gap=solution.gap + 2 * gain), jnp.array(open_))
+    return solution
 
 
 def doubted(solution: "Solution", doubtful: Bool[Array, ""]) -> "Solution":
@@ -180,15 +187,13 @@ def _open(
     model: models.Model,
     penalties: tuple[Any, Any],
     tolerance: float,
-) -> Array:
+) -> bool:
     """Whether some coefficient is better moved to where it costs an example nothing that now fixes it.
 
     Its own pull, which the rounding of everything else exceeds, does not tell. With several scores one may be pulled
     the way that its class wants while others are not, and then the minimum is neither this nor one without the example.
     """
     others = (weights > 0) & ~fixed
-    if not (fixed.any() and others.any()):
-        return jnp.array(False)
     (l1, l2), coefficients = penalties, np.asarray(solution.params.weights)
     scores, targets = _scores(solution.params, data, model), _targets(data)
     slopes = np.asarray(jax.vmap(jax.grad(loss))(scores, targets)).reshape(len(targets), -1)
@@ -208,4 +213,70 @@ def _open(
     for score, step in enumerate(far * np.eye(wanted.shape[2])):
         lower, upper = (_losses(here + way * step.reshape(here.shape[1:]), there, loss) <= now for way in (-1, 1))
         free[:, :, score] = np.where(wanted[:, :, score] > 0, upper[:, None], lower[:, None])
-    return jnp.array(np.any(free & pulled & alone[:, :, None]))
+    return bool(np.any(free & pulled & alone[:, :, None]))
+
+
+def _gain(
+    solution: "Solution",
+    fixed: np.ndarray,
+    weights: np.ndarray,
+    data: Dataset,
+    loss: losses.Loss,
+    model: models.Model,
+    penalties: tuple[Any, Any],
+) -> float:
+    """By how much a coefficient by itself, the one that promises most, lowers the cost; 0 if that is only rounding.
+
+    A slope that is small beside those of the examples that fix a coefficient need not be so beside those of the others.
+    """
+    l1, l2 = penalties
+    scores, targets, share = _scores(solution.params, data, model), _targets(data), weights / weights.sum()
+    coefficients = np.asarray(solution.params.weights, scores.dtype).reshape(data.features.shape[1], -1)
+    others = np.where(fixed, 0.0, share)
+    features = np.asarray(data.features, scores.dtype)
+    features = features - others @ features / others.sum() * model.intercept
+    steps, falls = _steps(features, share, scores, targets, coefficients, loss, penalties)
+    best = np.unravel_index(np.argmax(falls), falls.shape)
+    along = np.zeros((len(targets), coefficients.shape[1]))
+    along[:, best[1]] = steps[best] * features[:, best[0]]
+
+    def cost(factor: Array) -> Array:
+        each = per_example(loss)(scores + factor * jnp.asarray(along.reshape(scores.shape), scores.dtype), targets)
+        moved = coefficients[best] + factor * steps[best]
+        return jnp.asarray(share, scores.dtype) @ each + l1 * abs(moved) + l2 / 2 * moved**2
+
+    # One that the others want moved may soon be stopped by what fixes it.
+    factors = np.append(0.0, 0.5 ** np.arange(_HALVINGS))
+    costs = np.asarray(jax.lax.map(cost, jnp.asarray(factors, scores.dtype)))
+    rounding = len(targets) ** 0.5 * np.finfo(solution.cost.dtype).eps * abs(costs[0])
+    gain = float(costs[0] - np.nanmin(costs))
+    return gain if gain > rounding else 0.0
+
+
+def _steps(
+    features: Float[np.ndarray, "n d"],
+    share: Float[np.ndarray, " n"],
+    scores: Array,
+    targets: Array,
+    coefficients: Float[np.ndarray, "d k"],
+    loss: losses.Loss,
+    penalties: tuple[Any, Any],
+) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, "d k"]]:
+    """Newton's step of each coefficient by itself, and by how much it lowers a parabola."""
+    (l1, l2), slope = penalties, jax.grad(loss)
+
+    def bends(score: Array, target: Array) -> Array:
+        return jnp.diagonal(jax.jacfwd(slope)(score, target).reshape(score.size, score.size))
+
+    first, second = (
+        share[:, None] * np.asarray(jax.vmap(fn)(scores, targets)).reshape(len(share), -1) for fn in (slope, bends)
+    )
+    # Of columns in the unit of their largest number, whose squares are floats.
+    unit = np.max(np.abs(features), axis=0)
+    unit[unit == 0] = 1.0
+    features, unit = features / unit, unit[:, None]
+    bend = (features**2).T @ second + l2 / unit / unit
+    pull = features.T @ first + l2 * coefficients / unit
+    left = np.sign(pull) * np.maximum(np.abs(pull) - l1 / unit, 0.0)
+    steps = -left / np.where(bend > 0, bend, np.inf)
+    return steps / unit, -left * steps

@@ -156,7 +156,8 @@ def worth_sampling(cost: Cost) -> bool:
     """Whether a table is so long that a sample of it is best solved first."""
     coefficients = cost.design.penalty.shape[1] * cost.units.size
     long = cost.design.formed is None and len(cost.targets) >= SAMPLED * ENOUGH * coefficients
-    return long and cost.traits.convex
+    # What has no curvature goes as far as the slope of the sample, which is not that of all, sends it.
+    return long and cost.traits.convex and not cost.traits.linear
 
 
 def has_force(cost: Cost) -> bool:

@@ -91,11 +91,12 @@ def solve(
     Newton steps. A loss that is not convex gives the local minimum that descent from the least-squares fit (for a
     classifier: from zero), or from `init`, reaches; the ramp that which the concave-convex procedure reaches from the
     hinge's minimum, or from `init`. Of several minima that have the same scores the one with the smallest weights is
-    given. May be jitted, and vmapped over data sets, `l2`, `init` and bound hyperparameters; a sweep over a
-    hyperparameter compiles once. A large table is gone through in blocks of rows, without a copy of it; least squares
-    are then found by Newton's method. Features that are `data.Stored`, or a large memory-mapped array, are read by the
-    block. Piecewise-linear losses of a long table see only the rows that matter to them, and need the whole of one that
-    is not, or of which too many rows lie on a kink.
+    given; that there are others is said of smooth losses unless the table is large. May be jitted, and vmapped over
+    data sets, `l2`, `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is
+    gone through in blocks of rows, without a copy of it; least squares are then found by Newton's method. Features that
+    are `data.Stored`, or a large memory-mapped array, are read by the block. Piecewise-linear losses of a long table
+    see only the rows that matter to them, and need the whole of one that is not, or of which too many rows lie on a
+    kink.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one, of which it is measured

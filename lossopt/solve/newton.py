@@ -222,7 +222,7 @@ def _from_sample(cost: Cost, start: Array, state: _State) -> _State:
 def _step(cost: Cost, point: Point, blend: Array) -> tuple[Array, Array]:
     """-H⁻¹g; NaN, which no test accepts, where H is not positive definite.
 
-    And the part of the coefficients along which the loss has no curvature of its own, but only the little that is added.
+    And the part of the coefficients along which the loss has no curvature of its own, but the little that is added.
     """
     m, k = point.value.gradient.shape
     unit, eye = jnp.eye(k, dtype=blend.dtype), jnp.eye(m, dtype=blend.dtype)
