@@ -271,6 +271,40 @@ def test_a_portrait_is_of_the_bound_loss():
     assert np.max(slope) == 0.5
 
 
+@pytest.mark.parametrize(
+    ("loss", "low", "high"),
+    [
+        (losses.fair, 0.2, 1.0),
+        (bind(losses.huber, delta=0.15), 0.03, 1.0),
+        (losses.squared_epsilon_insensitive, 0.0, 1.9),
+        (bind(losses.epsilon_insensitive, epsilon=0.03), 0.0, 25.0),
+    ],
+)
+def test_a_weight_that_has_a_bound_is_shown_whole(loss, low, high):
+    panel = plots.portrait(loss).axes[2]
+    assert panel.get_title(loc="left").startswith("weight")
+    bottom, top = panel.get_ylim()
+    assert bottom < low < high < top
+
+
+@pytest.mark.parametrize("loss", [losses.absolute_error, losses.quantile, bind(losses.power_error, p=1.5)])
+def test_a_weight_without_a_bound_leaves_the_picture(loss):
+    assert plots.portrait(loss).axes[2].get_ylim()[1] < 10
+
+
+def test_a_portrait_says_what_is_bound_and_what_it_runs_along():
+    asymmetric = losses.asymmetric(bind(losses.huber, delta=0.15), level=0.9)
+    for loss, name, label in (
+        (bind(losses.huber, delta=0.15), "huber, delta=0.15", "residual: prediction − target (target's unit)"),
+        (losses.huber, "huber", "residual: prediction − target (target's unit)"),
+        (bind(losses.binomial, trials=10), "binomial, trials=10", "log-odds, where 1 of 10 succeeded"),
+        (asymmetric, "asymmetric(huber), level=0.9", "residual: prediction − target (target's unit)"),
+    ):
+        figure = plots.portrait(loss)
+        assert figure.axes[0].get_ylabel().replace("\n", " ") == name
+        assert figure.get_supxlabel() == label
+
+
 def test_what_is_not_finite_or_has_no_logarithm_is_left_out():
     line = plots.Curve([0, 1, 2, 3, 4], [1.0, np.nan, 0.0, np.inf, 0.1], [0.5] * 4 + [-1.0], [2.0] * 5)
     axes = plots.convergence({"huber": line}).axes[0]
