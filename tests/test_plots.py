@@ -159,6 +159,33 @@ def test_those_seen_together_differ_and_not_in_colour_alone():
     assert len({str(look.linestyle) for look in main}) == len(_style.DASHES)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("logistic", "hinge", "exponential"),
+        ("brier", "savage", "ramp", "focal"),
+        ("squared_error", "absolute_error", "quantile", "expectile", "half_squared_error"),
+        ("sgd", "adam", "momentum", "gradient descent"),
+        tuple(f"optimizer number {i}" for i in range(8)),
+    ],
+)
+def test_names_of_one_panel_differ_in_colour_while_one_is_free(names):
+    looks = plots.styles(names)
+    assert len({look.color for look in looks.values()}) == len(names)
+    others = plots.styles([f"loss {i}" for i in range(8)], names, NAMES)
+    assert len({others[name].color for name in names}) == len(names)
+
+
+def test_who_has_a_colour_first_keeps_it():
+    looks = plots.styles(["quantile", "absolute_error", "quantile, level=0.9"])
+    assert looks["absolute_error"] == plots.style("absolute_error")
+    assert looks["quantile"].color != looks["absolute_error"].color
+    hues = [rgb_to_hsv(to_rgb(looks[name].color))[0] for name in ("quantile", "quantile, level=0.9")]
+    assert hues[0] == pytest.approx(hues[1], abs=0.01)
+    apart = plots.styles(["quantile"], ["absolute_error"])
+    assert all(apart[name] == plots.style(name) for name in apart)
+
+
 def test_lines_of_one_picture_differ_without_their_markers():
     figure = plots.loss_shapes(dict.fromkeys(("squared_error", "epsilon_insensitive"), SHAPES["huber"]), GRID)
     first, second = figure.axes[0].lines[:2]

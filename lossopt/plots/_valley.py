@@ -63,7 +63,7 @@ def valley(
     for title, each in valleys.items():
         _check(title, each)
     figure, grid = panels(len(valleys), columns=columns, size=size)
-    looks = styles(dict.fromkeys(name for each in valleys.values() for name in each.paths))
+    looks = styles(*(each.paths for each in valleys.values()))
     for i, (axes, (title, each)) in enumerate(zip(grid, valleys.items(), strict=True)):
         titled(axes, title, size[0])
         axes.set(xlabel=wrapped(xlabel, size[0]), ylabel="" if i % columns else wrapped(ylabel, size[1]))
