@@ -39,6 +39,8 @@ SHAPES = {name: functools.partial(losses.get(name), target=0.0) for name in NAME
 LONG = "a title that goes on and on about what is in its panel, and then goes on some more, as titles do"
 PATHS = {f"optimizer number {i}": [[3, 3 - 0.2 * i], [0, 0]] for i in range(12)}
 
+FAR = 1e9 + 1e7 * np.append(np.random.default_rng(0).normal(size=38), (-2.0, 1.5))
+
 FIGURES = {
     "convergence": lambda: plots.convergence(CURVES, title="Squared error", reference={"1 − 1/κ": falling(0.95)}),
     "convergence in panels": lambda: plots.convergence(
@@ -69,6 +71,16 @@ FIGURES = {
     "one valley of many paths": lambda: plots.valley({"a": BOWL._replace(paths=PATHS)}, xlabel="slope", ylabel="y"),
     "dollars": lambda: plots.fits(
         {"50% $\\frac{$": POINTS._replace(xlabel="$ per m$", ylabel="$\\a$", lines={"$\\frac{$": (1.0, 0.0)})}
+    ),
+    "fits far out": lambda: plots.fits(
+        {"p": plots.Scatter(FAR, 0 * FAR, {"l": (0, 0)}), "q": plots.Scatter(FAR, FAR, {"l": (1, 0)})}
+    ),
+    "long paths": lambda: plots.convergence(
+        {title: {"huber": (1e5 * STEPS, 0.9**STEPS)} for title in "abc"},
+        xlabel="gradient evaluations since the start (number)",
+    ),
+    "valley far out": lambda: plots.valley(
+        {title: BOWL._replace(x=1e6 + GRID, paths={}, minima=[[1e6, 0]]) for title in "abc"}, xlabel="slope", ylabel="y"
     ),
     "portrait": lambda: plots.portrait(losses.logistic),
     "fits": lambda: plots.fits({"stars": POINTS, "phones": POINTS}),
@@ -204,6 +216,23 @@ def test_each_tick_has_its_power_of_ten():
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert {"−2e6", "0", "2e6"} <= set(labels)
     assert not axes.xaxis.get_offset_text().get_text()
+
+
+def test_no_power_of_ten_is_written_beside_the_label_of_an_axis():
+    for axes in drawn("long paths").axes:
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        assert {"0", "2e6", "4e6"} <= set(labels)
+        assert not axes.xaxis.get_offset_text().get_text()
+
+
+@pytest.mark.parametrize("name", ["fits far out", "long paths", "valley far out"])
+def test_an_axis_has_room_for_its_numbers_and_two_of_them(name):
+    for axes in drawn(name).axes:
+        low, high = axes.get_xlim()
+        seen = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = [tick.label1.get_window_extent() for tick in seen]
+        assert len(boxes) >= 2
+        assert all(right.x0 - left.x1 > 2 for left, right in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize("outliers", [(3, 4), np.isin(np.arange(20), (3, 4)), [i in (3, 4) for i in range(20)]])

@@ -86,7 +86,9 @@ def curve(
     looks = styles(*groups.values())
     for axes, (heading, group) in zip(grid, groups.items(), strict=True):
         titled(axes, heading, width)
-        axes.set(xlabel=wrapped(xlabel, width), xscale=xscale, yscale=yscale)
+        # To set a linear scale would replace the ticks of `panels` by matplotlib's.
+        scales = {"xscale": xscale, "yscale": yscale}
+        axes.set(xlabel=wrapped(xlabel, width), **{axis: scale for axis, scale in scales.items() if scale != "linear"})
         _draw_reference(axes, beside.get(heading, {}))
         if ylim is not None:
             axes.set_ylim(*ylim)

@@ -71,7 +71,6 @@ def valley(
         _draw_surface(axes, each)
         _draw_paths(axes, each, looks)
         axes.set(xlim=(np.min(each.x), np.max(each.x)), ylim=(np.min(each.y), np.max(each.y)))
-        axes.locator_params(axis="x", nbins=5)
     _add_legend(figure, _handles(valleys, looks, figure.get_figwidth()))
     return figure
 
