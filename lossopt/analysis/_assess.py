@@ -96,7 +96,7 @@ def errors(residuals: Float[Array, " n"]) -> Errors:
 
 
 def _unit(values: Array) -> Array:
-    """For each column a power of two, so that no digit is lost, in which neither sums nor squares over- or underflow."""
+    """For each column a power of two, which costs no digit: in it neither sums nor squares over- or underflow."""
     tiny = jnp.finfo(values.dtype).tiny
     largest = jnp.max(jnp.abs(values), axis=0)
     # XLA may multiply by one over it.

@@ -7,6 +7,7 @@ far as a step that is nearly as small as rounding allows has it too. Rounding is
 between close neighbours.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ class _Triple(NamedTuple):
     f: list[np.ndarray]
     slope: list[np.ndarray]
     noise: np.ndarray
-    between: list[np.ndarray] = []
+    between: Sequence[np.ndarray] = ()
 
 
 # Far enough apart that a number of order 1 moves by its last bit, near enough that the loss is straight.
@@ -65,7 +66,7 @@ def _along(what: Subject, curve: Curve, kinks: set[float]) -> Errors:
     parts = [Curve(part.line, *(f[apart] for f in part[1:])) for part in (low, middle, high, *near)]
     return Errors(
         _worst(_intervals(curve, "value", "slope", low, middle, high, near)),
-        _worst(_intervals(curve, "slope", "curvature", *parts[:3], parts[3:])),
+        _worst(_intervals(curve, "slope", "curvature", parts[0], parts[1], parts[2], parts[3:])),
         _roughest(middle, near[1:], _scatter(middle, near[1:], "value", "slope")),
     )
 
