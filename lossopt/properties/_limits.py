@@ -1,7 +1,8 @@
 """What a loss does as it approaches the ends of a line (infinity, the edge of an interval) and a perfect fit.
 
 A ladder of points climbs towards the end. From the local power law of a derivative there, the limit of the quantity
-itself follows by integration, so "it grows without bound" is a measurement and not a large number.
+itself follows by integration, so "it grows without bound" is a measurement and not a large number. Where no power law
+holds, as for a loss that oscillates, nothing is said but whether it grows.
 """
 
 import math
@@ -84,6 +85,7 @@ def _limit(end: End, curve: Curve) -> Limit:
     curvature = np.where(dusty, 0.0, curvature)
     size = distance[:stop] if at_infinity else 1 / distance[:stop]
     power, outward = _power(size, slope), end.outward
+    # What oscillates follows no power law; what overflows on the way does not oscillate.
     whole = at_infinity and stop == len(usable)
     if whole and not _follows(x, slope, curvature):
         curvature_limit, slope_limit = _grown(curvature), _grown(slope)
