@@ -39,11 +39,19 @@ def sentence(error: Exception, files: Sequence[str] = ()) -> str:
     return f"{message.rstrip('.')} ({type(raised).__name__} at {place})."
 
 
+def check_once(words: Sequence[str]) -> None:
+    """Raise `UsageError` where a flag occurs twice: what follows the first would be passed over."""
+    flags = [word.partition("=")[0] for word in words if word.startswith("--")]
+    twice = [flag for flag, count in collections.Counter(flags).items() if count > 1]
+    if twice:
+        raise UsageError(f"{twice[0]} is there twice: give it once, with all its values after it.")
+
+
 def table(name: str, target: str | None, features: Sequence[str]) -> tuple[Any, Any]:
     """A .csv file, or a table that ships with lossopt, as a `Dataset` and the `Table` that describes it."""
     from . import data
 
-    if not name.endswith(".csv"):
+    if not name.lower().endswith(".csv"):
         if target or features:
             raise UsageError(f"{name} has its own target and features: --target and --features are for .csv files.")
         return usage(data.load, name), usage(data.describe, name)
@@ -75,6 +83,9 @@ def loss(text: str) -> tuple[str, Callable]:
 
 def _settings(text: str) -> dict[str, float]:
     pairs = re.findall(r"(\w+)=([^,=]+)(?:,|$)", text)
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise UsageError(f"{text!r} sets {collections.Counter(names).most_common(1)[0][0]} twice: give it one number.")
     try:
         settings = {name: float(value) for name, value in pairs}
     except ValueError:
@@ -97,8 +108,10 @@ def _from_file(path: Path, name: str) -> Callable:
         spec.loader.exec_module(module)  # type: ignore[union-attr]
     except Exception as error:
         raise UsageError(f"{path} cannot be run: {type(error).__name__}: {error}.") from error
-    if not callable(getattr(module, name, None)):
+    functions = {key: value for key, value in vars(module).items() if callable(value)}
+    if name not in functions:
         from . import losses
 
-        raise UsageError(f"{path} has no function {name!r}.{losses.nearest(name, dir(module))}")
-    return getattr(module, name)
+        what = f"{name} in {path} is no function" if hasattr(module, name) else f"{path} has no function {name!r}"
+        raise UsageError(f"{what}.{losses.nearest(name, functions)}")
+    return functions[name]

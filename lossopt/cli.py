@@ -92,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitSubcommandPrefixes)
     command: Any = tyro.cli(kinds, prog="lossopt", description=about, args=argv, config=config)  # type: ignore[call-overload]
     try:
+        arguments.check_once(sys.argv[1:] if argv is None else argv)
         import jax
 
         jax.config.update("jax_enable_x64", True)

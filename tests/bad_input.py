@@ -312,6 +312,10 @@ MISTAKES = {
     "to go on in a file": (lambda: fit_with(resume=__file__), ValueError, "bad_input.py", "give a folder"),
     "whole parameters": (
         lambda: minimise_with(jnp.sum, params=jnp.arange(3)), ValueError, "have no gradient", "floats"),
+    "complex parameters": (
+        lambda: minimise_with(lambda p: jnp.sum(jnp.abs(p) ** 2), params=jnp.array([1 + 1j])),
+        ValueError, "complex", "real and imaginary parts"),
+    "one row in folds": (lambda: analysis.folds(KEY, 1, 5), ValueError, "a single row", "at least 2 rows"),
     "several objectives": (lambda: minimise_with(lambda w: w), ValueError, "shape (3,)", "jnp.mean"),
     "efficiency under a law by name": (
         lambda: lo.efficiency(losses.huber, "gaussian"), ValueError, "'gaussian' is no law", "asymptotics.gaussian"),

@@ -147,6 +147,21 @@ def test_compare_reads_a_table_and_tells_people_on_stderr(capsys, tmp_path):
     assert "Smallest: error rate by squared_hinge; log loss by squared_hinge." in err
 
 
+@pytest.mark.parametrize("suffix", ["csv", "CSV"])
+def test_compare_finds_a_line_whatever_the_size_of_its_columns(capsys, tmp_path, suffix):
+    x = np.arange(30.0)
+    y = 2 * x + 1 + np.random.default_rng(0).normal(size=30)
+    fits = []
+    for wide, tall in ((1.0, 1.0), (1e200, 1e-80), (1e-180, 1e100), (1e307, 1.0)):
+        path = tmp_path / f"{wide:g} {tall:g}.{suffix}"
+        path.write_text("x,y\n" + "".join(f"{wide * a},{tall * b}\n" for a, b in zip(x / 30, y, strict=True)))
+        (row,) = answer(capsys, "compare", str(path), "--target", "y", "--losses", "squared_error")["losses"]
+        assert row["status"] == "converged"
+        fits.append([row["b(x)"] * (wide / tall), row["b(intercept)"] / tall, row["root_mean_square"] / tall])
+    for other in fits[1:]:
+        assert other == pytest.approx(fits[0], rel=1e-9)
+
+
 MISTAKES = {
     "an unknown loss": (["show", "hubr"], "huber"),
     "a domain left": (["show", "huber:delta=-1"], "choose a value inside"),
@@ -162,6 +177,9 @@ MISTAKES = {
     "a target that is fixed": (["compare", "phones", "--target", "calls"], "its own target"),
     "a loss of another task": (["compare", "phones", "--losses", "logistic", "-q"], "logistic takes as target"),
     "too many folds": (["compare", "phones", "--folds", "99"], "use from 2 to 24"),
+    "losses given twice": (["compare", "phones", "--losses", "huber", "--losses", "tukey"], "--losses is there twice"),
+    "a flag twice": (["compare", "phones", "--l2=1", "--l2", "2"], "--l2 is there twice"),
+    "a hyperparameter twice": (["show", "huber:delta=1,delta=2"], "sets delta twice: give it one number"),
     "a unit of 0": (["compare", "phones", "--unit", "0"], "--unit 0.0: give a number above 0"),
     "a unit below 0": (["compare", "phones", "--unit", "-2"], "--unit -2.0: give a number above 0"),
     "no number as a unit": (["compare", "phones", "--unit", "nan"], "--unit nan: give a number above 0"),
@@ -195,6 +213,11 @@ def test_what_is_no_command_is_2_too(capsys, argv):
 def test_a_missing_function_is_answered_with_the_nearest(capsys, script):
     assert cli.main(["check", f"{script}:mint"]) == 2
     assert "Did you mean 'mine'?" in capsys.readouterr().err
+
+
+def test_what_is_no_function_is_not_offered_instead_of_itself(capsys, script):
+    assert cli.main(["check", f"{script}:card"]) == 2
+    assert capsys.readouterr().err == f"lossopt: card in {script} is no function.\n"
 
 
 def test_a_file_that_does_not_run_is_said_to_be_so(capsys, tmp_path):

@@ -39,6 +39,8 @@ SHAPES = {name: functools.partial(losses.get(name), target=0.0) for name in NAME
 LONG = "a title that goes on and on about what is in its panel, and then goes on some more, as titles do"
 PATHS = {f"optimizer number {i}": [[3, 3 - 0.2 * i], [0, 0]] for i in range(12)}
 
+FAR = 1e9 + 1e7 * np.append(np.random.default_rng(0).normal(size=38), (-2.0, 1.5))
+
 FIGURES = {
     "convergence": lambda: plots.convergence(CURVES, title="Squared error", reference={"1 − 1/κ": falling(0.95)}),
     "convergence in panels": lambda: plots.convergence(
@@ -69,6 +71,16 @@ FIGURES = {
     "one valley of many paths": lambda: plots.valley({"a": BOWL._replace(paths=PATHS)}, xlabel="slope", ylabel="y"),
     "dollars": lambda: plots.fits(
         {"50% $\\frac{$": POINTS._replace(xlabel="$ per m$", ylabel="$\\a$", lines={"$\\frac{$": (1.0, 0.0)})}
+    ),
+    "fits far out": lambda: plots.fits(
+        {"p": plots.Scatter(FAR, 0 * FAR, {"l": (0, 0)}), "q": plots.Scatter(FAR, FAR, {"l": (1, 0)})}
+    ),
+    "long paths": lambda: plots.convergence(
+        {title: {"huber": (1e5 * STEPS, 0.9**STEPS)} for title in "abc"},
+        xlabel="gradient evaluations since the start (number)",
+    ),
+    "valley far out": lambda: plots.valley(
+        {title: BOWL._replace(x=1e6 + GRID, paths={}, minima=[[1e6, 0]]) for title in "abc"}, xlabel="slope", ylabel="y"
     ),
     "portrait": lambda: plots.portrait(losses.logistic),
     "fits": lambda: plots.fits({"stars": POINTS, "phones": POINTS}),
@@ -159,6 +171,33 @@ def test_those_seen_together_differ_and_not_in_colour_alone():
     assert len({str(look.linestyle) for look in main}) == len(_style.DASHES)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("logistic", "hinge", "exponential"),
+        ("brier", "savage", "ramp", "focal"),
+        ("squared_error", "absolute_error", "quantile", "expectile", "half_squared_error"),
+        ("sgd", "adam", "momentum", "gradient descent"),
+        tuple(f"optimizer number {i}" for i in range(8)),
+    ],
+)
+def test_names_of_one_panel_differ_in_colour_while_one_is_free(names):
+    looks = plots.styles(names)
+    assert len({look.color for look in looks.values()}) == len(names)
+    others = plots.styles([f"loss {i}" for i in range(8)], names, NAMES)
+    assert len({others[name].color for name in names}) == len(names)
+
+
+def test_who_has_a_colour_first_keeps_it():
+    looks = plots.styles(["quantile", "absolute_error", "quantile, level=0.9"])
+    assert looks["absolute_error"] == plots.style("absolute_error")
+    assert looks["quantile"].color != looks["absolute_error"].color
+    hues = [rgb_to_hsv(to_rgb(looks[name].color))[0] for name in ("quantile", "quantile, level=0.9")]
+    assert hues[0] == pytest.approx(hues[1], abs=0.01)
+    apart = plots.styles(["quantile"], ["absolute_error"])
+    assert all(apart[name] == plots.style(name) for name in apart)
+
+
 def test_lines_of_one_picture_differ_without_their_markers():
     figure = plots.loss_shapes(dict.fromkeys(("squared_error", "epsilon_insensitive"), SHAPES["huber"]), GRID)
     first, second = figure.axes[0].lines[:2]
@@ -177,6 +216,23 @@ def test_each_tick_has_its_power_of_ten():
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert {"−2e6", "0", "2e6"} <= set(labels)
     assert not axes.xaxis.get_offset_text().get_text()
+
+
+def test_no_power_of_ten_is_written_beside_the_label_of_an_axis():
+    for axes in drawn("long paths").axes:
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        assert {"0", "2e6", "4e6"} <= set(labels)
+        assert not axes.xaxis.get_offset_text().get_text()
+
+
+@pytest.mark.parametrize("name", ["fits far out", "long paths", "valley far out"])
+def test_an_axis_has_room_for_its_numbers_and_two_of_them(name):
+    for axes in drawn(name).axes:
+        low, high = axes.get_xlim()
+        seen = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = [tick.label1.get_window_extent() for tick in seen]
+        assert len(boxes) >= 2
+        assert all(right.x0 - left.x1 > 2 for left, right in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize("outliers", [(3, 4), np.isin(np.arange(20), (3, 4)), [i in (3, 4) for i in range(20)]])
@@ -269,6 +325,40 @@ def test_a_portrait_is_of_the_bound_loss():
     loss = bind(losses.huber, delta=0.5)
     slope = plots.portrait(loss).axes[1].lines[0].get_ydata()
     assert np.max(slope) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("loss", "low", "high"),
+    [
+        (losses.fair, 0.2, 1.0),
+        (bind(losses.huber, delta=0.15), 0.03, 1.0),
+        (losses.squared_epsilon_insensitive, 0.0, 1.9),
+        (bind(losses.epsilon_insensitive, epsilon=0.03), 0.0, 25.0),
+    ],
+)
+def test_a_weight_that_has_a_bound_is_shown_whole(loss, low, high):
+    panel = plots.portrait(loss).axes[2]
+    assert panel.get_title(loc="left").startswith("weight")
+    bottom, top = panel.get_ylim()
+    assert bottom < low < high < top
+
+
+@pytest.mark.parametrize("loss", [losses.absolute_error, losses.quantile, bind(losses.power_error, p=1.5)])
+def test_a_weight_without_a_bound_leaves_the_picture(loss):
+    assert plots.portrait(loss).axes[2].get_ylim()[1] < 10
+
+
+def test_a_portrait_says_what_is_bound_and_what_it_runs_along():
+    asymmetric = losses.asymmetric(bind(losses.huber, delta=0.15), level=0.9)
+    for loss, name, label in (
+        (bind(losses.huber, delta=0.15), "huber, delta=0.15", "residual: prediction − target (target's unit)"),
+        (losses.huber, "huber", "residual: prediction − target (target's unit)"),
+        (bind(losses.binomial, trials=10), "binomial, trials=10", "log-odds, where 1 of 10 succeeded"),
+        (asymmetric, "asymmetric(huber), level=0.9", "residual: prediction − target (target's unit)"),
+    ):
+        figure = plots.portrait(loss)
+        assert figure.axes[0].get_ylabel().replace("\n", " ") == name
+        assert figure.get_supxlabel() == label
 
 
 def test_what_is_not_finite_or_has_no_logarithm_is_left_out():

@@ -79,6 +79,37 @@ def test_a_stopped_gradient():
     assert report.gradient_error == pytest.approx(0.5, rel=0.01)
 
 
+# Loss of a residual -> supremum, Lipschitz constant, greatest and least curvature.
+OSCILLATING = {
+    "of an angle": (lambda r: 1 - jnp.cos(r), 2.0, 1.0, 1.0, -1.0),
+    "fast": (lambda r: 1 - jnp.cos(1000 * r), 2.0, 1e3, 1e6, -1e6),
+    "with a slope": (jnp.sin, 1.0, 1.0, 1.0, -1.0),
+    "on a bowl": (lambda r: r**2 + 0.1 * jnp.sin(3 * r) ** 2, math.inf, math.inf, 3.8, 0.2),
+    "on a cone": (lambda r: jnp.abs(r) + 0.1 * (1 - jnp.cos(r)), math.inf, 1.1, math.inf, -0.1),
+}
+
+
+@pytest.mark.parametrize("name", OSCILLATING)
+def test_a_loss_that_oscillates_is_measured_and_not_accused(name):
+    loss, *expected = OSCILLATING[name]
+    report = check(lambda prediction, target: loss(prediction - target))
+    found = [report.supremum, report.lipschitz, report.smoothness, report.least_curvature]
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert (report.gradient_error, report.curvature_error) == (0.0, 0.0)
+    assert not any("wrong" in warning or "do not use it" in warning for warning in report.warnings)
+
+
+def test_a_wrong_rule_of_a_loss_that_oscillates_is_found():
+    @jax.custom_jvp
+    def bent(r):
+        return 1 - jnp.cos(r)
+
+    bent.defjvp(lambda primals, tangents: (bent(*primals), 1.01 * jnp.sin(primals[0]) * tangents[0]))
+    report = check(lambda prediction, target: bent(prediction - target))
+    assert report.gradient_error == pytest.approx(0.0099, rel=0.01)
+    assert any("a custom derivative rule or a stop_gradient is wrong" in warning for warning in report.warnings)
+
+
 def test_a_loss_that_is_not_0_or_not_least_at_the_target():
     report = check(lambda prediction, target: (prediction - target - 0.5) ** 2 + 1.0)
     assert not report.zero_at_perfect_fit

@@ -91,8 +91,16 @@ def errors(residuals: Float[Array, " n"]) -> Errors:
         ValueError: there are none.
     """
     residuals = _floats(residuals)
-    sizes = jnp.abs(residuals)
-    return Errors(jnp.mean(sizes), jnp.sqrt(jnp.mean(residuals**2)), jnp.median(sizes))
+    sizes, unit = jnp.abs(residuals), _unit(residuals)
+    return Errors(jnp.mean(sizes), unit * jnp.sqrt(jnp.mean((residuals / unit) ** 2)), jnp.median(sizes))
+
+
+def _unit(values: Array) -> Array:
+    """For each column a power of two, which costs no digit: in it neither sums nor squares over- or underflow."""
+    tiny = jnp.finfo(values.dtype).tiny
+    largest = jnp.max(jnp.abs(values), axis=0)
+    # XLA may multiply by one over it.
+    return jnp.clip(jnp.ldexp(jnp.ones_like(largest), jnp.frexp(largest)[1] - 1), tiny, 1 / (4 * tiny))
 
 
 def _floats(residuals: Any) -> Array:
@@ -120,6 +128,8 @@ def folds(key: PRNGKeyArray, rows: int, count: int) -> Int[Array, " n"]:
         ValueError: fewer than 2 folds, more folds than rows, or not a whole number.
     """
     rows, count = border.whole("rows", rows), border.whole("count", count)
+    if rows == 1:
+        raise ValueError("A single row cannot be divided into folds: give at least 2 rows.")
     if not 2 <= count <= rows:
         raise ValueError(f"{count} folds of {rows} rows: use from 2 to {rows}.")
     return jax.random.permutation(key, jnp.arange(rows) % count)
@@ -179,9 +189,11 @@ def assess(
 
 
 def _standardised(data: Dataset) -> tuple[Dataset, Array, Array]:
-    centre, width = jnp.mean(data.features, axis=0), jnp.std(data.features, axis=0)
+    unit = _unit(data.features)
+    scaled = data.features / unit[None]
+    centre, width = jnp.mean(scaled, axis=0), jnp.std(scaled, axis=0)
     width = jnp.where(width > 0, width, 1.0)
-    return data._replace(features=(data.features - centre[None]) / width[None]), centre, width
+    return data._replace(features=(scaled - centre[None]) / width[None]), unit * centre, unit * width
 
 
 def _fits(

@@ -40,7 +40,7 @@ def fits(scatters: Mapping[str, Scatter], *, columns: int = 2, size: tuple[float
     alone = len(scatters) == 1
     width, height = size or ((8.0, 5.0) if alone else (6.2, 4.4))
     figure, grid = panels(len(scatters), columns=columns, size=(width, height))
-    looks = styles(dict.fromkeys(name for scatter in scatters.values() for name in scatter.lines))
+    looks = styles(*(scatter.lines for scatter in scatters.values()))
     for axes, (title, scatter) in zip(grid, scatters.items(), strict=True):
         titled(axes, title, width)
         axes.set(xlabel=wrapped(scatter.xlabel, width), ylabel=wrapped(scatter.ylabel, height))

@@ -83,10 +83,12 @@ def curve(
     width, height = size or ((8.0, 4.8) if alone else (5.2, 3.8) if columns < 3 else (4.7, 3.6))
     figure, grid = panels(len(groups), columns=columns, size=(width, height), sharey=sharey and not alone)
     # One table of styles for the figure, so that a name is drawn alike in all its panels.
-    looks = styles(dict.fromkeys(name for group in groups.values() for name in group))
+    looks = styles(*groups.values())
     for axes, (heading, group) in zip(grid, groups.items(), strict=True):
         titled(axes, heading, width)
-        axes.set(xlabel=wrapped(xlabel, width), xscale=xscale, yscale=yscale)
+        # To set a linear scale would replace the ticks of `panels` by matplotlib's.
+        scales = {"xscale": xscale, "yscale": yscale}
+        axes.set(xlabel=wrapped(xlabel, width), **{axis: scale for axis, scale in scales.items() if scale != "linear"})
         _draw_reference(axes, beside.get(heading, {}))
         if ylim is not None:
             axes.set_ylim(*ylim)

@@ -4,18 +4,21 @@ import functools
 import math
 import textwrap
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import AutoLocator, ScalarFormatter
 
 from ._style import RC
 
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+DIGIT = 0.68  # of the font size: the width of a digit or a sign
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
@@ -51,8 +54,10 @@ def panels(
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # type: ignore[union-attr, call-arg]
     grid = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
     axes = list(grid.flat)
-    for axis in (axis for each in axes for axis in (each.xaxis, each.yaxis)):
-        axis.set_major_formatter(_Ticks())
+    for each in axes:
+        each.xaxis.set_major_locator(_Places())
+        each.xaxis.set_major_formatter(_Ticks())
+        each.yaxis.set_major_formatter(_Ticks())
     for unused in axes[count:]:
         unused.remove()
     return figure, axes[:count]
@@ -68,6 +73,22 @@ class _Ticks(ScalarFormatter):
         power = super().get_offset()
         number = super().__call__(x, pos)
         return number if x == 0 and "+" not in power else number + power.removeprefix("1")
+
+
+class _Places(AutoLocator):
+    """Round numbers along a horizontal axis, so few that they are apart when they are written."""
+
+    def __call__(self) -> Any:
+        axis: Any = self.axis
+        low, high = sorted(axis.get_view_interval())
+        points = axis.axes.bbox.width / axis.axes.figure.dpi * 72 / (high - low)
+        for bins in ("auto", *range(8, 0, -1)):
+            self.set_params(nbins=bins)
+            places = super().__call__()
+            widest = max(map(len, axis.get_major_formatter().format_ticks(places)), default=0)
+            if DIGIT * RC["xtick.labelsize"] * (widest + 1) <= points * np.min(np.diff(places), initial=np.inf):
+                break
+        return places
 
 
 def wrapped(text: str, inches: float) -> str:

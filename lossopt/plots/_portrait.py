@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import losses
-from ._panels import panels, readable, styled, wrapped
+from ._panels import panels, styled, wrapped
 from ._shapes import limits_of, shape
 from ._style import styles
 
@@ -26,7 +26,9 @@ class Path(NamedTuple):
     label: str
 
 
-_WIDE, _INSIDE = np.linspace(-6.0, 6.0, 601), np.linspace(0.02, 0.98, 481)
+# Two are so near to 0 that the weight there shows whether it has a bound.
+_WIDE = np.union1d(np.linspace(-6.0, 6.0, 601), [-1e-6, 1e-6])
+_INSIDE = np.linspace(0.02, 0.98, 481)
 _PATHS: Mapping[str, Path] = {
     "real": Path(lambda r: r, 0.0, _WIDE, "residual: prediction − target (target's unit)"),
     "above -1": Path(lambda p: p, 1.0, np.linspace(-0.9, 6.0, 691), "prediction, where the target is 1"),
@@ -80,9 +82,9 @@ def portrait(loss: losses.Loss) -> Figure:
         axes.plot(path.grid, row, color=look.color, label=card.name)
         axes.axhline(0.0, color="#888888", linewidth=0.8, zorder=0)
         # Beside a kink at a perfect fit a weight has no bound: the picture has.
-        shown = row[np.abs(path.grid) > 0.2] if name.startswith("weight") else row
+        shown = row if np.isfinite(row).all() else row[np.abs(path.grid) > 0.2]
         axes.set(title=name, ylim=limits_of([shown]))
-    grid_of_axes[0].set_ylabel(readable(card.name, SIZE[1]))
+    grid_of_axes[0].set_ylabel(wrapped(_heading(loss), SIZE[1]))
     figure.supxlabel(wrapped(path.label, SIZE[0] * len(rows)), fontsize="medium")
     return figure
 
@@ -95,14 +97,25 @@ def path_of(loss: losses.Loss) -> Path:
         return path._replace(target=0)
     if card.prediction == "quantiles":
         return path._replace(along=lambda r: jnp.full(losses.length(loss), r))
+    if card.target == "successes":
+        trials = losses.hyperparameters(loss)["trials"]
+        return path._replace(label=f"log-odds, where 1 of {float(trials):g} succeeded")
     if card.target == "non-zero":
         return path._replace(along=lambda r: r + 1, target=1.0, label="residual, where the target is 1")
     return path._replace(target=jnp.asarray(path.target)) if isinstance(path.target, tuple) else path
+
+
+def _heading(loss: losses.Loss) -> str:
+    """The name as words, and the numbers that are bound."""
+    bound = getattr(loss, "keywords", {}).items()
+    numbers = {name: value for name, value in bound if np.issubdtype(np.asarray(value).dtype, np.number)}
+    settings = [f"{name}={float(value):.6g}" for name, value in numbers.items() if np.ndim(value) == 0]
+    return ", ".join([losses.card(loss).name.replace("_", " "), *settings])
 
 
 def _weight(residual: np.ndarray, slope: np.ndarray, curvature: np.ndarray) -> np.ndarray:
     # At 0 its limit, where it has one: a kink there makes it infinite.
     at_zero = residual == 0
     weight = np.where(at_zero, np.nan, slope / np.where(at_zero, 1.0, residual))
-    beside = np.nanmax(np.abs(weight[np.abs(residual) < 0.05]), initial=0.0)
+    beside = np.nanmax(np.abs(weight[np.abs(residual) < 1e-3]), initial=0.0)
     return np.where(at_zero & (beside < 2 * np.abs(curvature) + 1e-9), curvature, weight)

@@ -51,7 +51,7 @@ def loss_shapes(
         if not np.isfinite(value).any():
             raise ValueError(f"{name!r} is finite nowhere on the grid: draw it where it is defined, or leave it out.")
     limits = [limits_of([rows[row] for rows in shapes.values()]) for row in range(3)]
-    looks = {name: look._replace(marker="") for name, look in styles(functions).items()}
+    looks = {name: look._replace(marker="") for name, look in styles(*columns.values()).items()}
     drawn = {}
     for place, axes in enumerate(grid_of_axes):
         row, (heading, names) = place // len(columns), list(columns.items())[place % len(columns)]

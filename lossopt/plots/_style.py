@@ -1,5 +1,6 @@
 """One look: Okabe–Ito colours, and for each name a colour, a dash and a marker that it has in every figure."""
 
+import itertools
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -64,6 +65,11 @@ class Style(NamedTuple):
     marker: str
 
     @property
+    def pair(self) -> tuple[str, Any]:
+        """What tells a line without markers from others."""
+        return self.color, self.linestyle
+
+    @property
     def line(self) -> dict[str, Any]:
         """The keywords of a line without markers."""
         return {"color": self.color, "linestyle": self.linestyle}
@@ -107,19 +113,55 @@ def style(name: str) -> Style:
     return FIXED.get(base_name(name)) or _hashed(name, 0)
 
 
-def styles(names: Iterable[str]) -> dict[str, Style]:
-    """How each of these names is drawn in one figure: as `style` has it, but no two lines alike, whatever the markers.
+def styles(*panels: Iterable[str]) -> dict[str, Style]:
+    """How the names of these panels are drawn in one figure: as `style` has it, but no two lines alike.
 
-    Several settings of one loss ("huber, delta=1", "huber, delta=2") have tones of its colour, and other dashes.
+    Lines differ whatever their markers, and within a panel in colour, while one is free. Several settings of one loss
+    ("huber, delta=1", "huber, delta=2") have tones of its colour, and other dashes.
     """
-    names = list(names)
+    groups = [list(panel) for panel in panels]
+    heads = _heads([[base_name(name) for name in group] for group in groups])
+    chosen: dict[str, Style] = {}
+    for name in dict.fromkeys(itertools.chain(*groups)):
+        head = heads[base_name(name)]
+        taken = {look.pair for look in chosen.values()}
+        others = taken | {look.pair for look in heads.values()}
+        free = (look for look in _candidates(name, head) if look.pair not in others)
+        chosen[name] = next(free, head) if head.pair in taken else head  # hundreds of names: there are no more looks
+    return chosen
+
+
+def _heads(groups: list[list[str]]) -> dict[str, Style]:
+    """The first look of each loss, whatever its settings; `groups` are those seen together."""
+    names = list(dict.fromkeys(itertools.chain(*groups)))
+    beside = {name: set(itertools.chain(*(group for group in groups if name in group))) for name in names}
     chosen: dict[str, Style] = {}
     # Known names choose first: what a stranger is drawn like must not depend on the company, nor theirs on a stranger.
-    for name in sorted(names, key=lambda name: base_name(name) not in FIXED):
-        taken = {(look.color, look.linestyle) for look in chosen.values()}
-        free = (look for look in _candidates(name) if (look.color, look.linestyle) not in taken)
-        chosen[name] = next(free, style(name))  # hundreds of names: there are no more looks
-    return {name: chosen[name] for name in names}
+    # Of each, those come last whose colour another has.
+    for waiting in ([name for name in FIXED if name in beside], [name for name in names if name not in FIXED]):
+        for moving in (False, True):
+            for name in [name for name in waiting if name not in chosen]:
+                near = {chosen[other].color for other in beside[name] if other in chosen}
+                taken = {look.pair for look in chosen.values()}
+                looks = [look for look in _places(name, moving) if look.color not in near and look.pair not in taken]
+                if moving:
+                    looks += [look for look in _candidates(name, style(name)) if look.pair not in taken]
+                if looks or moving:
+                    chosen[name] = looks[0] if looks else style(name)
+    return chosen
+
+
+def _places(name: str, moving: bool) -> Iterable[Style]:
+    """The look of a name; or those in other colours, the unlike ones first."""
+    own, colors = style(name), list(OKABE_ITO.values())
+    if not moving:
+        return [own]
+    turn = colors.index(own.color)
+    return [
+        Style(colors[(turn + 5 * step) % len(colors)], dash, own.marker)
+        for dash in (own.linestyle, *DASHES.values())
+        for step in range(1, len(colors))
+    ]
 
 
 def base_name(name: str) -> str:
@@ -128,16 +170,17 @@ def base_name(name: str) -> str:
     return next((known for known in FIXED if plain.replace("_", " ") == known.replace("_", " ")), name)
 
 
-def _candidates(name: str) -> Iterable[Style]:
-    first = style(name)
-    yield first
-    turn = list(DASHES.values()).index(first.linestyle)
-    for step, tone in enumerate(TONES, 1):
-        dash = list(DASHES.values())[(turn + step) % len(DASHES)]
-        yield Style(_toned(first.color, tone), dash, MARKERS[(MARKERS.index(first.marker) + step) % len(MARKERS)])
+def _candidates(name: str, first: Style) -> list[Style]:
+    """What a name may be drawn like beside others of the first look: tones of it, then whatever there is."""
+    dashes = list(DASHES.values())
+    turn, place = dashes.index(first.linestyle), MARKERS.index(first.marker)
+    toned = [
+        Style(_toned(first.color, tone), dashes[(turn + step) % len(dashes)], MARKERS[(place + step) % len(MARKERS)])
+        for step, tone in enumerate(TONES, 1)
+    ]
     others = [_hashed(name, salt) for salt in range(1, len(OKABE_ITO) * len(DASHES))]
-    yield from others
-    yield from (look._replace(color=_toned(look.color, tone)) for tone in TONES for look in (first, *others))
+    mixed = [look._replace(color=_toned(look.color, tone)) for tone in TONES for look in (first, *others)]
+    return [first, *toned, *others, *mixed]
 
 
 def _toned(color: str, tone: float) -> str:

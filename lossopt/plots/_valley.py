@@ -63,7 +63,7 @@ def valley(
     for title, each in valleys.items():
         _check(title, each)
     figure, grid = panels(len(valleys), columns=columns, size=size)
-    looks = styles(dict.fromkeys(name for each in valleys.values() for name in each.paths))
+    looks = styles(*(each.paths for each in valleys.values()))
     for i, (axes, (title, each)) in enumerate(zip(grid, valleys.items(), strict=True)):
         titled(axes, title, size[0])
         axes.set(xlabel=wrapped(xlabel, size[0]), ylabel="" if i % columns else wrapped(ylabel, size[1]))
@@ -71,7 +71,6 @@ def valley(
         _draw_surface(axes, each)
         _draw_paths(axes, each, looks)
         axes.set(xlim=(np.min(each.x), np.max(each.x)), ylim=(np.min(each.y), np.max(each.y)))
-        axes.locator_params(axis="x", nbins=5)
     _add_legend(figure, _handles(valleys, looks, figure.get_figwidth()))
     return figure
 

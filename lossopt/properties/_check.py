@@ -48,8 +48,8 @@ def check(
     """Measure a loss: any function `(prediction, target) -> number`, bound or not, registered or your own.
 
     Slopes are compared with differences, kinks are found, constants are sup and inf over grids that are closed in
-    on, limits at infinity are extrapolated by the local power law, and constants are fitted to samples to see what the
-    loss elicits. Nothing is taken from a card, which is only compared with what was found.
+    on, limits at infinity are extrapolated by the local power law where one holds, and constants are fitted to samples
+    to see what the loss elicits. Nothing is taken from a card, which is only compared with what was found.
 
     Measured in float64 where JAX has it enabled, else in float32 with wider tolerances.
 

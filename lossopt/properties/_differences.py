@@ -1,10 +1,13 @@
 """Whether the derivatives that JAX returns are those of the function: against central differences.
 
 By the mean value theorem a difference quotient lies between the least and the greatest slope of its interval. What
-lies outside what was met at the two ends and the middle, beyond rounding and the bend in between, is an error; kinks
-and knots inside an interval need no exception. Rounding is measured too, as the scatter between close neighbours.
+lies outside what was met there, beyond rounding and the bend in between, is an error; kinks and knots inside an
+interval need no exception. A loss that oscillates may turn many times between two points far out: an error counts as
+far as a step that is nearly as small as rounding allows has it too. Rounding is measured as well, as the scatter
+between close neighbours.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,12 +34,17 @@ class Errors(NamedTuple):
 
 
 class _Triple(NamedTuple):
-    """A function and its claimed derivative at both ends and the middle of intervals: lists of three (n,) arrays."""
+    """A function and its claimed derivative at both ends and the middle of intervals: lists of three (n,) arrays.
+
+    `noise` is the rounding of f; `between` has the claimed derivative at further places inside.
+    """
 
     x: np.ndarray
     width: np.ndarray
     f: list[np.ndarray]
     slope: list[np.ndarray]
+    noise: np.ndarray
+    between: Sequence[np.ndarray] = ()
 
 
 # Far enough apart that a number of order 1 moves by its last bit, near enough that the loss is straight.
@@ -52,17 +60,14 @@ def along(what: Subject, curves: list[Curve], kinks: set[float]) -> Errors:
 def _along(what: Subject, curve: Curve, kinks: set[float]) -> Errors:
     x, room = _centres(curve)
     eps = np.finfo(precision()).eps
-    step, close = np.cbrt(eps) * room, np.multiply.outer(np.sqrt(eps) * _NEIGHBOURS, room)
+    step, close = np.cbrt(eps) * room, np.multiply.outer(np.sqrt(eps) * np.array([-1.0, *_NEIGHBOURS]), room)
     low, middle, high, *near = follow(what, [(curve.line, x + d) for d in (-step, 0 * step, step, *close)])
-    scatter = _scatter(middle, near, "value", "slope")
-    noise = scatter + _floor(curve, middle.x, "value", "slope")
-    bend_noise = _scatter(middle, near, "slope", "curvature") + _floor(curve, middle.x, "slope", "curvature")
     apart = _apart(low.x, high.x, kinks)
-    ends = [Curve(part.line, *(f[apart] for f in part[1:])) for part in (low, middle, high)]
+    parts = [Curve(part.line, *(f[apart] for f in part[1:])) for part in (low, middle, high, *near)]
     return Errors(
-        _worst(_triple("value", "slope", low, middle, high), noise),
-        _worst(_triple("slope", "curvature", *ends), bend_noise[apart]),
-        _roughest(middle, near, scatter),
+        _worst(_intervals(curve, "value", "slope", low, middle, high, near)),
+        _worst(_intervals(curve, "slope", "curvature", parts[0], parts[1], parts[2], parts[3:])),
+        _roughest(middle, near[1:], _scatter(middle, near[1:], "value", "slope")),
     )
 
 
@@ -86,7 +91,7 @@ def across(what: Subject, predictions: np.ndarray, targets: np.ndarray, seed: in
     slopes = [np.einsum("nk,nk->n", part.slope, unit) for part in (low, middle, high)]
     noise = np.finfo(precision()).eps * (1 + np.abs(predictions).max(axis=1))
     rows = np.arange(len(step), dtype=float)
-    return _worst(_Triple(rows, width, [low.value, middle.value, high.value], slopes), noise)
+    return _worst([_Triple(rows, width, [low.value, middle.value, high.value], slopes, noise)])
 
 
 def _centres(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
@@ -100,9 +105,26 @@ def _centres(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
     return curve.x[usable], room[usable]
 
 
-def _triple(of: str, derivative: str, low: Curve, middle: Curve, high: Curve) -> _Triple:
-    fs = [getattr(curve, of) for curve in (low, middle, high)]
-    return _Triple(middle.x, high.x - low.x, fs, [getattr(curve, derivative) for curve in (low, middle, high)])
+def _intervals(
+    curve: Curve, of: str, derivative: str, low: Curve, middle: Curve, high: Curve, near: list[Curve]
+) -> list[_Triple]:
+    """The interval from low to high, and the small one inside it that the neighbours span."""
+    first, *others = near
+    floor = _floor(curve, middle.x, of, derivative)
+    between = [getattr(part, derivative) for part in near]
+    wide, small = (low, middle, high), (first, middle, near[-1])
+    noises = _scatter(middle, others, of, derivative), _roughness([getattr(part, of) for part in (middle, *near)])
+    return [
+        _Triple(
+            middle.x,
+            parts[2].x - parts[0].x,
+            [getattr(part, of) for part in parts],
+            [getattr(part, derivative) for part in parts],
+            noise + floor,
+            between,
+        )
+        for parts, noise in zip((wide, small), noises, strict=True)
+    ]
 
 
 def _apart(low: np.ndarray, high: np.ndarray, kinks: set[float]) -> np.ndarray:
@@ -120,6 +142,15 @@ def _scatter(middle: Curve, near: list[Curve], of: str, derivative: str) -> np.n
             [np.abs(getattr(c, of) - f - d * (rate + bend * d)) for c, d in zip(near, moves, strict=True)], axis=0
         )
     return np.where(np.isfinite(off), off, 0.0)
+
+
+def _roughness(f: list[np.ndarray]) -> np.ndarray:
+    """How far f may lie off one parabola in the middle and at its neighbours, whatever derivative is claimed."""
+    powers = np.vander([0.0, -1.0, *_NEIGHBOURS], 3)
+    with np.errstate(invalid="ignore", over="ignore"):
+        off = np.max(np.abs((np.eye(len(powers)) - powers @ np.linalg.pinv(powers)) @ np.array(f)), axis=0)
+    # Of six points three determine the parabola, and those at the ends bend it most.
+    return np.where(np.isfinite(off), 4 * off, 0.0)
 
 
 def _floor(curve: Curve, x: np.ndarray, of: str, derivative: str) -> np.ndarray:
@@ -141,16 +172,25 @@ def _roughest(middle: Curve, near: list[Curve], scatter: np.ndarray) -> Mismatch
     return Mismatch(float(share[worst]), float(middle.x[worst]), float(middle.value[worst]), float(scatter[worst]))
 
 
-def _worst(at: _Triple, noise: np.ndarray) -> Mismatch:
+def _worst(intervals: list[_Triple]) -> Mismatch:
+    """The worst of what is an error in all intervals around a place, with the quotient of the first."""
+    found = [_outside(at) for at in intervals]
+    error = np.min([error for error, _ in found], axis=0)
+    if not len(error) or not error.max() > 0:
+        return Mismatch()
+    worst = int(np.argmax(error))
+    at, quotient = intervals[0], found[0][1]
+    return Mismatch(float(error[worst]), float(at.x[worst]), float(at.slope[1][worst]), float(quotient[worst]))
+
+
+def _outside(at: _Triple) -> tuple[np.ndarray, np.ndarray]:
+    """How far each difference quotient lies outside the slopes met in its interval, as a share; and the quotients."""
     eps, f, slope = np.finfo(precision()).eps, at.f, at.slope
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         quotient = (f[2] - f[0]) / at.width
         bend, steepest = 2 * np.abs(slope[0] - 2 * slope[1] + slope[2]), np.abs(slope).max(axis=0)
-        slack = bend + 4 * (noise + eps * np.abs(f[0]) + eps * np.abs(f[2])) / at.width + 64 * eps * steepest
-        outside = np.maximum(np.min(slope, axis=0) - quotient, quotient - np.max(slope, axis=0)) - slack
+        slack = bend + 4 * (at.noise + eps * np.abs(f[0]) + eps * np.abs(f[2])) / at.width + 64 * eps * steepest
+        met = [*slope, *at.between]
+        outside = np.maximum(np.min(met, axis=0) - quotient, quotient - np.max(met, axis=0)) - slack
         error = np.where(outside > 0, outside / np.maximum(steepest, np.abs(quotient)), 0.0)
-    error = np.where(np.isfinite(error) & np.isfinite(quotient), error, 0.0)
-    if not len(error) or not error.max() > 0:
-        return Mismatch()
-    worst = int(np.argmax(error))
-    return Mismatch(float(error[worst]), float(at.x[worst]), float(slope[1][worst]), float(quotient[worst]))
+    return np.where(np.isfinite(error) & np.isfinite(quotient), error, 0.0), quotient

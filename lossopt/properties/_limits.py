@@ -1,7 +1,8 @@
 """What a loss does as it approaches the ends of a line (infinity, the edge of an interval) and a perfect fit.
 
 A ladder of points climbs towards the end. From the local power law of a derivative there, the limit of the quantity
-itself follows by integration, so "it grows without bound" is a measurement and not a large number.
+itself follows by integration, so "it grows without bound" is a measurement and not a large number. Where no power law
+holds, as for a loss that oscillates, nothing is said but whether it grows.
 """
 
 import math
@@ -23,7 +24,10 @@ class End(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """Limits at an end; `power` is the exponent of the slope in |x| (in 1/distance at an edge or a perfect fit)."""
+    """Limits at an end; `power` is the exponent of the slope in |x| (in 1/distance at an edge or a perfect fit).
+
+    NaN where the loss (for its value and the power) or its slope oscillates and does not grow.
+    """
 
     end: End
     value: float
@@ -80,17 +84,44 @@ def _limit(end: End, curve: Curve) -> Limit:
     dusty = (curvature != 0) & (np.abs(curvature) * distance[:stop] < dust)
     curvature = np.where(dusty, 0.0, curvature)
     size = distance[:stop] if at_infinity else 1 / distance[:stop]
-    power = _power(size, slope)
-    return Limit(
-        end,
-        _integrated(value[-1], end.outward * slope[-1], size[-1], power, at_infinity),
-        end.outward
-        * _integrated(end.outward * slope[-1], curvature[-1], size[-1], _power(size, curvature), at_infinity),
-        math.nan if dusty[-1] else _settled(curvature[-1], _power(size, curvature)),
-        power,
-        at_infinity and stop < len(usable) and _steepens(size, value),
-        (float(x[-1]), float(slope[-1])),
-    )
+    power, outward = _power(size, slope), end.outward
+    # What oscillates follows no power law; what overflows on the way does not oscillate.
+    whole = at_infinity and stop == len(usable)
+    if whole and not _follows(x, slope, curvature):
+        curvature_limit, slope_limit = _grown(curvature), _grown(slope)
+    else:
+        curvature_limit = math.nan if dusty[-1] else _settled(curvature[-1], _power(size, curvature))
+        slope_limit = outward * _integrated(
+            outward * slope[-1], curvature[-1], size[-1], _power(size, curvature), at_infinity
+        )
+    if whole and not _follows(x, value, slope):
+        value_limit, power = _grown(value), math.nan
+    else:
+        value_limit = _integrated(value[-1], outward * slope[-1], size[-1], power, at_infinity)
+    steep = at_infinity and stop < len(usable) and _steepens(size, value)
+    return Limit(end, value_limit, slope_limit, curvature_limit, power, steep, (float(x[-1]), float(slope[-1])))
+
+
+def _follows(x: np.ndarray, f: np.ndarray, derivative: np.ndarray) -> bool:
+    """Whether f moves from rung to rung, far out, as the power law between two of its derivatives has it."""
+    x, f, derivative = x[-5:], f[-5:], derivative[-5:]
+    with np.errstate(all="ignore"):
+        ratio = np.diff(np.log(np.abs(x)))
+        power = np.diff(np.log(np.abs(derivative))) / ratio
+        ends = derivative * x
+        # The integral of x**power between the rungs; of 1/x it is a logarithm.
+        rest = power + 1
+        law = np.where(np.abs(rest) < 1e-9, ends[1:] * ratio, np.diff(ends) / rest)
+        law = np.where(np.isfinite(power) & (np.sign(derivative[1:]) == np.sign(derivative[:-1])), law, 0.0)
+        rounding = 256 * np.finfo(precision()).eps * (np.abs(f[1:]) + np.abs(f[:-1]))
+        return bool(np.all(~(np.abs(np.diff(f) - law) > 0.03 * np.abs(law) + rounding)))
+
+
+def _grown(f: np.ndarray) -> float:
+    """The limit of what oscillates: infinite where it grows, else unknown."""
+    middle = len(f) // 2
+    early, late = np.max(np.abs(f[middle - 8 : middle])), np.max(np.abs(f[-8:]))
+    return math.copysign(math.inf, f[-1]) if late > 100 * early else math.nan
 
 
 def _power(size: np.ndarray, f: np.ndarray) -> float:
@@ -138,7 +169,7 @@ def growth(limit: Limit) -> str:
 
 
 def tails(found: list[Limit]) -> str | None:
-    """The fastest growth in any tail; None where the prediction has no tails."""
+    """The fastest growth in any tail; None where the prediction has no tails, or the loss oscillates in them."""
     far = [limit for limit in found if limit.end.kind == "infinity" and not math.isnan(limit.power)]
     if not far:
         return None

@@ -194,6 +194,8 @@ def _check_numbers(params: PyTree, key: Any, tolerance: Any) -> None:
     for leaf in jax.tree.leaves(params):
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
             raise ValueError(f"Parameters of {jnp.result_type(leaf)} have no gradient: give floats.")
+        if jnp.issubdtype(jnp.result_type(leaf), jnp.complexfloating):
+            raise ValueError(f"Parameters of {jnp.result_type(leaf)}: give their real and imaginary parts as floats.")
     if key is not None and not isinstance(key, jax.Array | np.ndarray):
         raise TypeError(f"key={key!r} is no source of randomness: pass jax.random.key(0), say.")
     if isinstance(tolerance, jax.core.Tracer):
