@@ -3,11 +3,13 @@
 loss: one example. reduction: how many losses become one number. cost = reduction of per-example losses.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float, Shaped
 
 from . import losses
@@ -41,6 +43,7 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
 
     `weights` (one an example, at least 0) enter the reduction; an example of weight 0 or with `where=False`
     is left out of value and gradient, even where it holds NaN or an illegal target. With all left out the cost is 0.
+    The slope in a weight of 0 is that of its example, under `mean`, `total` and `root_mean`.
 
     Raises:
         TypeError: the loss is not a function that JAX can trace, or the reduction not one of values and weights.
@@ -58,6 +61,7 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
     ) -> Float[Array, ""]:
         predictions, targets = jnp.asarray(predictions), jnp.asarray(targets)
         keep = _kept(_batch_shape(loss, predictions, targets), weights, where)
+        given = predictions, targets
         if keep is not None:
             predictions, targets = _stand_in(predictions, keep), _stand_in(targets, keep)
         values = losses_of(predictions, targets)
@@ -65,7 +69,10 @@ def cost(loss: losses.Loss, reduction: Reduction = mean) -> Callable[..., Float[
         if keep is None:
             return reduction(values, jnp.ones_like(values))
         share = jnp.ones_like(values) if weights is None else jnp.asarray(weights, values.dtype)
-        return reduction(jnp.where(keep, values, 0.0), jnp.where(keep, share, 0.0))
+        share, values = share if where is None else jnp.where(where, share, 0.0), jnp.where(keep, values, 0.0)
+        if isinstance(weights, jax.core.Tracer):
+            values = _also_of_weight_0(values, jax.lax.stop_gradient(losses_of(*jax.lax.stop_gradient(given))), share)
+        return reduction(values, share)
 
     return batch_cost
 
@@ -159,6 +166,23 @@ def _stand_in(values: Array, keep: Array) -> Array:
     kept = keep.reshape(rows, *(1,) * (flat.ndim - 1))
     first = jnp.where(jnp.any(keep), flat[jnp.argmax(keep.reshape(rows))], jnp.zeros_like(flat[0]))
     return jnp.where(kept, flat, jax.lax.stop_gradient(first)).reshape(values.shape)
+
+
+@jax.custom_jvp
+def _also_of_weight_0(values: Array, given: Array, share: Array) -> Array:
+    """The losses, 0 at a weight of 0; but those given there as well, if finite, where the weights are differentiated.
+
+    Unless they are, `given` is not used, and XLA computes none of it.
+    """
+    return values
+
+
+@functools.partial(_also_of_weight_0.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    (values, given, share), (slope, _, by_share) = primals, tangents
+    if not isinstance(by_share, SymbolicZero):
+        values = jnp.where((share == 0) & jnp.isfinite(given), given, values)
+    return values, jnp.zeros_like(values) if isinstance(slope, SymbolicZero) else slope
 
 
 mse = cost(losses.squared_error)

@@ -81,6 +81,24 @@ def test_a_row_left_out_may_hold_anything(name):
     assert_left_out(*of_every_kind()[name]["left out"])
 
 
+@pytest.mark.parametrize("reduction", REDUCTIONS.values(), ids=REDUCTIONS)
+def test_the_slope_in_a_weight_of_0_is_that_beside_it(reduction):
+    predictions, targets = jnp.array([1.0, 2.0, 3.0, 0.5]), jnp.zeros(4)
+    by_weights = jax.jit(jax.grad(lambda w: lo.cost(losses.squared_error, reduction)(predictions, targets, weights=w)))
+    found, beside = by_weights(jnp.array([1.0, 0.0, 1.0, 2.0])), by_weights(jnp.array([1.0, 1e-9, 1.0, 2.0]))
+    np.testing.assert_allclose(found, beside, rtol=1e-7, atol=1e-7)
+
+
+def test_the_slope_in_a_weight_of_0_says_nothing_of_what_cannot_be_counted():
+    """A row that is masked has no slope, and one whose loss is no number that of a loss of 0."""
+    predictions, where = jnp.array([1.0, jnp.nan, 3.0, 5.0]), jnp.array([True, True, True, False])
+
+    def by_weights(weights):
+        return lo.mse(predictions, jnp.zeros(4), weights=weights, where=where)
+
+    np.testing.assert_allclose(jax.grad(by_weights)(jnp.array([1.0, 0.0, 1.0, 1.0])), [-2.0, -2.5, 2.0, 0.0])
+
+
 @pytest.mark.parametrize("how", ["where", "weight 0"])
 @pytest.mark.parametrize("reduction", REDUCTIONS.values(), ids=REDUCTIONS)
 def test_a_row_left_out_is_out_of_every_reduction(reduction, how):

@@ -325,6 +325,12 @@ def test_a_hessian_at_an_exact_fit_of_no_scale_is_large_and_a_number(loss):
     np.testing.assert_array_equal(hessian, [[np.finfo(np.float32).max, 0.0], [0.0, 0.0]])
 
 
+@pytest.mark.parametrize(("dtype", "t"), [(np.float32, -90.0), (np.float32, -1e4), (np.float64, -800.0)])
+def test_a_student_law_of_no_scale_bends_as_its_logarithm(dtype, t):
+    hessian = jax.hessian(losses.student_t_nll)(jnp.array([0.1, t], dtype), dtype(0.5))
+    np.testing.assert_allclose(hessian, [[-5 / 0.4**2, 0.0], [0.0, 0.0]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["absolute_error", "quantile", "epsilon_insensitive", "power_error", "laplace_nll"])
 def test_who_hunts_for_nan_is_not_stopped_at_a_kink(name):
     loss, size = losses.get(name), 2 if losses.claims(losses.get(name)).prediction_ndim else ()

@@ -242,3 +242,25 @@ def test_what_is_infinite_stays_so_inside_a_transform():
         np.testing.assert_allclose(same(masked, 0), expected, rtol=1e-12)
     never = jnp.array([[0.9, 0.0, 0.1], [0.0, 1.0, 0.0], [0.2, 0.0, 0.8]])
     assert jnp.isfinite(losses.noise_corrected(losses.softmax_cross_entropy, never)(masked, 0))
+
+
+@pytest.mark.parametrize(
+    ("loss", "score", "target", "value", "slope"),
+    [
+        (losses.exponential, -90.0, 1.0, 7371.931, -169.73154),
+        (losses.poisson, 100.0, 3.0, 9152.3691, 189.48002),
+        (losses.exponential, -1e10, 1.0, 1e20, -2e10),
+        (losses.exponential, -1e30, 1.0, np.inf, -2e30),
+        (losses.exponential, 1e30, 1.0, 0.0, 0.0),
+        (losses.poisson, 1e30, 3.0, np.inf, 2e30),
+        (losses.poisson, -1e30, 3.0, 3e30, -3.0),
+    ],
+)
+def test_an_envelope_holds_where_its_loss_overflows(loss, score, target, value, slope):
+    found = jax.value_and_grad(losses.smoothed(loss, 0.5))(jnp.float32(score), jnp.float32(target))
+    np.testing.assert_allclose(found, (value, slope), rtol=1e-6)
+
+
+def test_an_envelope_holds_where_its_loss_overflows_in_double_precision():
+    slope = jax.grad(losses.smoothed(losses.exponential, 0.5))(-720.0, 1.0)
+    assert slope == pytest.approx(-1425.4754785875364, rel=1e-12)

@@ -116,9 +116,10 @@ def known_zero(value: ArrayLike) -> bool:
 
 
 def times(weight: Array, value: Array) -> Array:
-    """weight * value, and 0 where the weight is 0 even if the value is infinite."""
-    zero = weight == 0
-    return jnp.where(zero, 0.0, weight * jnp.where(zero, 0.0, value))
+    """weight * value, and 0 where the weight is 0 even if the value is infinite or NaN."""
+    # Only there: the slope in a weight of 0 is the value.
+    void = (weight == 0) & ~jnp.isfinite(value)
+    return jnp.where(void, 0.0, weight * jnp.where(void, 0.0, value))
 
 
 def sided(x: Array, below: ArrayLike, above: ArrayLike) -> Array:

@@ -22,12 +22,12 @@ def differentiated_by(*derivatives: Callable[..., Array]) -> Callable[[Callable[
     return _differentiated(derivatives, lambda derivative, tangent: derivative * tangent)
 
 
-def with_gradient(gradient: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Decorator: `gradient(z, ...)` is the gradient in the vector z of the decorated function, which gives a number.
+def with_gradient(*gradients: Callable[..., Array]) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """Decorator: the gradients of the decorated function, which gives a number, in its first arguments, vectors.
 
     In its other arguments as in `differentiated_by`.
     """
-    return _differentiated((gradient,), lambda derivative, tangent: jnp.sum(derivative * tangent))
+    return _differentiated(gradients, lambda derivative, tangent: jnp.sum(derivative * tangent))
 
 
 def _differentiated(
@@ -53,6 +53,28 @@ def _differentiated(
         return wrapped
 
     return wrap
+
+
+def weighed(fn: Callable[..., Array], *safe: float) -> Callable[..., Array]:
+    """weight * fn(x, ...) as a function of (weight, x, ...), for an fn whose value or slopes may be infinite.
+
+    Where the weight is 0 it is 0 with all derivatives in x: fn is asked at `safe` instead, one number an argument. The
+    slope in the weight is fn(x, ...) all the same; 0 where that is infinite and the weight 0.
+    """
+
+    def by_weight(weight: Array, *x: Array) -> Array:
+        value = fn(*x)
+        return jnp.where((weight == 0) & ~jnp.isfinite(value), 0.0, value)
+
+    def by(i: int) -> Callable[..., Array]:
+        return lambda weight, *x: weighed(jax.grad(fn, i), *safe)(weight, *x)
+
+    @differentiated_by(by_weight, *map(by, range(len(safe))))
+    def product(weight: Array, *x: Array) -> Array:
+        zero = weight == 0
+        return jnp.where(zero, 0.0, weight * fn(*(jnp.where(zero, a, b) for a, b in zip(safe, x, strict=True))))
+
+    return product
 
 
 def beyond(x: Array) -> Array:
@@ -234,6 +256,7 @@ def power_growth(x: Array, rate: Array) -> Array:
     return jnp.where(near, x * ratio, jnp.expm1(product) / jnp.where(near, 1.0, rate))
 
 
+@jax.custom_jvp
 def sums(*terms: Array) -> tuple[Array, ...]:
     """The sum of each array over its first axis, in one pass: XLA's CPU compiler would repeat a separate sum for every
     entry, or give it to a library that is slow where the axis is short."""
@@ -243,3 +266,9 @@ def sums(*terms: Array) -> tuple[Array, ...]:
 
     zeros = (jnp.zeros((), terms[0].dtype),) * len(terms)
     return tuple(jax.lax.reduce(terms, zeros, add, (0,)))
+
+
+# JAX's own rule for such a reduction fails where one of the arrays is constant.
+@sums.defjvp
+def _(primals, tangents):
+    return sums(*primals), tuple(jnp.sum(tangent, axis=0) for tangent in tangents)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from ._arguments import counted, like, Scalar, times
 from ._card import LossCard
 from ._deviance import above_fit, half_deviance
-from ._elementary import differentiated_by, excess, power_growth, relative_excess
+from ._elementary import differentiated_by, excess, power_growth, relative_excess, weighed
 from ._kinds import ANY_FINITE, UNIT
 from ._register import register
 
@@ -155,7 +155,7 @@ def _tweedie_slope(s: Array, y: Array, power: Array) -> Array:
 
 
 def _tweedie_kernel(s: Array, y: Array, power: Array) -> Array:
-    by_mean, by_target = power_growth(s, 2 - power), y * power_growth(jnp.where(y == 0, 0.0, s), 1 - power)
+    by_mean, by_target = power_growth(s, 2 - power), weighed(power_growth, 0.0, 0.0)(y, s, 1 - power)
     # On either side one of the two wins however far, also where both overflow.
     winner = jnp.where(s > 0, by_mean, -by_target)
     return jnp.where(jnp.isinf(winner), winner, by_mean - by_target)
@@ -184,7 +184,10 @@ def _tweedie_whole(s: Array, y: Array, power: Array) -> Array:
     by_mean, by_target = _power_difference(at, amount, u, b), y * _power_difference(at, amount, u, a)
     winner = jnp.where(u > 0, by_mean, -by_target)
     away = jnp.where(jnp.isinf(winner), winner, by_mean - by_target)
-    of_zero = jnp.exp(jnp.where(zero, b * s, 0.0)) / jnp.where(b > 0, b, 1.0)
+    # Of a target of 0 only the slope counts, where that is finite.
+    rate = jnp.where(a > 0, a, 1.0)
+    by_zero = jnp.where(a > 0, weighed(power_growth, 0.0, 0.0)(y, s, rate) + y / rate, 0.0)
+    of_zero = jnp.exp(jnp.where(zero, b * s, 0.0)) / jnp.where(b > 0, b, 1.0) - jnp.where(zero, by_zero, 0.0)
     return jnp.where(zero, of_zero, jnp.where(near, close, away))
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ._arguments import floats, like, Scalar, times, unit
 from ._card import LossCard
-from ._elementary import softplus
+from ._elementary import softplus, weighed
 from ._kinds import POSITIVE_FINITE, UNIT
 from ._register import register
 
@@ -45,8 +45,7 @@ def binary_cross_entropy(prediction: Scalar, target: Scalar) -> Float[Array, ""]
     p, y = floats(prediction, target)
     # Anything illegal spoils the target, and through it the slope as well as the value.
     y = jnp.where((jnp.minimum(p, y) >= 0) & (jnp.maximum(p, y) <= 1), y, jnp.nan)
-    yes, no = jnp.where(y == 0, 1.0, p), jnp.where(y == 1, 0.0, p)
-    return -(y * jnp.log(yes) + (1 - y) * jnp.log1p(-no))
+    return -(weighed(jnp.log, 1.0)(y, p) + weighed(jnp.log1p, 0.0)(1 - y, -p))
 
 
 def _plain(positive_weight: float, label_smoothing: float) -> bool:

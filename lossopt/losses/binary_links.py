@@ -1,7 +1,6 @@
 """Losses that read a score s as a probability: the quadratic score of its sigmoid, and likelihoods with other links."""
 
 import math
-from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import Array
@@ -9,7 +8,7 @@ from jaxtyping import Float
 
 from ._arguments import Scalar, unit
 from ._card import LossCard
-from ._elementary import differentiated_by, relative_expm1, sigmoid
+from ._elementary import differentiated_by, relative_expm1, sigmoid, weighed
 from ._normal import surprise
 from ._register import register
 from .margin_robust import SQUARED_SIGMOID_BENDS, SQUARED_SIGMOID_SLOPE
@@ -51,12 +50,6 @@ def brier(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
     return error * error
 
 
-def _weighed(weight: Array, loss: Callable[[Array], Array], s: Array) -> Array:
-    """weight * loss(s); a class of weight 0 is asked at 0, where neither its loss nor its slope is infinite."""
-    zero = weight == 0
-    return jnp.where(zero, 0.0, weight * loss(jnp.where(zero, 0.0, s)))
-
-
 @register(
     LossCard(
         task="binary",
@@ -86,7 +79,8 @@ def probit(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
     Source: Bliss (1934), Science 79.
     """
     s, y = unit(prediction, target)
-    return _weighed(y, surprise, s) + _weighed(1 - y, surprise, -s)
+    of_class = weighed(surprise, 0.0)
+    return of_class(y, s) + of_class(1 - y, -s)
 
 
 def _rate(s: Array) -> Array:
@@ -138,4 +132,4 @@ def complementary_log_log(prediction: Scalar, target: Scalar) -> Float[Array, ""
     Source: Fisher (1922), Philosophical Transactions of the Royal Society A 222, section 12.3.
     """
     s, y = unit(prediction, target)
-    return _weighed(y, _log_log, s) + _weighed(1 - y, jnp.exp, s)
+    return weighed(_log_log, 0.0)(y, s) + weighed(jnp.exp, 0.0)(1 - y, s)

@@ -133,11 +133,12 @@ def _log_ratio(s: Array, y: Array, dispersion: Array) -> tuple[Array, Array, Arr
 
 
 def _whole_by_target(s: Array, y: Array, dispersion: Array) -> Array:
-    """w - u, which is log((1 + 1/(a mu)) / (1 + 1/(a y)))."""
+    """w - u, which is log((1 + 1/(a mu)) / (1 + 1/(a y))); at y = 0, where that is -inf, 0 is chosen."""
     w, u, t = _log_ratio(s, y, dispersion)
     near, most = jnp.abs(u) < 1, t > u
     close = jnp.log1p(jnp.expm1(-jnp.where(near, u, 0.0)) * sigmoid(u - t))
-    return jnp.where(near, close, jnp.where(most, softplus(-t) - softplus(u - t), w - u))
+    found = jnp.where(near, close, jnp.where(most, softplus(-t) - softplus(u - t), w - u))
+    return jnp.where(y == 0, 0.0, found)
 
 
 def _whole_by_dispersion(s: Array, y: Array, dispersion: Array) -> Array:

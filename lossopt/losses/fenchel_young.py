@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from ._arguments import known, label, non_negative, Scalar, simplex, Vector
+from ._arguments import known, label, non_negative, Scalar, simplex, times, Vector
 from ._card import LossCard
 from ._elementary import with_gradient
 from ._register import Loss, register
@@ -115,7 +115,7 @@ def fenchel_young(regulariser: Callable[[Array], Array], conjugate: Callable[[Ar
         else:
             z, q = simplex(prediction, target)
             legal = jnp.where(jnp.all(non_negative(q) == q), 1.0, jnp.nan).astype(z.dtype)
-        score = jnp.sum(jnp.where(q == 0, 0.0, q * jnp.where(q == 0, 0.0, z)))
+        score = jnp.sum(times(q, z))
         return legal * (conjugate(z - score) + regulariser(q))
 
     return loss

@@ -2,7 +2,6 @@
 
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -11,10 +10,11 @@ from jaxtyping import Float
 
 from ._arguments import label, like, Scalar, times, Vector
 from ._card import LossCard
-from ._elementary import differentiated_by, power_growth, with_gradient
+from ._elementary import differentiated_by, power_growth
 from ._kinds import Growth, Interval, NON_NEGATIVE_FINITE, UNIT
+from ._mixture import mixed
 from ._register import register
-from ._softmax import centred, cross_entropy, missed, normalised, probabilities
+from ._softmax import cross_entropy, missed
 from .margin_robust import SIGMOID_BEND
 from .multiclass_scores import poly_bends, poly_slope
 
@@ -236,63 +236,4 @@ def forward_corrected(prediction: Vector, target: Scalar, *, transition: ArrayLi
         raise ValueError(
             f"The transition matrix of {logits.size} classes needs shape {(logits.size,) * 2}, not {matrix.shape}."
         )
-    return legal * _mixed(logits, jnp.sum(jnp.where(y == 1, matrix, 0.0), axis=1))
-
-
-def _posterior(logits: Array, share: Array) -> tuple[Array, Array]:
-    """r_i = p_i t_i over its sum C, and -log C, both in logarithms: C itself may underflow.
-
-    Counted from the largest logit of a class that could have given the label, as another may be far above. Where none
-    that is left could, C is 0 and r what the shares alone say.
-    """
-    none = share == 0
-    largest = jnp.max(jnp.where(none, -jnp.inf, logits))
-    impossible = largest == -jnp.inf
-    origin = jnp.where(impossible, 0.0, largest)
-    joint = jnp.where(none, -jnp.inf, logits - origin + jnp.log(jnp.where(none, 1.0, share)))
-    top = jax.lax.stop_gradient(jnp.where(impossible, 0.0, jnp.max(joint)))
-    weights = jnp.where(impossible, share, jnp.exp(joint - top))
-    total = jnp.sum(weights)
-    cost = normalised(logits)[1] + (jnp.max(logits) - origin) - top - jnp.log(total)
-    return weights / total, jnp.where(impossible, jnp.inf, cost)
-
-
-def _news(p: Array, likeliest: Array, share: Array, cost: Array) -> tuple[Array, Array, Array]:
-    """r / p and r / p - 1 = (t - C) / C, without a difference of near numbers; and whether C is far from underflow.
-
-    It is where the likeliest class could have given the label.
-    """
-    possible = jnp.any(likeliest & (share > 0))
-    total = jnp.where(possible, jnp.exp(-cost), 1.0)
-    return share / total, centred(p, likeliest, share) / total, possible
-
-
-@jax.custom_jvp
-def _mixed_slope(logits: Array, share: Array) -> Array:
-    """p - r."""
-    p, likeliest = probabilities(logits)
-    posterior, cost = _posterior(logits, share)
-    _, news, possible = _news(p, likeliest, share, cost)
-    return jnp.where(possible, -p * news, p - posterior)
-
-
-@_mixed_slope.defjvp
-def _(primals, tangents):
-    # p (d - <d>_p) - r (d - <d>_r). With r = p (1 + u) and the centred c = d - <d>_p, it is p ((1 + u) <u c>_p - u c).
-    (logits, share), (d, _) = primals, tangents
-    p, likeliest = probabilities(logits)
-    posterior, cost = _posterior(logits, share)
-    ratio, news, possible = _news(p, likeliest, share, cost)
-    along, known = centred(p, likeliest, d), jnp.arange(logits.size) == jnp.argmax(posterior)
-    near = ratio * jnp.sum(p * news * along) - news * along
-    far = p * along - posterior * centred(posterior, known, d)
-    return _mixed_slope(logits, share), jnp.where(possible, p * near, far)
-
-
-@with_gradient(_mixed_slope)
-def _mixed(logits: Array, share: Array) -> Array:
-    """-log sum_i p_i t_i for p = softmax(z)."""
-    p, _ = probabilities(logits)
-    missing = jnp.sum(p * (1 - share))
-    small = missing < 0.5
-    return jnp.where(small, -jnp.log1p(-jnp.where(small, missing, 0.0)), _posterior(logits, share)[1])
+    return legal * mixed(logits, jnp.sum(jnp.where(y == 1, matrix, 0.0), axis=1))

@@ -2,12 +2,14 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ._arguments import known_zero, label, like, non_negative, Scalar, simplex, times, Vector
 from ._card import LossCard
+from ._elementary import weighed
 from ._kinds import Growth, NON_NEGATIVE_FINITE, UNIT
 from ._register import register
 from ._softmax import cross_entropy
@@ -68,7 +70,7 @@ def categorical_cross_entropy(prediction: Vector, target: Vector) -> Float[Array
     y = non_negative(y)
     # A factor of the whole vector, so that every entry of the slope is NaN as well.
     p = p * jnp.where(jnp.all((p >= 0) & (p <= 1) & (y >= 0)), 1.0, jnp.nan)
-    return jnp.sum(-times(y, jnp.log(jnp.where(y == 0, 1.0, p))))
+    return jnp.sum(-jax.vmap(weighed(jnp.log, 1.0))(y, p))
 
 
 def _unsmoothed(label_smoothing: float) -> bool:

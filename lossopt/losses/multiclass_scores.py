@@ -224,9 +224,10 @@ def kl_divergence(prediction: Vector, target: Vector) -> Float[Array, ""]:
     """Cross-entropy of logits less the entropy of the target: 0 where the logits state the target's probabilities.
 
     Formula: `sum_i q_i log(q_i / p_i)` with `p = softmax(z)`, as `sum_i q_i (e^d_i - 1 - d_i)` with `d = log(p / q)`
-    and p_i for q_i = 0, in which no term is negative. A class with q_i = 0 takes no other part; a logit of -inf is
-    legal there and costs inf elsewhere. The prediction is logits, as everywhere; optax's `kl_divergence` and PyTorch's
-    `kl_div` take log-probabilities, on which softmax changes nothing.
+    and p_i for q_i = 0, in which no term is negative. A class with q_i = 0 takes no other part, so the slope chosen in
+    such a q_i is 0, where it is minus infinity; a logit of -inf is legal there and costs inf elsewhere. The prediction
+    is logits, as everywhere; optax's `kl_divergence` and PyTorch's `kl_div` take log-probabilities, on which softmax
+    changes nothing.
 
     Args:
         prediction: (k,) logits. target: (k,) probabilities, zeros included. The loss is in nats.

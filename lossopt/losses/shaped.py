@@ -11,7 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from ._arguments import like, residual, Scalar, sided
+from ._arguments import like, residual, Scalar, sided, times
 from ._card import LossCard
 from ._elementary import differentiated_by
 from ._kinds import ANY_FINITE, Growth, Interval, NON_NEGATIVE_FINITE
@@ -121,19 +121,19 @@ def squared_epsilon_insensitive(prediction: Scalar, target: Scalar, *, epsilon: 
 
 def _split(r: Array, a: Array) -> tuple[Array, Array, Array, Array]:
     """Whether |a r| < 1, and a r there (else 0); then r and a elsewhere (else 1), where a divides."""
-    x = jnp.where(a == 0, 0.0, a * r)
+    x = times(a, r)
     near = ~(jnp.abs(x) >= 1)
     return near, jnp.where(near, x, 0.0), jnp.where(near, 1.0, r), jnp.where(near, 1.0, a)
 
 
 def _linex_curvature(r: Array, a: Array) -> Array:
-    return 2 * jnp.exp(jnp.where(a == 0, 0.0, a * r))
+    return 2 * jnp.exp(times(a, r))
 
 
 @differentiated_by(_linex_curvature)
 def _linex_slope(r: Array, a: Array) -> Array:
     """2 expm1(a r) / a, with t = a r / 2: near 0 as 2 r exp(t) sinh(t) / t; beyond as exp(t) exp(t)."""
-    half = jnp.where(a == 0, 0.0, a * r) / 2
+    half = times(a, r) / 2
     near, root, inverse = ~(jnp.abs(half) >= 0.5), jnp.exp(half), 1 / jnp.where(a == 0, 1.0, a)
     return 2 * jnp.where(near, r * (root * _sinh_ratio(jnp.where(near, half, 0.0))), root * (root * inverse) - inverse)
 

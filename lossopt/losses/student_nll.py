@@ -43,18 +43,26 @@ def _student_by_scale(r: Array, t: Array, inverse: Array) -> Array:
     return jnp.where(far, outer, (1 - near) * (1 + near) / (1 + inverse * near * near))
 
 
+def _student_root(r: Array, t: Array, inverse: Array, h: Array) -> Array:
+    """1 / (h scale), also where both overflow: there h is |r| / scale / sqrt(df)."""
+    rate, endless = jnp.exp(-t), jnp.isinf(h)
+    outer = 1 / jnp.where(endless, jnp.abs(r) * jnp.sqrt(inverse), 1.0)
+    near = jnp.where(endless, 1.0, h)
+    return jnp.where(endless, outer, jnp.where(jnp.isinf(rate), over_scale(1 / near, t), rate / near))
+
+
 def _student_by_locations(r: Array, t: Array, inverse: Array) -> Array:
     _, v, h, _ = _student_parts(r, t, inverse)
     near = jnp.abs(v) < 2
     at = jnp.where(near, v, 0.0)
     ratio = jnp.where(near, (1 - at) * (1 + at) / h / h, 2 / h / h - 1)
-    root = jnp.exp(-t) / h
+    root = _student_root(r, t, inverse, h)
     return (1 + inverse) * ratio * (root * root)
 
 
 def _student_by_both(r: Array, t: Array, inverse: Array) -> Array:
     _, _, h, share = _student_parts(r, t, inverse)
-    return -2 * (1 + inverse) * times(share / h, jnp.exp(-t) / h) / h
+    return -2 * (1 + inverse) * times(share / h, _student_root(r, t, inverse, h)) / h
 
 
 def _student_by_scales(r: Array, t: Array, inverse: Array) -> Array:

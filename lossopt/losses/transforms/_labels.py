@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from .._arguments import like, widened
+from .._arguments import like, times, widened
 from .._card import LossCard
 from .._kinds import UNIT
 from .._register import claim, claims, derive, has_card, Loss
@@ -33,8 +33,7 @@ def _label_smoothed(prediction: Any, target: Any, *, loss: Loss, smoothing: Arra
     value = loss(prediction, target)
     share = like(smoothing, value)
     # A class that is masked costs infinity, also where none is to be had of it.
-    others = jnp.where(share == 0, jnp.zeros_like(value), jnp.mean(_by_class(loss, prediction, target)))
-    return (1 - share) * value + share * others
+    return (1 - share) * value + times(share, jnp.mean(_by_class(loss, prediction, target)))
 
 
 def label_smoothed(loss: Loss, smoothing: ArrayLike) -> Loss:
@@ -76,7 +75,7 @@ def _noise_corrected(prediction: Any, target: Any, *, loss: Loss, transition: Ar
         )
     inverse = jnp.linalg.solve(matrix, jnp.eye(len(matrix), dtype=matrix.dtype))
     # A class that is masked costs infinity, also those that are never taken for it.
-    corrected = jnp.sum(jnp.where(inverse == 0, 0.0, inverse * jnp.where(inverse == 0, 0.0, values[None])), axis=1)
+    corrected = jnp.sum(times(inverse, values[None]), axis=1)
     return legal * _picked(corrected, target)
 
 

@@ -46,7 +46,7 @@ def _smoothed(prediction: Scalar, target: Scalar, *, loss: Loss, bandwidth: Arra
     q = _proximal(p, target, loss, h)
     # Of q only its difference from p counts, so its square is written with that difference. Infinitely far out the
     # envelope is as far up as the loss.
-    return jnp.where(far, loss(given, target), loss(q, target) + (p - q) * ((p - q) / h) / 2)
+    return loss(jnp.where(far, given, q), target) + jnp.where(far, jnp.zeros_like(p), (p - q) * ((p - q) / h) / 2)
 
 
 def _proximal(p: Array, target: Any, loss: Loss, h: Array) -> Array:
@@ -81,18 +81,27 @@ def _root(p: Array, target: Any, loss: Loss, h: Array) -> tuple[Array, Array]:
 
 
 def _bisected(p: Array, target: Any, loss: Loss, h: Array) -> Array:
-    """By halving first the order of magnitude of the distance from p, which a steep loss makes large, then the rest."""
+    """By halving first the order of magnitude of the distance from p or, if that is nearer, from 0; then the rest.
+
+    A steep loss makes the one far larger than q, and far out the other says nothing of p - q.
+    """
     info = jnp.finfo(p.dtype)
     slope = jax.grad(loss)
+
+    def excess(q: Array) -> Array:
+        return q + h * slope(q, target) - p
+
     # The slope at the root lies between 0 and that at p.
     width = jnp.clip(h * slope(p, target), -info.max / 4, info.max / 4)
+    near = jnp.sign(p) * excess(p / 2) <= 0
+    farthest = jnp.minimum(jnp.abs(p) + jnp.abs(width), info.max)
+    way = jnp.where(near, -width, jnp.where(excess(jnp.zeros_like(p)) < 0, farthest, -farthest))
 
     def beyond(q: Array) -> Array:
-        short = q + h * slope(q, target) - p
-        return jnp.where(width > 0, short <= 0, short >= 0)
+        return jnp.where(way > 0, excess(q) >= 0, excess(q) <= 0)
 
     def at(power: Array) -> Array:
-        return p - width * jnp.exp2(-power)
+        return jnp.where(near, p, 0.0) + way * jnp.exp2(-power)
 
     digits = int(info.maxexp + info.nmant).bit_length()
 
