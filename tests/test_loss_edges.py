@@ -129,7 +129,7 @@ def test_the_target_of_a_fenchel_young_loss_moves_its_score():
         (losses.kl_divergence, [0.5, -1.0, 2.0], [0.2, 0.3, 0.5]),
         (lambda z, t: losses.forward_corrected(z, 0, transition=t), [0.5, -1.0, 2.0], np.eye(3)),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value).replace("\n", "")),
 )
 def test_mixed_derivatives_are_those_beside_whichever_comes_first(loss, prediction, target):
     prediction, target = jnp.asarray(prediction), jnp.asarray(target)
