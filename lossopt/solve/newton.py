@@ -237,12 +237,10 @@ def _step(cost: Cost, point: Point, blend: Array) -> tuple[Array, Array]:
     extra = little(point.majorant) * unit + jnp.full_like(unit, 1 / k) * idle(point, largest)
     hessian = hessian + of_penalty + jnp.kron(extra, eye)
     solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
-    if not cost.traits.vanishing:
-        return -solve_newton(point.value.gradient.T.reshape(k * m)).reshape(k, m).T, jnp.zeros_like(
-            point.value.coefficients
-        )
-    both = jnp.stack([-point.value.gradient, little(point.majorant) * point.value.coefficients])
-    step, gone = solve_newton(both.transpose(2, 1, 0).reshape(k * m, 2)).reshape(k, m, 2).transpose(2, 1, 0)
+    by_score = lambda right: solve_newton(right.T.reshape(k * m)).reshape(k, m).T  # noqa: E731
+    step, gone = -by_score(point.value.gradient), jnp.zeros_like(point.value.coefficients)
+    if cost.traits.vanishing:
+        gone = by_score(little(point.majorant) * point.value.coefficients)
     return step, gone
 
 
