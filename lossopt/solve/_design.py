@@ -133,13 +133,17 @@ class Design(NamedTuple):
             return Columns(self.formed).moments(self.share[None] * scores.T)
         # Beside a level that is far from 0 even a small error would be large.
         level = self.constant(self.mean(scores))
-        inner = self.inner(level)
+        return level + self.left(level, scores, every)
+
+    def left(self, found: Float[Array, "m k"], scores: Float[Array, "n k"], every: int = 1) -> Float[Array, "m k"]:
+        """The mean moments of what some coefficients leave of some scores, over one in `every` blocks."""
+        inner = self.inner(found)
 
         def of_block(basis: Columns, share: Array, scores: Array) -> Fold:
             return Fold((basis.moments(share[None] * (scores.T - basis.scores(inner))), jnp.sum(share)))
 
         total, part = self.fold(of_block, scores, every=every).sums
-        return level + self.outer(total) / positive(part)
+        return self.outer(total) / positive(part)
 
     def inner_of(self, params: Params) -> Float[Array, "m *k"]:
         """Weights (d, *k) and a bias (*k,) as coefficients in the basis that `fold` passes of a large table."""

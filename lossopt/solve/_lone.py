@@ -7,7 +7,7 @@ no more than the least that they can cost, it is the minimum of all; and so a bo
 """
 
 from collections.abc import Callable
-from typing import Any, TYPE_CHECKING
+from typing import Any, NamedTuple, TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -112,9 +112,9 @@ def without(
             break
         free = still
     if fixed.any() and (fixed < (weights > 0)).any():
-        given = solution, fixed, weights, data, loss, model, penalties, float(tolerance)
-        gain = _gain(*given[:-1])
-        open_ = _open(*given) or gain > float(tolerance) * abs(float(solution.cost))
+        around = _around(solution, fixed, weights, data, loss, model)
+        gain = _gain(around, penalties)
+        open_ = _open(around, penalties, float(tolerance)) or gain > float(tolerance) * abs(float(solution.cost))
         solution = doubted(solution._replace(gap=solution.gap + 2 * gain), jnp.array(open_))
     return solution
 
@@ -178,36 +178,54 @@ def _better(solution: "Solution", found: "Solution", share: float, rest: float, 
     return found._replace(cost=cost, gap=gap, iterations=iterations)
 
 
-def _open(
-    solution: "Solution",
-    fixed: np.ndarray,
-    weights: np.ndarray,
-    data: Dataset,
-    loss: losses.Loss,
-    model: models.Model,
-    penalties: tuple[Any, Any],
-    tolerance: float,
-) -> bool:
+class _Around(NamedTuple):
+    """What is seen around a solution of which some examples fix a coefficient: its coefficients, in their dtype, and of
+    each example the share, whether it is one of those, the scores, the slopes, and the features less the centre of the
+    others."""
+
+    coefficients: Float[np.ndarray, "d k"]
+    share: Float[np.ndarray, " n"]
+    fixed: Bool[np.ndarray, " n"]
+    scores: Array
+    slopes: Float[np.ndarray, "n k"]
+    features: Float[np.ndarray, "n d"]
+    data: Dataset
+    loss: losses.Loss
+
+    @property
+    def others(self) -> Float[np.ndarray, " n"]:
+        """The share of each example that fixes nothing."""
+        return np.where(self.fixed, 0.0, self.share)
+
+
+def _around(
+    solution: "Solution", fixed: np.ndarray, weights: np.ndarray, data: Dataset, loss: losses.Loss, model: models.Model
+) -> _Around:
+    scores, share = _scores(solution.params, data, model), weights / weights.sum()
+    slopes = np.asarray(jax.vmap(jax.grad(loss))(scores, _targets(data))).reshape(len(share), -1)
+    features, others = np.asarray(data.features, scores.dtype), np.where(fixed, 0.0, share)
+    features = features - others @ features / others.sum() * model.intercept
+    coefficients = np.asarray(solution.params.weights).reshape(features.shape[1], -1)
+    return _Around(coefficients, share, fixed, scores, slopes, features, data, loss)
+
+
+def _open(around: _Around, penalties: tuple[Any, Any], tolerance: float) -> bool:
     """Whether some coefficient is better moved to where it costs an example nothing that now fixes it.
 
     Its own pull, which the rounding of everything else exceeds, does not tell. With several scores one may be pulled
     the way that its class wants while others are not, and then the minimum is neither this nor one without the example.
     """
-    others = (weights > 0) & ~fixed
-    (l1, l2), coefficients = penalties, np.asarray(solution.params.weights)
-    scores, targets = _scores(solution.params, data, model), _targets(data)
-    slopes = np.asarray(jax.vmap(jax.grad(loss))(scores, targets)).reshape(len(targets), -1)
-    features, slopes = np.asarray(data.features)[others], slopes[others]
-    share = weights[others, None] / weights.sum()
-    centre = np.sum(share * features, axis=0) / share.sum() * model.intercept
-    spread, steep = (np.sqrt(np.sum(share * table**2, axis=0)) for table in (features - centre, slopes))
-    pull = (features - centre).T @ (share * slopes) + l2 * coefficients.reshape(spread.size, -1)
+    (l1, l2), coefficients, fixed, loss = penalties, around.coefficients, around.fixed, around.loss
+    others = around.others > 0
+    features, slopes, share = around.features[others], around.slopes[others], around.share[others, None]
+    spread, steep = (np.sqrt(np.sum(share * table**2, axis=0)) for table in (features, slopes))
+    pull = features.T @ (share * slopes) + l2 * coefficients
     pulled = np.abs(pull) > l1 + np.sqrt(np.finfo(pull.dtype).eps) * np.outer(spread, steep)
-    apart = np.asarray(data.features)[fixed] - centre
+    apart = around.features[fixed]
     alone = np.abs(apart) * np.sqrt(_less(coefficients.dtype, tolerance)) > spread
     # Of the examples that fix something, indexed (example, column, score).
     wanted = -np.sign(apart)[:, :, None] * pull
-    here, there = np.asarray(scores)[fixed], jax.tree.map(lambda leaf: leaf[fixed], data)
+    here, there = np.asarray(around.scores)[fixed], jax.tree.map(lambda leaf: leaf[fixed], around.data)
     now, far = _losses(here, there, loss), _FAR * (1 + np.max(np.abs(here), initial=0.0))
     free = np.zeros(wanted.shape, bool)
     for score, step in enumerate(far * np.eye(wanted.shape[2])):
@@ -216,26 +234,14 @@ def _open(
     return bool(np.any(free & pulled & alone[:, :, None]))
 
 
-def _gain(
-    solution: "Solution",
-    fixed: np.ndarray,
-    weights: np.ndarray,
-    data: Dataset,
-    loss: losses.Loss,
-    model: models.Model,
-    penalties: tuple[Any, Any],
-) -> float:
+def _gain(around: _Around, penalties: tuple[Any, Any]) -> float:
     """By how much a coefficient by itself, the one that promises most, lowers the cost; 0 if that is only rounding.
 
     A slope that is small beside those of the examples that fix a coefficient need not be so beside those of the others.
     """
-    l1, l2 = penalties
-    scores, targets, share = _scores(solution.params, data, model), _targets(data), weights / weights.sum()
-    coefficients = np.asarray(solution.params.weights, scores.dtype).reshape(data.features.shape[1], -1)
-    others = np.where(fixed, 0.0, share)
-    features = np.asarray(data.features, scores.dtype)
-    features = features - others @ features / others.sum() * model.intercept
-    steps, falls = _steps(features, share, scores, targets, coefficients, loss, penalties)
+    (l1, l2), scores, targets, share = penalties, around.scores, _targets(around.data), around.share
+    coefficients, features, loss = around.coefficients.astype(scores.dtype), around.features, around.loss
+    steps, falls = _steps(around, penalties)
     best = np.unravel_index(np.argmax(falls), falls.shape)
     along = np.zeros((len(targets), coefficients.shape[1]))
     along[:, best[1]] = steps[best] * features[:, best[0]]
@@ -248,35 +254,25 @@ def _gain(
     # One that the others want moved may soon be stopped by what fixes it.
     factors = np.append(0.0, 0.5 ** np.arange(_HALVINGS))
     costs = np.asarray(jax.lax.map(cost, jnp.asarray(factors, scores.dtype)))
-    rounding = len(targets) ** 0.5 * np.finfo(solution.cost.dtype).eps * abs(costs[0])
+    rounding = len(targets) ** 0.5 * np.finfo(around.coefficients.dtype).eps * abs(costs[0])
     gain = float(costs[0] - np.nanmin(costs))
     return gain if gain > rounding else 0.0
 
 
-def _steps(
-    features: Float[np.ndarray, "n d"],
-    share: Float[np.ndarray, " n"],
-    scores: Array,
-    targets: Array,
-    coefficients: Float[np.ndarray, "d k"],
-    loss: losses.Loss,
-    penalties: tuple[Any, Any],
-) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, "d k"]]:
+def _steps(around: _Around, penalties: tuple[Any, Any]) -> tuple[Float[np.ndarray, "d k"], Float[np.ndarray, "d k"]]:
     """Newton's step of each coefficient by itself, and by how much it lowers a parabola."""
-    (l1, l2), slope = penalties, jax.grad(loss)
+    (l1, l2), slope, share, features = penalties, jax.grad(around.loss), around.share[:, None], around.features
 
     def bends(score: Array, target: Array) -> Array:
         return jnp.diagonal(jax.jacfwd(slope)(score, target).reshape(score.size, score.size))
 
-    first, second = (
-        share[:, None] * np.asarray(jax.vmap(fn)(scores, targets)).reshape(len(share), -1) for fn in (slope, bends)
-    )
+    curvatures = np.asarray(jax.vmap(bends)(around.scores, _targets(around.data))).reshape(around.slopes.shape)
     # Of columns in the unit of their largest number, whose squares are floats.
     unit = np.max(np.abs(features), axis=0)
     unit[unit == 0] = 1.0
     features, unit = features / unit, unit[:, None]
-    bend = (features**2).T @ second + l2 / unit / unit
-    pull = features.T @ first + l2 * coefficients / unit
+    bend = (features**2).T @ (share * curvatures) + l2 / unit / unit
+    pull = features.T @ (share * around.slopes) + l2 * around.coefficients / unit
     left = np.sign(pull) * np.maximum(np.abs(pull) - l1 / unit, 0.0)
     steps = -left / np.where(bend > 0, bend, np.inf)
     return steps / unit, -left * steps

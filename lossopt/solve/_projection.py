@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ._blocks import Fold
-from ._columns import Columns, positive
+from ._columns import positive
 from ._design import Design
 from ._normal import times
 
@@ -36,17 +36,11 @@ def projection(design: Design, scores: Float[Array, "n k"]) -> Float[Array, "m k
     if design.formed is not None:
         return design.project(scores)
 
-    def product(along: Array, *apart: Array) -> Array:
-        """The moments of the scores along there, or of what is apart from them, and the penalty."""
+    def product(along: Array) -> Array:
+        """The moments of the scores along there, and the penalty's."""
         inner = design.inner(along)
-
-        def of_block(basis: Columns, share: Array, *apart: Array) -> Fold:
-            values = basis.scores(inner)
-            return Fold(basis.moments(share[None] * (apart[0].T - values if apart else values)))
-
-        moments = design.outer(design.fold(of_block, *apart).sums)
-        penalty = times(design.penalty.T, times(design.penalty, along))
-        return moments - penalty if apart else moments + penalty
+        of_block = lambda basis, share: Fold(basis.moments(share[None] * basis.scores(inner)))  # noqa: E731
+        return design.outer(design.fold(of_block).sums) + times(design.penalty.T, times(design.penalty, along))
 
     def step(state: _State) -> _State:
         bent = product(state.along)
@@ -56,9 +50,9 @@ def projection(design: Design, scores: Float[Array, "n k"]) -> Float[Array, "m k
         along = slope + (_square(slope) / positive(square))[None] * state.along
         return _State(state.found + length[None] * state.along, slope, along, state.steps + 1)
 
-    # Beside a level that is far from 0 even a small error would be large.
+    # Beside a level, which has no penalty, that is far from 0 even a small error would be large.
     level = design.constant(design.mean(scores))
-    first = product(level, scores)
+    first = design.left(level, scores)
     steep = _LEFT**2 * _square(first)
 
     def unfinished(state: _State) -> Array:
