@@ -138,16 +138,17 @@ def _heads(groups: list[list[str]]) -> dict[str, Style]:
     chosen: dict[str, Style] = {}
     # Known names choose first: what a stranger is drawn like must not depend on the company, nor theirs on a stranger.
     # Of each, those come last whose colour another has.
-    for waiting in ([name for name in FIXED if name in beside], [name for name in names if name not in FIXED]):
-        for moving in (False, True):
-            for name in [name for name in waiting if name not in chosen]:
-                near = {chosen[other].color for other in beside[name] if other in chosen}
-                taken = {look.pair for look in chosen.values()}
-                looks = [look for look in _places(name, moving) if look.color not in near and look.pair not in taken]
-                if moving:
-                    looks += [look for look in _candidates(name, style(name)) if look.pair not in taken]
-                if looks or moving:
-                    chosen[name] = looks[0] if looks else style(name)
+    known, strange = [name for name in FIXED if name in beside], [name for name in names if name not in FIXED]
+    for name, moving in [(name, moving) for some in (known, strange) for moving in (False, True) for name in some]:
+        if name in chosen:
+            continue
+        near = {chosen[other].color for other in beside[name] if other in chosen}
+        taken = {look.pair for look in chosen.values()}
+        looks = [look for look in _places(name, moving) if look.color not in near and look.pair not in taken]
+        if moving:
+            looks += [look for look in _candidates(name, style(name)) if look.pair not in taken]
+        if looks or moving:
+            chosen[name] = looks[0] if looks else style(name)
     return chosen
 
 

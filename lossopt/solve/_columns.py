@@ -125,3 +125,8 @@ def leverage(
 def positive(values: Array) -> Array:
     """With 1 for 0, and of which the reciprocal is finite."""
     return jnp.where(values > 0, jnp.maximum(values, jnp.finfo(values.dtype).tiny), 1.0)
+
+
+def power_of_two(values: Array) -> Array:
+    """The next above each of some positive values, by which to multiply and divide is exact."""
+    return jnp.ldexp(jnp.ones_like(values), jnp.frexp(values)[1])

@@ -32,7 +32,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ..models import Params
 from ._blocks import by_blocks, Fold, Rows, rows_at, sample_first
 from ._branch import only_if
-from ._columns import Columns, extents, largest_of, leverage, positive, standardised
+from ._columns import Columns, extents, largest_of, leverage, positive, power_of_two, standardised
 from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
 from ._normal import times
 
@@ -231,8 +231,7 @@ def blocked_design(
 
     def look(every: Array) -> _Look:
         centre, largest = extents(features, share, intercept, every if sampled else 1)
-        # A power of two, with which to multiply and divide is exact.
-        size = jnp.ldexp(jnp.ones_like(centre), jnp.frexp(positive(jnp.maximum(largest, jnp.sqrt(l2))))[1])
+        size = power_of_two(positive(jnp.maximum(largest, jnp.sqrt(l2))))
 
         def squares(rows: Array, share: Array) -> Fold:
             columns = standardised(rows, centre, size, intercept)

@@ -27,7 +27,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
 from ._central_path import Course, follow, Found, Path
-from ._columns import positive
+from ._columns import positive, power_of_two
 from ._design import Design
 from ._factor import one_minimiser
 from ._normal import gram, normal_solver, times
@@ -119,9 +119,8 @@ def search(
     regression: bool,
 ) -> Found:
     """The same for examples that need not be those of the design, near `centre`; the table has their signs."""
-    # A power of two near the mean slope, by which to divide is exact.
-    slopes = positive(jnp.sum(jnp.maximum(given.up, given.down)))
-    steep = jnp.ldexp(jnp.ones_like(slopes), jnp.frexp(slopes)[1])
+    # Near the mean slope.
+    steep = power_of_two(positive(jnp.sum(jnp.maximum(given.up, given.down))))
     given, l2 = given._replace(up=given.up / steep, down=given.down / steep), l2 / steep
     problem = _standardised(given, table, share, centre, design.penalty.T @ design.penalty / steep, regression)
     unit = steep * problem.unit
