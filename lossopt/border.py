@@ -93,10 +93,16 @@ def check_penalties(*, swept: bool = False, **penalties: Any) -> None:
 
 
 def check_init(init: Any, dataset: data.Dataset, model: models.Model) -> models.Params:
-    """The coefficients to start from, in the features' precision; ValueError or TypeError if they are not a model's."""
+    """The coefficients to start from, in the features' precision: zero if none are given.
+
+    Raises:
+        ValueError, TypeError: they are not a model's.
+    """
     columns, dtype = dataset.features.shape[1], dataset.features.dtype
     dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
     start = f"start from model.init({columns})"
+    if init is None:
+        return model.init(columns, dtype)
     if not isinstance(init, models.Params):
         hint = "pass its params" if hasattr(init, "params") else start
         raise TypeError(f"init is a {type(init).__name__}, not models.Params(weights, bias): {hint}.")

@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -104,6 +105,60 @@ def test_two_class_softmax_is_logistic(labelled):
     two = lo.fit(losses.softmax_cross_entropy, labelled, model=models.softmax(2), optimizer=LBFGS, num_steps=40)
     one = lo.fit(losses.logistic, labelled, model=models.logistic, optimizer=LBFGS, num_steps=40)
     np.testing.assert_allclose(two.params.weights[:, 1] - two.params.weights[:, 0], one.params.weights, rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def long_table():
+    features = jnp.asarray(np.random.default_rng(4).normal([0.0, 5.0, 1.0], [1.0, 3.0, 0.1], (997, 3)))
+    noise = jax.random.normal(jax.random.key(5), (997,))
+    return data.Dataset(features, features @ jnp.array([1.0, -2.0, 0.5]) + 1.0 + noise)
+
+
+@pytest.mark.parametrize(
+    ("loss", "reduction", "weighted", "model", "optimizer"),
+    [
+        (losses.squared_error, lo.mean, False, models.linear, ADAM),
+        (losses.half_squared_error, lo.total, True, models.linear, optax.sgd(1e-4)),
+        (losses.squared_error, lo.root_mean, True, models.without_intercept(models.linear), ADAM),
+        (losses.scaled(losses.squared_error, factor=3.0), lo.mean, True, models.linear, optax.sgd(1e-3, momentum=0.9)),
+    ],
+)
+def test_the_triangle_of_a_long_table_has_its_cost_and_gradient(
+    long_table, loss, reduction, weighted, model, optimizer
+):
+    weights = jnp.asarray(np.random.default_rng(0).integers(0, 3, 997), float) if weighted else None
+    table = long_table._replace(weights=weights)
+
+    def plain(params, table):
+        predictions = jax.vmap(model.predict, (None, 0))(params, table.features)
+        return lo.cost(loss, reduction)(predictions, table.targets, weights=table.weights)
+
+    options = {"optimizer": optimizer, "num_steps": 100, "keep_params": True}
+    fitted = lo.fit(loss, table, model=model, reduction=reduction, **options)
+    expected = lo.minimise(plain, model.init(3), table, **options)
+    jax.tree.map(lambda ours, theirs: np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12), fitted, expected)
+
+
+@pytest.mark.parametrize(("loss", "triangle"), [(losses.squared_error, True), (losses.huber, False)])
+def test_no_step_under_a_quadratic_loss_goes_through_the_rows(long_table, loss, triangle):
+    programme = jax.make_jaxpr(lambda l2: lo.fit(loss, long_table, optimizer=ADAM, num_steps=100, l2=l2))(0.0)
+    (steps,) = [each for each in equations(programme.jaxpr) if each.params.get("length") == 101]
+    assert any(997 in each.aval.shape for each in steps.invars) is not triangle
+
+
+def equations(jaxpr):
+    """All equations of a programme, those of its parts included."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for part in jax.extend.core.jaxprs_in_params(equation.params):
+            yield from equations(part)
+
+
+def test_a_perfect_fit_of_a_long_table_is_as_exact(long_table):
+    exact = long_table._replace(targets=long_table.features @ jnp.array([1.0, -2.0, 0.5]) + 1.0)
+    fitted = lo.fit(losses.squared_error, exact, optimizer=LBFGS, num_steps=100)
+    assert fitted.trace.cost[-1] < 1e-28
+    np.testing.assert_allclose(fitted.params.weights, [1.0, -2.0, 0.5], rtol=1e-12)
 
 
 def test_weights_in_the_data_are_weights_in_the_cost(table):

@@ -12,6 +12,7 @@ from ._register import (
     check_single as check_single,
     claim as claim,
     claims as claims,
+    constant_curvature as constant_curvature,
     get as get,
     has_card as has_card,
     hyperparameters as hyperparameters,

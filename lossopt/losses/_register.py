@@ -112,6 +112,15 @@ def claims(loss: Loss) -> LossCard:
     return _CARDS[fn]
 
 
+def constant_curvature(loss: Loss) -> float | None:
+    """The curvature of a loss whose least and largest are one number above 0: that of a quadratic; else None."""
+    if not has_card(loss):
+        return None
+    known = claims(loss)
+    largest = known.smoothness
+    return largest if isinstance(largest, float) and 0 < largest == known.least_curvature else None
+
+
 def unbound(loss: Loss) -> Callable:
     """The function whose hyperparameters `bind` or `functools.partial` fixed, else the loss itself."""
     return getattr(loss, "func", loss)

@@ -29,7 +29,7 @@ from ._outcome import Outcome
 from ._piecewise import BY_CLASS, kind_of, lines
 from ._plan import UNPROVED
 from ._projection import projection
-from ._traits import constant_curvature, factor_of
+from ._traits import factor_of
 
 
 # As often a range is halved at most, so that what is left of it is nothing beside it.
@@ -37,7 +37,7 @@ _HALVINGS = 60
 
 
 def _by_least_squares(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
-    curvature = constant_curvature(loss)
+    curvature = losses.constant_curvature(loss)
     assert curvature is not None
     return least_squares.solve(basis, targets, penalty.l2, curvature)
 
@@ -194,7 +194,7 @@ def _by_rounding(loss, basis, targets, penalty, init, controls, model, facts) ->
 def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     unpenalised = jnp.zeros(basis.constants, basis.size.dtype)
     thresholds = jnp.concatenate([unpenalised, penalty.l1 / basis.size])
-    quadratic = constant_curvature(loss) is not None
+    quadratic = losses.constant_curvature(loss) is not None
     minimise = functools.partial(proximal_newton.solve, thresholds=thresholds, quadratic=quadratic)
     return _smooth(minimise, loss, basis, targets, penalty, init, controls, model, facts)
 

@@ -2,7 +2,7 @@
 
 from .. import losses
 from ._piecewise import BY_CLASS, kind_of
-from ._traits import constant_curvature, smooth, traits
+from ._traits import smooth, traits
 from .rounding import may_be_rounded
 
 
@@ -59,7 +59,7 @@ def _possible(loss: losses.Loss) -> list[str]:
     if not losses.has_card(loss):
         return ["newton", "lbfgs"]
     fits = {
-        "least_squares": constant_curvature(loss) is not None,
+        "least_squares": losses.constant_curvature(loss) is not None,
         "interior_point": kind_of(loss) is not None,
         "concave_convex": losses.unbound(loss) is losses.ramp,
         "rounding": may_be_rounded(loss),

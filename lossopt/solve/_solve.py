@@ -22,7 +22,7 @@ from ._lbfgs_first import FELL_SHORT
 from ._lone import doubted, hides, lone, may_be_far, without
 from ._measured import seems_convex
 from ._plan import Plan, plan_of, UNPROVED
-from ._traits import constant_curvature, Traits, traits
+from ._traits import Traits, traits
 from ._value import value_at
 
 
@@ -236,7 +236,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
         l1, l2 = penalty
         labels = not losses.has_card(loss) or losses.claims(loss).target == "label"
         features, targets, share = cleaned(data, l2.dtype, blocks=blocks, labels=labels)
-        ridge = l2 / constant_curvature(loss) if method == "least_squares" else l2
+        ridge = l2 / losses.constant_curvature(loss) if method == "least_squares" else l2
         if l1 is not None:
             basis = column_design(features, share, l2, model.intercept, blocks=blocks, sampled=table == "sample")
         elif blocks:

@@ -91,7 +91,7 @@ def traits(loss: losses.Loss) -> Traits:
         singular=card.of_residual and not bounded,
         explosive=convex and card.of_residual and _claim(loss, "tails") == "exponential",
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
-        flat=convex and not vanishing and bounded and constant_curvature(loss) is None,
+        flat=convex and not vanishing and bounded and losses.constant_curvature(loss) is None,
         start=_STARTS.get(card.prediction, "least squares" if card.task == "regression" else "zero"),
     )
 
@@ -166,15 +166,6 @@ def _free(loss: losses.Loss) -> Any:
     if inside := _inside(loss, _KEEPING):
         return all(map(_free, inside))
     return _claim(loss, "zero_at_perfect_fit")
-
-
-def constant_curvature(loss: losses.Loss) -> float | None:
-    """The curvature of a loss whose least and largest are one number above 0: that of a quadratic; else None."""
-    if not losses.has_card(loss):
-        return None
-    card = losses.claims(loss)
-    largest = card.smoothness
-    return largest if isinstance(largest, float) and 0 < largest == card.least_curvature else None
 
 
 def _bounded(loss: losses.Loss) -> bool:

@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +15,12 @@ from .. import border, losses, models
 from ..cost import cost
 from ..data import Dataset
 from ..reductions import mean, Reduction
+from ._arranged import Arranged, arrangement, scores
 from ._loop import Fit, Loop, train
 from ._resume import in_parts
 
 
 ADAM = optax.adam(1e-1)
-# Numbers in a table up to which a copy of it, by column, is made for the time that a fit takes.
-_COPIED = 2**27
 
 
 def fit(
@@ -43,6 +42,9 @@ def fit(
     throw: bool = False,
 ) -> Fit:
     """Train a model under a loss: minimise `reduction(loss) + l2/2 |weights|**2` (the bias is not penalised).
+
+    Where every step takes all rows of a quadratic loss, it takes the triangle of the table for them, which has as many
+    rows as there are coefficients, the same cost and the same gradient: a step costs as much for any number of rows.
 
     Compiled once per shape, model, optimizer and number of steps: pass hyperparameters with `lossopt.bind`, and build
     each optimizer once. May be jitted, and vmapped over data sets, keys, `l2`, `init` and bound hyperparameters.
@@ -73,41 +75,22 @@ def fit(
     """
     data = border.checked(loss, data, model)
     border.check_penalties(l2=l2)
-    init = model.init(data.features.shape[1]) if init is None else init
     params = border.check_init(init, data, model)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     objective = jax.tree_util.Partial(objective_of(model, reduction), loss=bound, l2=l2)
+    arrange = functools.partial(arrangement, loss, data, reduction)
     return _minimise(
-        objective, params, data, _by_column, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
+        objective, params, data, arrange, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
         tolerance=tolerance, keep_params=keep_params, resume=resume, checkpoint_every=checkpoint_every, throw=throw,
     )  # fmt: skip
-
-
-class _ByColumn(NamedTuple):
-    """A data set whose features have their columns one after the other in memory."""
-
-    columns: Float[Array, "d n"]
-    targets: Array
-    weights: Array | None
-
-
-def _by_column(data: Dataset) -> Dataset | _ByColumn:
-    if data.features.size > _COPIED:
-        return data
-    # Products then run along the examples. Without the barrier XLA takes the transpose for another name of the table.
-    return _ByColumn(jax.lax.optimization_barrier(data.features.T), data.targets, data.weights)
 
 
 @functools.cache
 def objective_of(model: models.Model, reduction: Reduction = mean) -> Callable[..., Float[Array, ""]]:
     """The function `objective(params, data, *, loss, l2)` that `fit` minimises; the same for equal arguments."""
 
-    def objective(
-        params: models.Params, data: Dataset | _ByColumn, *, loss: losses.Loss, l2: Any = 0.0
-    ) -> Float[Array, ""]:
-        table, axis = (data.columns, 1) if isinstance(data, _ByColumn) else (data.features, 0)
-        predictions = jax.vmap(model.predict, in_axes=(None, axis))(params, table)
-        value = cost(loss, reduction)(predictions, data.targets, weights=data.weights)
+    def objective(params: models.Params, data: Arranged, *, loss: losses.Loss, l2: Any = 0.0) -> Float[Array, ""]:
+        value = cost(loss, reduction)(scores(model, params, data), data.targets, weights=data.weights)
         return value + 0.5 * jnp.asarray(l2, value.dtype) * jnp.sum(params.weights**2)
 
     return objective
@@ -151,7 +134,7 @@ def _minimise(
     batch_size = _check_loop(optimizer, batch_size, key, data)
     _check_numbers(params, key, tolerance)
     bound = objective if isinstance(objective, jax.tree_util.Partial) else jax.tree_util.Partial(objective)
-    loop = Loop(optimizer, batch_size, keep_params, arrange)
+    loop = Loop(optimizer, batch_size, keep_params, arrange(num_steps) if arrange and batch_size is None else None)
     given = (bound, params, data, key)
     if resume is None:
         result = train(*given, tolerance, loop=loop, num_steps=num_steps)
