@@ -57,13 +57,13 @@ class Assessment(NamedTuple):
     params: models.Params
     status: Status
     exact: bool
-    scores: Float[Array, "n *k"]
-    held_out: Float[Array, "n *k"]
+    scores: Float[Array, " n *k"]
+    held_out: Float[Array, " n *k"]
     errors: Errors | Mistakes
     outliers: Bool[Array, " n"] | None
 
 
-def scores(model: models.Model, params: models.Params, features: Float[Array, "n d"]) -> Float[Array, "n *k"]:
+def scores(model: models.Model, params: models.Params, features: Float[Array, "n d"]) -> Float[Array, " n *k"]:
     """The raw score of every row."""
     return jax.vmap(model.predict, in_axes=(None, 0))(params, features)
 
@@ -112,7 +112,7 @@ def _floats(residuals: Any) -> Array:
     return found
 
 
-def mistakes(logits: Float[Array, "n *k"], targets: Int[Array, " n"]) -> Mistakes:
+def mistakes(logits: Float[Array, " n *k"], targets: Int[Array, " n"]) -> Mistakes:
     """The summaries of a classifier's scores, one a row (its sign decides) or one a class (the largest decides)."""
     binary = logits.ndim == 1
     decided = logits > 0 if binary else jnp.argmax(logits, axis=1)

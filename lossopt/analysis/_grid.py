@@ -47,7 +47,7 @@ def over_grid(fn: Callable[..., PyTree], *axes: Shaped[Array, "..."], batch_size
     return jax.tree.map(lambda leaf: leaf[:calls].reshape(*shape, *leaf.shape[1:]), results)
 
 
-def spread_band(values: Real[ArrayLike, "seeds *rest"], *, level: float = 0.9) -> Band:
+def spread_band(values: Real[ArrayLike, " seeds *rest"], *, level: float = 0.9) -> Band:
     """The median over the first axis, and the quantiles between which a share `level` of the values lies."""
     # The sum of whole numbers of few bits is another.
     (values,) = losses.floats(values)
@@ -56,7 +56,7 @@ def spread_band(values: Real[ArrayLike, "seeds *rest"], *, level: float = 0.9) -
     return Band(centre, low, high)
 
 
-def mean_band(values: Real[ArrayLike, "seeds *rest"]) -> Band:
+def mean_band(values: Real[ArrayLike, " seeds *rest"]) -> Band:
     """The mean over the first axis, and its 95 % interval by the normal approximation: from about 30 seeds on."""
     # The sum of whole numbers of few bits is another.
     (values,) = losses.floats(values)

@@ -34,7 +34,7 @@ class Dataset(NamedTuple):
     """
 
     features: Float[Array, "n d"]
-    targets: Shaped[Array, "n *k"]
+    targets: Shaped[Array, " n *k"]
     weights: Float[Array, " n"] | None = None
 
 

@@ -31,7 +31,7 @@ class Columns(NamedTuple):
         """|B|."""
         return self._replace(table=jnp.abs(self.table))
 
-    def scores(self, coefficients: Float[Array, "m *k"]) -> Float[Array, "*k n"]:
+    def scores(self, coefficients: Float[Array, " m *k"]) -> Float[Array, "*k n"]:
         """C' B."""
         if not self.constant:
             return self._scores(coefficients)

@@ -21,7 +21,7 @@ class Cost(NamedTuple):
 
     loss: losses.Loss
     design: Design
-    targets: Shaped[Array, "n *t"]
+    targets: Shaped[Array, " n *t"]
     traits: Traits
     tolerance: Float[Array, ""]
     units: Float[Array, " k"]

@@ -116,11 +116,11 @@ class Design(NamedTuple):
         rows = rows_at(self.features, at).astype(self.share.dtype)
         return self.outer(standardised(rows, self.centre, self.size, self.constants).formed)
 
-    def inner(self, coefficients: Float[Array, "m *k"]) -> Float[Array, "m *k"]:
+    def inner(self, coefficients: Float[Array, " m *k"]) -> Float[Array, " m *k"]:
         """The coefficients in the basis that `fold` passes."""
         return coefficients if self.change is None else times(self.change, coefficients)
 
-    def outer(self, sums: Float[Array, "m *k"]) -> Float[Array, "m *k"]:
+    def outer(self, sums: Float[Array, " m *k"]) -> Float[Array, " m *k"]:
         """Sums over the columns that `fold` passes, as sums over those of the basis."""
         return sums if self.change is None else times(self.change.T, sums)
 
@@ -145,7 +145,7 @@ class Design(NamedTuple):
         total, part = self.fold(of_block, scores, every=every).sums
         return self.outer(total) / positive(part)
 
-    def inner_of(self, params: Params) -> Float[Array, "m *k"]:
+    def inner_of(self, params: Params) -> Float[Array, " m *k"]:
         """Weights (d, *k) and a bias (*k,) as coefficients in the basis that `fold` passes of a large table."""
         assert self.change is not None
         weights = self.size.reshape(-1, *(1,) * (params.weights.ndim - 1)) * params.weights
@@ -166,11 +166,11 @@ class Design(NamedTuple):
         weights = jnp.zeros((self.size.size, level.size), level.dtype)
         return self.encode(Params(weights, level if self.constants else None))
 
-    def shrinkage(self, coefficients: Float[Array, "m *k"]) -> Float[Array, ""]:
+    def shrinkage(self, coefficients: Float[Array, " m *k"]) -> Float[Array, ""]:
         """What the penalty adds to a cost: |P c|²/2."""
         return jnp.sum(times(self.penalty, coefficients) ** 2) / 2
 
-    def decode(self, coefficients: Float[Array, "m *k"]) -> Params:
+    def decode(self, coefficients: Float[Array, " m *k"]) -> Params:
         """The weights and the bias that the coefficients stand for: of all weights with these scores the smallest."""
         weights = times(self.weights_of, coefficients[self.constants :])
         if self.offset is None:

@@ -58,7 +58,7 @@ def moments(basis: Float[Array, "m n"], values: Float[Array, "k n"]) -> Float[Ar
     return (values[0] @ basis.T)[:, None]
 
 
-def times(matrix: Float[Array, "l m"], right: Float[Array, "m *k"]) -> Float[Array, "l *k"]:
+def times(matrix: Float[Array, "l m"], right: Float[Array, " m *k"]) -> Float[Array, " l *k"]:
     """matrix @ right. A small one is a sum, which is compiled with what comes before and after it, in half the time."""
     if max(matrix.shape) > _FUSED or right.ndim > 1:
         return matrix @ right
@@ -104,7 +104,7 @@ def _eliminated(matrix: Array) -> tuple[Array, Array]:
     return jnp.triu(both[:, :m]), both[:, m:]
 
 
-def definite_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]], Float[Array, "m *k"]]:
+def definite_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, " m *k"]], Float[Array, " m *k"]]:
     """Solve with a positive definite matrix; of any other the solution is NaN."""
     return functools.partial(_solution, matrix, *triangle(matrix))
 
@@ -134,7 +134,7 @@ def _by_inverse(matrix: Array, upper: Array, inverse: Array, right: Array) -> Ar
     return found + times(inverse.T, times(inverse, right - times(matrix, found)))
 
 
-def normal_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, "m *k"]], Float[Array, "m *k"]]:
+def normal_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, " m *k"]], Float[Array, " m *k"]]:
     """Solve with a matrix that is positive semi-definite up to rounding: `normal_solver(matrix)(right)`.
 
     It is scaled to a unit diagonal, to which a little is added; a row of zeros gives a solution of 0.

@@ -54,7 +54,7 @@ def lower_bound(
     return jnp.maximum(jnp.where(penalised & (bent > free), bent, free), 0.0)
 
 
-def absorbed(design: Design, felt: Float[Array, "m *k"], l2: Float[Array, ""]) -> Float[Array, ""]:
+def absorbed(design: Design, felt: Float[Array, " m *k"], l2: Float[Array, ""]) -> Float[Array, ""]:
     """|X'α|²/(2 l2): what the weights can make of a force of which the basis feels `felt`, if there is a penalty."""
     return jnp.sum((design.spread @ felt[design.constants :]) ** 2) / jnp.where(l2 > 0, 2 * l2, 1.0)
 

@@ -8,7 +8,7 @@ Van Loan 2013, section 5.2), where X'X would square what is lost.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,7 @@ class ByColumn(NamedTuple):
     targets: Array
     weights: Array | None
 
-    def scores(self, model: models.Model, params: models.Params) -> Float[Array, "n *k"]:
+    def scores(self, model: models.Model, params: models.Params) -> Float[Array, " n *k"]:
         """Of all examples."""
         return jax.vmap(model.predict, in_axes=(None, 1))(params, self.columns)
 
@@ -60,7 +60,7 @@ class Triangle(NamedTuple):
 Arranged = Dataset | ByColumn | Triangle
 
 
-def scores(model: models.Model, params: models.Params, data: Arranged) -> Float[Array, "n *k"]:
+def scores(model: models.Model, params: models.Params, data: Arranged) -> Float[Array, " n *k"]:
     """The model's raw scores of all examples."""
     if isinstance(data, ByColumn | Triangle):
         return data.scores(model, params)
