@@ -7,11 +7,11 @@ beside R's targets under the same loss. Householder's reflections lose no more t
 Van Loan 2013, section 5.2), where X'X would square what is lost.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from .. import losses, models
@@ -42,19 +42,27 @@ class ByColumn(NamedTuple):
 class Triangle(NamedTuple):
     """As many examples as there are columns, which a quadratic loss cannot tell from all.
 
-    `constant` is what the bias is multiplied with in each. Their mean is that of all examples, and their weights have
-    the same sum.
+    `rows` are features, what the bias is multiplied with, and targets. Their mean is that of all examples, and so is
+    the sum of their weights, `mass`.
     """
 
-    features: Float[Array, "r d"]
-    constant: Float[Array, " r"]
-    targets: Float[Array, " r"]
-    weights: Float[Array, " r"]
+    rows: Float[Array, "r r"]
+    mass: Float[Array, ""]
+
+    @property
+    def targets(self) -> Float[Array, " r"]:
+        """The last column."""
+        return self.rows[:, -1]
+
+    @property
+    def weights(self) -> Float[Array, " r"]:
+        """All equal."""
+        return jnp.broadcast_to(self.mass / len(self.rows), len(self.rows))
 
     def scores(self, model: models.Model, params: models.Params) -> Float[Array, " r"]:
         """Of all rows."""
-        found = self.features @ params.weights
-        return found if params.bias is None else found + self.constant * params.bias
+        found = self.rows[:, :-2] @ params.weights
+        return found if params.bias is None else found + self.rows[:, -2] * params.bias
 
 
 Arranged = Dataset | ByColumn | Triangle
@@ -67,45 +75,40 @@ def scores(model: models.Model, params: models.Params, data: Arranged) -> Float[
     return jax.vmap(model.predict, in_axes=(None, 0))(params, data.features)
 
 
-def arrangement(
-    loss: losses.Loss, data: Dataset, reduction: Reduction, num_steps: int
-) -> Callable[[Dataset], Arranged]:
-    """What to do to a data set before the first of so many steps."""
-    rows, columns = data.features.shape
-    long = rows >= _ROWS * (columns + 2) and num_steps >= _STEPS
-    quadratic = losses.constant_curvature(loss) is not None and losses.claims(loss).of_residual
-    if not (long and quadratic and reduction in (mean, total, root_mean)) or traced(data):
-        return by_column
-    dtypes = {leaf.dtype for leaf in data if leaf is not None}
-    alone = all(len(leaf.devices()) == 1 for leaf in data if leaf is not None)
-    return triangle if alone and dtypes in ({jnp.dtype("float32")}, {jnp.dtype("float64")}) else by_column
+def arranged(loss: losses.Loss, data: Dataset, reduction: Reduction, num_steps: int) -> Arranged:
+    """The data for so many steps, each of which goes through all of them."""
+    return _triangle(data) if _worth_a_triangle(loss, data, reduction, num_steps) else data
 
 
-def by_column(data: Dataset) -> Dataset | ByColumn:
+def by_column(data: Arranged) -> Arranged:
     """The table by column, unless it is so large that no copy should be made."""
-    if data.features.size > _COPIED:
+    if not isinstance(data, Dataset) or data.features.size > _COPIED:
         return data
     # Without the barrier XLA takes the transpose for another name of the table.
     return ByColumn(jax.lax.optimization_barrier(data.features.T), data.targets, data.weights)
 
 
-def triangle(data: Dataset) -> Triangle:
-    """The triangle of a table, a block of rows after the other."""
-    n, width = data.features.shape[0], data.features.shape[1] + 2
-    weights = jnp.ones_like(data.targets) if data.weights is None else data.weights
-    mass = jnp.sum(weights)
-    share = jnp.sqrt(width * (weights / mass))
-    rows = min(n, max(_BLOCK // width, 4 * width))
+def _worth_a_triangle(loss: losses.Loss, data: Dataset, reduction: Reduction, num_steps: int) -> bool:
+    rows, columns = data.features.shape
+    if rows < _ROWS * (columns + 2) or num_steps < _STEPS or reduction not in (mean, total, root_mean) or traced(data):
+        return False
+    quadratic = losses.constant_curvature(loss) is not None and losses.claims(loss).of_residual
+    leaves = jax.tree.leaves(data)
+    near = all([device.platform for device in leaf.devices()] == ["cpu"] for leaf in leaves)
+    return quadratic and near and {str(leaf.dtype) for leaf in leaves} in ({"float32"}, {"float64"})
 
-    def add(block: Array, found: Array) -> Array:
-        start = jnp.minimum(block * rows, n - rows)
-        features, targets, each = (
-            jax.lax.dynamic_slice_in_dim(array, start, rows) for array in (data.features, data.targets, share)
-        )
-        # The last block begins early enough to be whole.
-        each = jnp.where(start + jnp.arange(rows) >= block * rows, each, 0.0)[:, None]
-        part = each * jnp.concatenate([features, jnp.ones_like(each), targets[:, None]], axis=1)
-        return jnp.linalg.qr(jnp.concatenate([found, part]), mode="r")
 
-    found = jax.lax.fori_loop(0, -(-n // rows), add, jnp.zeros((width, width), share.dtype))
-    return Triangle(found[:, :-2], found[:, -2], found[:, -1], jnp.full(width, mass / width))
+def _triangle(data: Dataset) -> Triangle:
+    # By NumPy, for there is nothing to compile, and with it the number of rows is none of the programme's.
+    features, targets = np.asarray(data.features), np.asarray(data.targets)
+    weights = np.ones_like(targets) if data.weights is None else np.asarray(data.weights)
+    n, width = features.shape[0], features.shape[1] + 2
+    mass = weights.sum()
+    found: Any = np.zeros((0, width), targets.dtype)
+    rows = max(_BLOCK // width, 4 * width)
+    for start in range(0, n, rows):
+        part = slice(start, start + rows)
+        each = np.sqrt(width * (weights[part] / mass))[:, None]
+        block = each * np.column_stack([features[part], np.ones_like(targets[part]), targets[part]])
+        found = np.linalg.qr(np.concatenate([found, block]), mode="r")
+    return Triangle(*jax.device_put((found, mass)))

@@ -86,7 +86,7 @@ def begin(params, data, *, loop) -> State:
 def advance(objective, state, last, data, key, first, *, loop, steps) -> tuple[tuple[State, PyTree], Info]:
     """Some steps from number `first` on: the state after them, the parameters before the last, and the trace."""
     optimizer = optax.with_extra_args_support(loop.optimizer)
-    if loop.arrange is not None:
+    if loop.arrange is not None and loop.batch_size is None:
         data = loop.arrange(data)
 
     def step(state: State, t: Array) -> tuple[State, Info]:

@@ -15,7 +15,7 @@ from .. import border, losses, models
 from ..cost import cost
 from ..data import Dataset
 from ..reductions import mean, Reduction
-from ._arranged import Arranged, arrangement, scores
+from ._arranged import Arranged, arranged, by_column, scores
 from ._loop import Fit, Loop, train
 from ._resume import in_parts
 
@@ -75,12 +75,12 @@ def fit(
     """
     data = border.checked(loss, data, model)
     border.check_penalties(l2=l2)
-    params = border.check_init(init, data, model)
+    params, num_steps = border.check_init(init, data, model), border.whole("num_steps", num_steps, 0)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     objective = jax.tree_util.Partial(objective_of(model, reduction), loss=bound, l2=l2)
-    arrange = functools.partial(arrangement, loss, data, reduction)
+    kept = arranged(loss, data, reduction, num_steps) if batch_size is None else data
     return _minimise(
-        objective, params, data, arrange, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
+        objective, params, kept, by_column, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
         tolerance=tolerance, keep_params=keep_params, resume=resume, checkpoint_every=checkpoint_every, throw=throw,
     )  # fmt: skip
 
@@ -120,6 +120,7 @@ def minimise(
         ValueError: a step count or batch size that is not positive, a batch larger than the data, a missing key, data
             of different lengths, parameters that are not real, an objective that is not one number.
     """
+    num_steps = border.whole("num_steps", num_steps, 0)
     return _minimise(
         objective, params, data, None, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
         tolerance=tolerance, keep_params=keep_params, resume=resume, checkpoint_every=checkpoint_every, throw=throw,
@@ -130,11 +131,10 @@ def _minimise(
     objective, params, data, arrange, *, optimizer, num_steps, batch_size, key, tolerance, keep_params, resume,
     checkpoint_every, throw,
 ) -> Fit:  # fmt: skip
-    num_steps = border.whole("num_steps", num_steps, 0)
     batch_size = _check_loop(optimizer, batch_size, key, data)
     _check_numbers(params, key, tolerance)
     bound = objective if isinstance(objective, jax.tree_util.Partial) else jax.tree_util.Partial(objective)
-    loop = Loop(optimizer, batch_size, keep_params, arrange(num_steps) if arrange and batch_size is None else None)
+    loop = Loop(optimizer, batch_size, keep_params, arrange)
     given = (bound, params, data, key)
     if resume is None:
         result = train(*given, tolerance, loop=loop, num_steps=num_steps)
