@@ -48,6 +48,11 @@ class Plan(NamedTuple):
     part: bool
     stored: bool
 
+    @property
+    def differentiable(self) -> bool:
+        """The minimum is one of a smooth loss, so that its coefficients have derivatives."""
+        return self.method == "least_squares" or (self.smooth and self.method != "rounding")
+
 
 def plan_of(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named: str | None, part: bool) -> Plan:
     """The plan for a data set; `part` as in `Plan`, `named` is the method that the caller named."""

@@ -18,6 +18,7 @@ from ._algorithms import ALGORITHMS
 from ._cleaned import cleaned, where_it_stays, working_dtype
 from ._column_design import column_design
 from ._design import blocked_design, design
+from ._implicit import following, Given
 from ._lbfgs_first import FELL_SHORT
 from ._lone import doubted, hides, lone, may_be_far, without
 from ._measured import seems_convex
@@ -92,7 +93,9 @@ def solve(
     classifier: from zero), or from `init`, reaches; the ramp that which the concave-convex procedure reaches from the
     hinge's minimum, or from `init`. Of several minima that have the same scores the one with the smallest weights is
     given; that there are others is said of smooth losses unless the table is large. May be jitted, and vmapped over
-    data sets, `l2`, `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. A large table is
+    data sets, `l2`, `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. Under a smooth loss
+    `params` and `cost` have derivatives, of any order and in either mode, in the data, penalties and hyperparameters of
+    a table that is in memory: those of the implicit function theorem, NaN where there is no minimum. A large table is
     gone through in blocks of rows, without a copy of it; least squares are then found by Newton's method. Features that
     are `data.Stored`, or a large memory-mapped array, are read by the block. Piecewise-linear losses of a long table
     see only the rows that matter to them, and need the whole of one that is not, or of which too many rows lie on a
@@ -118,7 +121,9 @@ def solve(
         ValueError, TypeError: bad input, in one sentence, before anything is compiled.
         RuntimeError: another process, which has some of the rows, was lost.
     """
-    data = where_it_stays(data)
+    given = Given(loss, where_it_stays(data), l1, l2)
+    differentiated = traced(given) and not isinstance(given.data.features, Stored)
+    loss, data, l1, l2 = given.held() if differentiated else given
     data = border.checked(loss, data, model, stored=True)
     border.check_penalties(l1=l1, l2=l2)
     part = staged() or traced(data, loss, l1, l2, init)
@@ -145,7 +150,9 @@ def solve(
         solution = without(solution, out, data, loss, model, (l1, l2), tolerance, again)
     if throw:
         solution.status.raise_if_bad()
-    return solution
+    if not differentiated:
+        return solution
+    return following(solution, given.arrays(data, dtype), model, plan.differentiable)
 
 
 def _placed(data: Dataset, plan: Plan) -> Dataset:
