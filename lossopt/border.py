@@ -114,7 +114,11 @@ def check_init(init: Any, dataset: data.Dataset, model: models.Model) -> models.
             f"features has {expected[0]} and {expected[1]}: {start}."
         )
     bias = None if init.bias is None else jnp.asarray(init.bias).astype(dtype)
-    return models.Params(jnp.asarray(init.weights).astype(dtype), bias)
+    found = models.Params(jnp.asarray(init.weights).astype(dtype), bias)
+    unseen = data.traced(found) or any(map(data.spread, found))
+    if not unseen and not all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(found)):
+        raise ValueError(f"init holds a coefficient that is no finite number in {dtype}: {start}.")
+    return found
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:

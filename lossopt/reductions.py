@@ -18,6 +18,7 @@ Reduction = Callable[[Array, Array], Array]
 def mean(values: Float[Array, "*batch"], weights: Float[Array, "*batch"]) -> Float[Array, ""]:
     """Σwℓ/Σw, and 0 where no weight is left."""
     wide, by = _wide(values), _wide(weights)
+    by = relative(by)
     mass = jnp.sum(by)
     # A weight that is not a number makes a mean that is none.
     nothing = mass == 0
@@ -89,6 +90,14 @@ def tilted(tilt: ArrayLike) -> Reduction:
     return jax.tree_util.Partial(_tilted, tilt)
 
 
+def relative(weights: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """In units of the largest, or about: large ones may have no sum, and a small one times a loss may be nothing."""
+    largest = jax.lax.stop_gradient(jnp.max(weights, initial=0.0))
+    # By no more than what has a reciprocal, with which XLA multiplies.
+    unit = jnp.minimum(largest, jnp.finfo(weights.dtype).max / 8)
+    return weights / jnp.where((largest > 0) & (largest < jnp.inf), unit, 1.0)
+
+
 def _wide(values: Array) -> Array:
     """Numbers to be summed: of 16 bits, some ten thousand would be no more than infinity, or too coarse."""
     return values.astype(jnp.float32) if jnp.finfo(values.dtype).bits < 32 else values
@@ -104,7 +113,7 @@ def _largest(level: ArrayLike, values: Array, weights: Array) -> Array:
 
 def _lowest(values: Array, weights: Array, share: Array, *, nan_first: bool) -> Array:
     """The mean of the smallest values, up to a share of all weight; what is not a number counts as one end of them."""
-    values, weights = values.ravel(), _wide(weights.ravel())
+    values, weights = values.ravel(), relative(_wide(weights.ravel()))
     ranked = jnp.where(jnp.isnan(values), -jnp.inf, values) if nan_first else values
     order = jnp.argsort(jax.lax.stop_gradient(jnp.where(weights > 0, ranked, jnp.inf)))
     sorted_weights = weights[order]

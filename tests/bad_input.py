@@ -188,6 +188,10 @@ MISTAKES = {
     "no penalty": (lambda: lo.solve(losses.huber, GOOD, l2=None), ValueError, "l2=None", "number"),
     "a penalty in quotes": (lambda: fit_with(l2="0.1"), ValueError, "l2='0.1'", "number"),
     "several penalties to one fit": (lambda: fit_with(l2=[0.1, 0.2]), ValueError, "l2 has shape (2,)", "lossopt.sweep"),
+    "a start that is no number": (
+        lambda: fit_with(init=models.Params(jnp.full(3, np.nan), 0.0)), ValueError, "no finite", "model.init(3)"),
+    "a precision of no real numbers": (
+        lambda: lo.solve(losses.huber, GOOD, dtype=int), ValueError, "dtype=<class 'int'>", "jnp.float64"),
     "a penalty without end": (lambda: lo.solve(losses.huber, GOOD, l2=np.inf), ValueError, "l2=inf", "finite"),
     "a start without a bias": (
         lambda: fit_with(init=models.Params(jnp.zeros(3), None)), ValueError, "(3,) and None", "model.init(3)"),

@@ -71,6 +71,14 @@ def test_a_weight_counts_as_so_many_rows(reduction):
 
 
 @each
+@pytest.mark.parametrize("size", [1e-307, 1e307, 1.7e308])
+def test_weights_of_any_size_are_weights(reduction, size):
+    weights = jnp.array([1.0, 0.0, 0.5, 0.25, 1.0])
+    expected = float(reduction(VALUES, weights))
+    assert float(reduction(VALUES, size * weights)) == pytest.approx(expected, rel=1e-12)
+
+
+@each
 def test_what_is_masked_never_enters(reduction):
     batch = lo.cost(losses.squared_error, reduction)
     predictions, targets = jnp.array([1.0, jnp.nan, 3.0]), jnp.array([0.5, 2.0, jnp.inf])

@@ -1,6 +1,8 @@
 """The training loop: right updates, honest traces, few compilations, and outcomes as values."""
 
+import dataclasses
 import functools
+import importlib
 
 import jax
 import jax.extend.core
@@ -159,6 +161,50 @@ def test_a_perfect_fit_of_a_long_table_is_as_exact(long_table):
     fitted = lo.fit(losses.squared_error, exact, optimizer=LBFGS, num_steps=100)
     assert fitted.trace.cost[-1] < 1e-28
     np.testing.assert_allclose(fitted.params.weights, [1.0, -2.0, 0.5], rtol=1e-12)
+
+
+@pytest.mark.parametrize("reduction", [lo.mean, lo.root_mean, lo.total])
+def test_a_start_at_a_perfect_fit_of_a_long_table_is_not_left(reduction):
+    features = np.random.default_rng(0).integers(-5, 6, (400, 3)).astype(float)
+    exact = data.Dataset(features, features @ [1.0, 2.0, -1.0] + 3)
+    start = models.Params(jnp.array([1.0, 2.0, -1.0]), jnp.array(3.0))
+    fitted = lo.fit(losses.squared_error, exact, num_steps=100, init=start, reduction=reduction)
+    assert str(fitted.status) == "converged"
+    assert float(jnp.max(fitted.trace.cost)) == 0
+    jax.tree.map(np.testing.assert_array_equal, fitted.params, start)
+
+
+@pytest.mark.parametrize("size", [1e-307, 1e307, 1.7e308])
+@pytest.mark.parametrize("loss", [losses.squared_error, losses.huber])
+def test_weights_of_any_size_are_weights(long_table, loss, size):
+    weights = jnp.linspace(0.3, 1.0, 997)
+    one, other = (lo.fit(loss, long_table._replace(weights=unit * weights), num_steps=100) for unit in (1.0, size))
+    np.testing.assert_allclose(other.params.weights, one.params.weights, rtol=1e-9)
+    solved = lo.solve(loss, long_table._replace(weights=size * weights))
+    np.testing.assert_allclose(solved.cost, lo.solve(loss, long_table._replace(weights=weights)).cost, rtol=1e-12)
+
+
+def test_what_is_quadratic_is_what_a_card_says_at_its_hyperparameters(long_table):
+    scaled, bound = losses.scaled(losses.squared_error, factor=3.0), lo.bind(losses.huber, delta=jnp.inf)
+    for loss in (losses.half_squared_error, scaled, bound, lo.bind(losses.expectile, level=0.5)):
+        assert losses.quadratic(loss)
+        own = lambda prediction, target, loss=loss: loss(prediction, target)  # noqa: E731
+        ours, plain = (lo.fit(each, long_table, num_steps=100).params for each in (loss, own))
+        np.testing.assert_allclose(ours.weights, plain.weights, rtol=1e-9)
+    for loss in (losses.huber, losses.expectile, losses.asymmetric(losses.squared_error, level=0.7), losses.brier):
+        assert losses.quadratic(loss) == (loss is losses.expectile)
+
+
+def test_a_parabola_that_is_lowest_elsewhere_is_no_square_of_the_residual(long_table, monkeypatch):
+    ahead = lambda prediction, target: (prediction - target - 1) ** 2  # noqa: E731
+    card = losses.claims(losses.squared_error)
+    claimed = dataclasses.replace(card, symmetric=False, zero_at_perfect_fit=False, origin=None, name="ahead")
+    monkeypatch.setitem(importlib.import_module("lossopt.losses._register")._CARDS, ahead, claimed)
+    expected = lo.solve(losses.squared_error, long_table._replace(targets=long_table.targets + 1))
+    solved, fitted = lo.solve(ahead, long_table), lo.fit(ahead, long_table, optimizer=LBFGS, num_steps=100)
+    for found in (solved, fitted):
+        np.testing.assert_allclose(found.params.weights, expected.params.weights, rtol=1e-8)
+        np.testing.assert_allclose(found.params.bias, expected.params.bias, rtol=1e-8)
 
 
 def test_weights_in_the_data_are_weights_in_the_cost(table):

@@ -68,6 +68,15 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(case, parts, tmp_path, monkeypat
     np.testing.assert_allclose(resumed.trace.cost, plain.trace.cost, rtol=1e-9)
 
 
+def test_a_fit_goes_on_where_another_machine_has_other_last_bits(tmp_path, monkeypatch):
+    table = problem(0, n=200, d=3)
+    fit = functools.partial(lo.fit, losses.squared_error, table, num_steps=100, resume=tmp_path)
+    first = fit()
+    factorise = np.linalg.qr
+    monkeypatch.setattr(np.linalg, "qr", lambda table, mode: factorise(table, mode=mode) * (1 + 2**-50))
+    assert_same_bits(first, fit())
+
+
 def test_a_damaged_part_is_done_again(tmp_path):
     whole = lo.fit(losses.huber, problem(0), resume=tmp_path, **OPTIONS)
     (tmp_path / "2.npz").write_bytes(b"half a file")

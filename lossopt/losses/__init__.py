@@ -23,6 +23,7 @@ from ._register import (
     names as names,
     nearest as nearest,
     parts as parts,
+    quadratic as quadratic,
     register as register,
     several as several,
     unbound as unbound,

@@ -113,12 +113,23 @@ def claims(loss: Loss) -> LossCard:
 
 
 def constant_curvature(loss: Loss) -> float | None:
-    """The curvature of a loss whose least and largest are one number above 0: that of a quadratic; else None."""
-    if not has_card(loss):
-        return None
-    known = claims(loss)
-    largest = known.smoothness
-    return largest if isinstance(largest, float) and 0 < largest == known.least_curvature else None
+    """The a of a loss that is a r²/2 whatever its hyperparameters, as far as its card says so; else None."""
+    return _parabola(claims(loss)) if has_card(loss) else None
+
+
+def quadratic(loss: Loss) -> bool:
+    """Whether a loss is a r²/2 for some a at its hyperparameters, as far as its card and what is not traced say so."""
+    leaves = jax.tree.leaves(hyperparameters(loss))
+    if not has_card(loss) or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return False
+    return _parabola(card(loss)) is not None
+
+
+def _parabola(card: LossCard) -> float | None:
+    largest, least = card.smoothness, card.least_curvature
+    # One with a line in it has its least value elsewhere.
+    centred = card.of_residual and card.symmetric is True and card.zero_at_perfect_fit is True
+    return largest if centred and isinstance(largest, float) and 0 < largest == least else None
 
 
 def unbound(loss: Loss) -> Callable:

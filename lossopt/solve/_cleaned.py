@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ..data import Dataset, Stored, traced
+from ..reductions import relative
 from ._blocks import LARGE, Rows, rows_of, Weighted
 
 
@@ -31,16 +32,22 @@ def in_blocks(features: Array | Stored, *, often: bool) -> bool:
     return features.size >= least and (traced(features) or len(features.sharding.device_set) == 1)
 
 
-def working_dtype(dtype: Any) -> Any:
-    """The dtype to compute in, for features of a dtype.
+def working_dtype(dtype: Any, own: Any) -> Any:
+    """The dtype to compute in: the one asked for, else the features' own or one that there are factorisations in.
 
     Raises:
-        ValueError: JAX is not set up for it.
+        ValueError: JAX is not set up for it, or it is none of real numbers.
     """
+    if dtype is None:
+        dtype = own if jnp.issubdtype(own, jnp.floating) else jnp.result_type(float)
+    try:
+        real = jnp.issubdtype(dtype, jnp.floating)
+    except TypeError:
+        real = False
+    if not real:
+        raise ValueError(f"dtype={dtype!r}: give a precision of real numbers, jnp.float32 or jnp.float64.")
     if jax.dtypes.canonicalize_dtype(dtype) != np.dtype(dtype):
         raise ValueError(f"dtype={np.dtype(dtype)}: first turn it on, by jax.config.update('jax_enable_x64', True).")
-    if not jnp.issubdtype(dtype, jnp.floating):
-        return jnp.result_type(float)
     # There is no factorisation in half precision.
     return dtype if jnp.finfo(dtype).bits >= 32 else jnp.float32
 
@@ -60,12 +67,12 @@ def cleaned(data: Dataset, dtype: Any, *, blocks: bool, labels: bool) -> tuple[R
         n = features.shape[0]
         return features, targets, jnp.full(() if blocks else n, 1 / n, dtype)
     weights = data.weights.astype(dtype)
-    relative, kept, stand_in = weights / jnp.max(weights), weights > 0, jnp.argmax(weights)
+    shares, kept, stand_in = relative(weights), weights > 0, jnp.argmax(weights)
 
     def counted(table: Array) -> Array:
         return jnp.where(kept.reshape(-1, *(1,) * (table.ndim - 1)), table, table[stand_in][None])
 
-    share = jnp.where(kept, relative, 0.0) / jnp.sum(relative)
+    share = jnp.where(kept, shares, 0.0) / jnp.sum(shares)
     if blocks:
         return Weighted(features, kept, rows_of(features, stand_in, 1)[0]), counted(targets), share
     return counted(features), counted(targets), share

@@ -70,7 +70,7 @@ def hides(out: Bool[Array, "*n"], data: Dataset) -> Bool[Array, ""]:
     if out.shape != (n,):
         return jnp.any(out)
     kept = ~out if data.weights is None else ~out & (data.weights > 0)
-    table, counts = jnp.asarray(data.features).astype(working_dtype(data.features.dtype)), kept[:, None]
+    table, counts = jnp.asarray(data.features).astype(working_dtype(None, data.features.dtype)), kept[:, None]
     lowest = jnp.min(jnp.where(counts, table, jnp.inf), axis=0)
     highest = jnp.max(jnp.where(counts, table, -jnp.inf), axis=0)
     far = jnp.max(jnp.where(out[:, None], jnp.abs(table - lowest[None]), 0.0), axis=0)
@@ -131,7 +131,7 @@ def _examples(out: np.ndarray, data: Dataset, weights: np.ndarray, tolerance: fl
     counts = weights > 0
     if len(out) == len(counts):
         return out & counts
-    found, less = np.zeros(len(counts), bool), _less(working_dtype(data.features.dtype), tolerance)
+    found, less = np.zeros(len(counts), bool), _less(working_dtype(None, data.features.dtype), tolerance)
     for column in np.asarray(data.features)[:, out].T:
         column = np.where(counts, column / np.max(np.abs(column[counts])), 0.0)
         largest = np.argmax(np.where(counts, np.abs(column - np.median(column[counts])), 0.0))

@@ -133,7 +133,7 @@ def solve(
     _check_tolerance(tolerance)
     max_iterations = min(border.whole("max_iterations", max_iterations), np.iinfo(np.int32).max)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
-    dtype = working_dtype(data.features.dtype if dtype is None else dtype)
+    dtype = working_dtype(dtype, data.features.dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     tolerance = _number(tolerance, dtype)
     penalty = _Penalty(_number(l1, dtype) if plan.absolute else None, _number(l2, dtype))

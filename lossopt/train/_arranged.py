@@ -42,12 +42,13 @@ class ByColumn(NamedTuple):
 class Triangle(NamedTuple):
     """As many examples as there are columns, which a quadratic loss cannot tell from all.
 
-    `rows` are features, what the bias is multiplied with, and targets. Their mean is that of all examples, and so is
-    the sum of their weights, `mass`.
+    `rows` are features, what the bias is multiplied with, and what `origin` leaves of the targets. Their mean is that
+    of all examples, and so is the sum of their weights, `mass`.
     """
 
     rows: Float[Array, "r r"]
     mass: Float[Array, ""]
+    origin: models.Params
 
     @property
     def targets(self) -> Float[Array, " r"]:
@@ -60,9 +61,10 @@ class Triangle(NamedTuple):
         return jnp.broadcast_to(self.mass / len(self.rows), len(self.rows))
 
     def scores(self, model: models.Model, params: models.Params) -> Float[Array, " r"]:
-        """Of all rows."""
-        found = self.rows[:, :-2] @ params.weights
-        return found if params.bias is None else found + self.rows[:, -2] * params.bias
+        """Of all rows, less those of the origin."""
+        weights, bias = jax.tree.map(jnp.subtract, params, self.origin)
+        found = self.rows[:, :-2] @ weights
+        return found if bias is None else found + self.rows[:, -2] * bias
 
 
 Arranged = Dataset | ByColumn | Triangle
@@ -75,9 +77,12 @@ def scores(model: models.Model, params: models.Params, data: Arranged) -> Float[
     return jax.vmap(model.predict, in_axes=(None, 0))(params, data.features)
 
 
-def arranged(loss: losses.Loss, data: Dataset, reduction: Reduction, num_steps: int) -> Arranged:
-    """The data for so many steps, each of which goes through all of them."""
-    return _triangle(data) if _worth_a_triangle(loss, data, reduction, num_steps) else data
+def arranged(loss: losses.Loss, data: Dataset, reduction: Reduction, start: models.Params, num_steps: int) -> Arranged:
+    """The data for so many steps from `start`, each of which goes through all of them."""
+    if not _worth_a_triangle(loss, data, reduction, num_steps):
+        return data
+    known = lambda leaf: np.zeros(leaf.shape, leaf.dtype) if traced(start) else np.asarray(leaf)  # noqa: E731
+    return _triangle(data, jax.tree.map(known, start), reduction is total)
 
 
 def by_column(data: Arranged) -> Arranged:
@@ -89,26 +94,31 @@ def by_column(data: Arranged) -> Arranged:
 
 
 def _worth_a_triangle(loss: losses.Loss, data: Dataset, reduction: Reduction, num_steps: int) -> bool:
-    rows, columns = data.features.shape
-    if rows < _ROWS * (columns + 2) or num_steps < _STEPS or reduction not in (mean, total, root_mean) or traced(data):
+    rows, width = data.features.shape[0], data.features.shape[1] + 2
+    long = rows >= _ROWS * width and num_steps >= max(_STEPS, width)
+    if not long or reduction not in (mean, total, root_mean) or traced(data) or not losses.quadratic(loss):
         return False
-    quadratic = losses.constant_curvature(loss) is not None and losses.claims(loss).of_residual
     leaves = jax.tree.leaves(data)
-    near = all([device.platform for device in leaf.devices()] == ["cpu"] for leaf in leaves)
-    return quadratic and near and {str(leaf.dtype) for leaf in leaves} in ({"float32"}, {"float64"})
+    near = {device.platform for leaf in leaves for device in leaf.devices()} == {"cpu"}
+    alone = len({tuple(leaf.devices()) for leaf in leaves}) == 1 and len(leaves[0].devices()) == 1
+    return near and alone and {str(leaf.dtype) for leaf in leaves} in ({"float32"}, {"float64"})
 
 
-def _triangle(data: Dataset) -> Triangle:
+def _triangle(data: Dataset, origin: models.Params, summed: bool) -> Triangle:
     # By NumPy, for there is nothing to compile, and with it the number of rows is none of the programme's.
     features, targets = np.asarray(data.features), np.asarray(data.targets)
     weights = np.ones_like(targets) if data.weights is None else np.asarray(data.weights)
     n, width = features.shape[0], features.shape[1] + 2
-    mass = weights.sum()
+    # Of any size, whose sum need not be a number.
+    relative = weights / weights.max()
+    share = width * (relative / relative.sum())
     found: Any = np.zeros((0, width), targets.dtype)
     rows = max(_BLOCK // width, 4 * width)
     for start in range(0, n, rows):
         part = slice(start, start + rows)
-        each = np.sqrt(width * (weights[part] / mass))[:, None]
-        block = each * np.column_stack([features[part], np.ones_like(targets[part]), targets[part]])
+        # What a perfect fit leaves is exactly 0, and so is its column of the triangle.
+        left = targets[part] - (features[part] @ origin.weights + (0 if origin.bias is None else origin.bias))
+        block = np.sqrt(share[part])[:, None] * np.column_stack([features[part], np.ones_like(left), left])
         found = np.linalg.qr(np.concatenate([found, block]), mode="r")
-    return Triangle(*jax.device_put((found, mass)))
+    mass = weights.sum() if summed else np.asarray(width, targets.dtype)
+    return Triangle(*jax.device_put((found, mass, origin), *data.targets.devices()))

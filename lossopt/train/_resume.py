@@ -17,8 +17,11 @@ from ..store import identity, like, plain, Store
 from ._loop import advance, begin, Fit, outcome
 
 
-def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, every) -> Fit:
-    """The same in parts, each of which is kept when it is done, with the state to go on from."""
+def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, every, *, given) -> Fit:
+    """The same in parts, each of which is kept when it is done, with the state to go on from.
+
+    `data` were arranged, maybe with other last bits on another machine: what was `given` identifies the fit.
+    """
     if staged() or traced(objective, params, data, key):
         raise ValueError("resume keeps files, which a compiled programme cannot: call fit outside jit and vmap.")
     every = border.whole("checkpoint_every", every)
@@ -26,7 +29,7 @@ def in_parts(objective, params, data, key, tolerance, loop, num_steps, resume, e
     bare = loop._replace(keep_params=False)
     programme = identity(advance.trace(objective, state, last, data, key, 0, loop=bare, steps=1))
     asked = {"objective and optimizer": programme, "start": params, "hyperparameters": _arrays(objective)}
-    asked |= {"data": _arrays(data), "key": key, "keep_params": loop.keep_params}
+    asked |= {"data": _arrays(given), "key": key, "keep_params": loop.keep_params}
     asked |= {"steps": (num_steps, every), "optax": optax.__version__}
     store, traces = Store("fit", resume, asked), []
     for number, first in enumerate(range(0, num_steps + 1, every)):

@@ -78,10 +78,11 @@ def fit(
     params, num_steps = border.check_init(init, data, model), border.whole("num_steps", num_steps, 0)
     bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     objective = jax.tree_util.Partial(objective_of(model, reduction), loss=bound, l2=l2)
-    kept = arranged(loss, data, reduction, num_steps) if batch_size is None else data
+    seen = arranged(loss, data, reduction, params, num_steps) if batch_size is None else data
     return _minimise(
-        objective, params, kept, by_column, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
-        tolerance=tolerance, keep_params=keep_params, resume=resume, checkpoint_every=checkpoint_every, throw=throw,
+        objective, params, data, seen, by_column, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size,
+        key=key, tolerance=tolerance, keep_params=keep_params, resume=resume, checkpoint_every=checkpoint_every,
+        throw=throw,
     )  # fmt: skip
 
 
@@ -122,24 +123,24 @@ def minimise(
     """
     num_steps = border.whole("num_steps", num_steps, 0)
     return _minimise(
-        objective, params, data, None, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
+        objective, params, data, data, None, optimizer=optimizer, num_steps=num_steps, batch_size=batch_size, key=key,
         tolerance=tolerance, keep_params=keep_params, resume=resume, checkpoint_every=checkpoint_every, throw=throw,
     )  # fmt: skip
 
 
 def _minimise(
-    objective, params, data, arrange, *, optimizer, num_steps, batch_size, key, tolerance, keep_params, resume,
+    objective, params, data, seen, arrange, *, optimizer, num_steps, batch_size, key, tolerance, keep_params, resume,
     checkpoint_every, throw,
 ) -> Fit:  # fmt: skip
     batch_size = _check_loop(optimizer, batch_size, key, data)
     _check_numbers(params, key, tolerance)
     bound = objective if isinstance(objective, jax.tree_util.Partial) else jax.tree_util.Partial(objective)
     loop = Loop(optimizer, batch_size, keep_params, arrange)
-    given = (bound, params, data, key)
+    given = (bound, params, seen, key)
     if resume is None:
         result = train(*given, tolerance, loop=loop, num_steps=num_steps)
     else:
-        result = in_parts(*given, tolerance, loop, num_steps, resume, checkpoint_every)
+        result = in_parts(*given, tolerance, loop, num_steps, resume, checkpoint_every, given=data)
     if throw:
         result.status.raise_if_bad()
     return result
