@@ -11,6 +11,7 @@ nothing moves.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -20,6 +21,7 @@ from jaxtyping import Array, Bool, Float
 
 from .. import losses, models
 from ..data import Dataset, traced
+from ..reductions import relative
 from ..status import GOOD
 from ..train import objective_of
 
@@ -88,7 +90,8 @@ def _moved(found, sound, given, moved, *, model):
     params, centre = found[0], jnp.zeros_like(given.data.features[0])
     if params.bias is not None:
         # Coefficients of centred columns, which a mean far from 0 costs no digits.
-        centre = jax.lax.stop_gradient(jnp.average(given.data.features, axis=0, weights=given.data.weights))
+        weights = None if given.data.weights is None else relative(given.data.weights)
+        centre = jax.lax.stop_gradient(jnp.average(given.data.features, axis=0, weights=weights))
         params = params._replace(bias=params.bias + centre @ params.weights)
     flat, shaped = ravel_pytree(params)
 
@@ -101,12 +104,20 @@ def _moved(found, sound, given, moved, *, model):
     at = lambda derivative: jax.jvp(functools.partial(derivative, flat), (given,), (moved,))[1]  # noqa: E731
     stays = jnp.where((params.weights == 0) & (given.l1 != 0), jnp.ones_like(params.weights), 0.0)
     free = ravel_pytree(shaped(jnp.zeros_like(flat))._replace(weights=stays))[0] == 0
-    hessian, change = jax.hessian(objective)(flat, given), at(jax.grad(objective))
-    step = shaped(-_solution(hessian, change, free, functools.partial(_alike, shaped, model)))
+    gradient = jax.grad(objective)
+    # For one class at a time: of all, what is computed of each example would be many times the table.
+    hessian = _hessian(functools.partial(gradient, given=given), flat, flat.size // (model.classes or 1))
+    step = shaped(-_solution(hessian, at(gradient), free, functools.partial(_alike, shaped, model)))
     if step.bias is not None:
         step = step._replace(bias=step.bias - centre @ step.weights)
     # A factor, and not a choice, to be NaN in reverse mode as well.
     return jax.tree.map(lambda leaf: leaf * jnp.where(sound, 1.0, jnp.nan).astype(leaf.dtype), (step, at(objective)))
+
+
+def _hessian(gradient: Callable[[Array], Array], at: Float[Array, " m"], together: int) -> Float[Array, "m m"]:
+    """That of a function with this gradient, so many columns at a time."""
+    along = lambda direction: jax.jvp(gradient, (at,), (direction,))[1]  # noqa: E731
+    return jax.lax.map(along, jnp.eye(at.size, dtype=at.dtype), batch_size=together)
 
 
 def _alike(shaped: Any, model: models.Model, sizes: Array) -> Array:
