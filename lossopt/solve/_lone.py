@@ -95,6 +95,7 @@ def without(
     if isinstance(data.features, Stored) or not out.is_fully_addressable:
         return doubted(solution, jnp.array(True))
     weights = np.ones(len(data.targets)) if data.weights is None else np.asarray(data.weights)
+    weights = weights / weights.max()
     fixed = free = _examples(np.asarray(out), data, weights, float(tolerance))
     least = weights / weights.sum() * _least(data, loss, model)
     while free.any() and not free[weights > 0].all():
