@@ -70,6 +70,11 @@ def test_a_loss_is_shown_at_the_hyperparameters_given(capsys, tmp_path):
     assert "Beaton" in capsys.readouterr().err
 
 
+def test_a_loss_is_shown_at_hyperparameters_far_out(capsys):
+    assert answer(capsys, "show", "huber:delta=1e300")["efficiency"] == 1.0
+    assert answer(capsys, "show", "general_robust:c=1e-200")["smoothness"] is None
+
+
 @pytest.fixture
 def script(tmp_path):
     path = tmp_path / "mine.py"
