@@ -52,9 +52,12 @@ def table(name: str, target: str | None, features: Sequence[str]) -> tuple[Any, 
     from . import data
 
     if not name.lower().endswith(".csv"):
+        if name not in data.names() and (Path(name).suffix or Path(name).exists()):
+            raise UsageError(f"{name}: tables are read from .csv files only; save it as one, commas between cells.")
+        about = usage(data.describe, name)
         if target or features:
             raise UsageError(f"{name} has its own target and features: --target and --features are for .csv files.")
-        return usage(data.load, name), usage(data.describe, name)
+        return usage(data.load, name), about
     if target is None:
         raise UsageError(f"Which column of {name} is to be predicted? Name it with --target.")
     return usage(data.read_csv, name, target=target, features=features or None)

@@ -220,7 +220,7 @@ def _check_options(command: Compare) -> None:
         raise UsageError(f"--unit {command.unit}: give a number above 0, in the unit of the target.")
     if not 0 <= command.l2 < math.inf:
         raise UsageError(f"--l2 {command.l2}: a penalty is a number of at least 0.")
-    usage(report.check_options, command.seed, command.out)
+    usage(report.check_options, command.seed, command.out, [report.COMPARISON])
 
 
 def _listed(rows: str | None) -> list[int] | None:

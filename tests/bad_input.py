@@ -288,6 +288,16 @@ MISTAKES = {
     "a curve of two lengths": (lambda: curve_of(GRID, GRID[:3]), ValueError, "(3,)", "one length"),
     "600 decades": (
         lambda: curve_of([1, 2], [1e-300, 1e302], yscale="log"), ValueError, "1e+302", "give ylim"),
+    "zeros on a logarithmic axis": (
+        lambda: plots.convergence({"a": plots.Curve(GRID, 0 * GRID)}), ValueError, "None of 'a'", "a linear one"),
+    "an axis without an end": (
+        lambda: curve_of(GRID, GRID, ylim=(np.nan, 3)), ValueError, "ylim=(nan, 3)", "two different finite numbers."),
+    "an axis of one number": (lambda: curve_of(GRID, GRID, ylim=(3, 3)), ValueError, "ylim=(3, 3)", "two different"),
+    "a logarithmic axis from 0": (
+        lambda: curve_of(GRID, GRID, yscale="log", ylim=(0, 3)), ValueError, "ylim=(0, 3)", "above 0"),
+    "a picture of no size": (
+        lambda: curve_of(GRID, GRID, size=(0, 0)), ValueError, "size=(0, 0)", "a width and a height above 0"),
+    "a picture without an end": (lambda: plots.panels(1, size=(np.inf, 3)), ValueError, "size=(inf, 3)", "in inches"),
     "a valley that is nowhere finite": (
         lambda: valley_of(surface=np.full((9, 9), np.nan)), ValueError, "finite nowhere", ""),
     "a valley of another shape": (lambda: valley_of(surface=np.ones((9, 8))), ValueError, "(9, 8)", "(9, 9)"),

@@ -70,6 +70,11 @@ def test_a_loss_is_shown_at_the_hyperparameters_given(capsys, tmp_path):
     assert "Beaton" in capsys.readouterr().err
 
 
+def test_a_loss_is_shown_at_hyperparameters_far_out(capsys):
+    assert answer(capsys, "show", "huber:delta=1e300")["efficiency"] == 1.0
+    assert answer(capsys, "show", "general_robust:c=1e-200")["smoothness"] is None
+
+
 @pytest.fixture
 def script(tmp_path):
     path = tmp_path / "mine.py"
@@ -172,6 +177,10 @@ MISTAKES = {
     "another format": (["show", "huber", "--plot", "x.jpg"], ".svg or .png"),
     "no such file": (["check", "nowhere.py:f"], "no file nowhere.py"),
     "an unknown table": (["compare", "stacklos"], "stackloss"),
+    "an unknown table with a target": (["compare", "stacklos", "--target", "y"], "did you mean 'stackloss'"),
+    "tabs between cells": (["compare", "tab.tsv"], "tab.tsv: tables are read from .csv files only; save it as one"),
+    "tabs and a target": (["compare", "tab.tsv", "--target", "price"], "read from .csv files only"),
+    "a file without a suffix": (["compare", str(ROOT / "Makefile"), "--target", "y"], "read from .csv files only"),
     "no such table file": (["compare", "nowhere.csv", "--target", "y"], "nowhere.csv: No such file"),
     "no target": (["compare", "nowhere.csv"], "--target"),
     "a target that is fixed": (["compare", "phones", "--target", "calls"], "its own target"),

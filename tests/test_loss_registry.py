@@ -151,13 +151,29 @@ def test_a_label_must_be_an_integer():
         losses.softmax_cross_entropy(jnp.zeros(3), 1.0)
 
 
-def test_a_card_can_be_read_at_the_ends_of_what_a_hyperparameter_may_be():
-    for name in losses.names():
-        loss = losses.get(name)
-        for hyperparameter, domain in losses.claims(loss).hyperparameters.items():
-            if not isinstance(losses.hyperparameters(loss)[hyperparameter], float):
-                continue
-            for value in (domain.low, domain.high, 1e-9, 1e-3, 1e3, 1e9):
-                if domain.contains(value):
-                    with np.errstate(all="raise", under="ignore"):
-                        lo.card(lo.bind(loss, **{hyperparameter: value}))
+FAR = [*(10.0**power for power in (-300, -200, -9, -3, 3, 9, 160, 200, 300)), 5e-324, 1.7e308]
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_a_card_can_be_read_at_the_ends_of_what_a_hyperparameter_may_be(name):
+    loss = losses.get(name)
+    for hyperparameter, domain in losses.claims(loss).hyperparameters.items():
+        if not isinstance(losses.hyperparameters(loss)[hyperparameter], float):
+            continue
+        for value in (domain.low, domain.high, *FAR, *(-value for value in FAR)):
+            if domain.contains(value):
+                with np.errstate(all="raise", under="ignore"):
+                    card = lo.card(lo.bind(loss, **{hyperparameter: value}))
+                assert not any(isinstance(claim, float) and math.isnan(claim) for claim in vars(card).values())
+
+
+def test_what_floats_can_tell_is_claimed_far_out_too():
+    at = lambda name, field, **settings: losses.claim(lo.bind(losses.get(name), **settings), field)  # noqa: E731
+    assert at("huber", "efficiency", delta=1e300) == 1.0
+    assert at("huber", "efficiency", delta=5e-324) == pytest.approx(2 / math.pi, rel=1e-7)
+    assert at("student_t", "noise", scale=1e300) == "student t"
+    assert at("poly1", "lipschitz", epsilon=1e300) == pytest.approx(math.sqrt(2) / 4 * 1e300)
+    assert at("poly1", "smoothness", epsilon=1e300) == pytest.approx(1e300 / math.sqrt(27))
+    # The largest of exp(-u) (1 + u log(gamma / u)) by mpmath.
+    assert at("focal", "lipschitz", gamma=1e40) == pytest.approx(34.2588733831096, rel=1e-9)
+    assert at("general_robust", "smoothness", c=1e-200) is None

@@ -4,12 +4,14 @@ import functools
 import itertools
 import sys
 
+import jax
 import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from matplotlib.colors import rgb_to_hsv, to_rgb
+from matplotlib.patches import ConnectionPatch
 from matplotlib.text import Text
 
 from lossopt import bind, losses, plots
@@ -348,6 +350,14 @@ def test_a_weight_without_a_bound_leaves_the_picture(loss):
     assert plots.portrait(loss).axes[2].get_ylim()[1] < 10
 
 
+@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize("delta", [np.inf, 1e3])
+def test_a_weight_that_is_constant_but_for_rounding_is_level(x64, delta):
+    with jax.enable_x64(x64):
+        figure = plots.portrait(bind(losses.huber, delta=delta))
+    assert figure.axes[2].get_ylim() == pytest.approx((0.0, 2.0), abs=1e-5)
+
+
 def test_a_portrait_says_what_is_bound_and_what_it_runs_along():
     asymmetric = losses.asymmetric(bind(losses.huber, delta=0.15), level=0.9)
     for loss, name, label in (
@@ -367,7 +377,18 @@ def test_what_is_not_finite_or_has_no_logarithm_is_left_out():
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0, 1.0], [4, 0.1]])
     linear = plots.curve({"huber": line}, xlabel="x", ylabel="y").axes[0]
     np.testing.assert_array_equal(linear.lines[0].get_xdata(), [0, 2, 4])
-    assert len(plots.convergence({"huber": (jnp.arange(3), jnp.zeros(3))}).axes[0].texts) == 0
+
+
+def test_a_line_that_ends_at_0_falls_to_the_lower_edge_and_keeps_its_name():
+    lines = {"adam": falling(0.9), "newton": (STEPS, np.where(STEPS < 7, 0.1**STEPS, 0.0)), "exact": (STEPS, 0 * STEPS)}
+    axes = plots.convergence(lines).axes[0]
+    assert [text.get_text() for text in axes.texts] == list(lines)
+    arrows = [each for each in axes.patches if isinstance(each, ConnectionPatch)]
+    assert [arrow.xy1 for arrow in arrows] == [(6, pytest.approx(1e-6)), (0, 0.1)]
+    assert [arrow.xy2 for arrow in arrows] == [(7, 0), (0, 0)]
+    assert all(arrow.get_clip_on() for arrow in arrows)  # one that starts below the lower edge is not seen
+    alone = plots.convergence({"newton": (jnp.arange(3), jnp.array([1.0, 0.0, -1e-17]))}).axes[0]
+    assert alone.get_xlim()[1] > 1
 
 
 def test_markers_are_spread_evenly_over_the_axis_whatever_its_scale():
@@ -407,4 +428,11 @@ def test_contours_enclose_equal_areas_whatever_the_scale():
         for s, d in ((np.exp(BOWL.surface), steep), (BOWL.surface, same))
     ]
     np.testing.assert_allclose(shares[0], shares[1], atol=60)
-    plots.valley({"flat": BOWL._replace(surface=np.zeros_like(X))}, xlabel="x", ylabel="y")
+    flat = plots.valley({"flat": BOWL._replace(surface=np.zeros_like(X))}, xlabel="x", ylabel="y").axes[0]
+    assert [text.get_text() for text in flat.texts] == ["0 everywhere"]
+
+
+def test_what_joins_a_line_to_its_name_is_no_solid_line_within_the_panel():
+    axes = plots.fits({"a": POINTS._replace(lines={"steep": (9.0, 0.0)})}).axes[0]
+    threads = [line for line in axes.lines if line.get_transform() == axes.transAxes]
+    assert [line.get_linestyle() for line in threads if min(line.get_xdata()) < 1] == ["--"]  # matplotlib's for dots

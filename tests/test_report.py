@@ -208,6 +208,14 @@ def test_what_cannot_be_saved_is_said_and_nothing_is_left(tmp_path, fields, mess
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["toy", ".toy.partial", ".toy.old"])
+def test_a_file_in_the_place_of_results_is_refused_and_left_alone(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ValueError, match=rf"{name} is no folder, .*: move it"):
+        report.save(results(), tmp_path)
+    assert contents(tmp_path) == {name: b"mine"}
+
+
 # -- the page
 
 
@@ -441,3 +449,13 @@ def test_a_folder_that_cannot_be_written_to_ends_an_experiment_before_it_runs(ca
         _command.main(None, None, doc="", name="toy")
     assert stop.value.code == 2
     assert "name a folder" in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_results_ends_an_experiment_before_it_runs(tmp_path, capsys, monkeypatch):
+    (tmp_path / "toy").write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["experiments", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        _command.main_all(None, ["other", "toy"])
+    assert stop.value.code == 2
+    assert f"{tmp_path / 'toy'} is no folder" in capsys.readouterr().err
+    assert contents(tmp_path) == {"toy": b"mine"}

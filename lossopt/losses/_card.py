@@ -24,7 +24,7 @@ class LossCard:
     A number may be given as a function of the loss's hyperparameters; `card(loss)` returns the card with every such
     function evaluated. "Sup" is over predictions and targets; for a loss of a vector, slopes and curvatures are in the
     Euclidean norm; where the target is never 0, they and the residual are in units of it; the residual of a log mean
-    is that of the logs. None makes no claim.
+    is that of the logs. None makes no claim, and so does what cannot be evaluated in floats.
 
     Attributes:
         task: what kind of target the loss is for.
@@ -142,7 +142,11 @@ def _number(value: Any) -> Any:
 def _evaluate(value: Any, hyperparameters: Mapping[str, Any]) -> Any:
     if not callable(value):
         return value
-    return value(**{parameter.name: hyperparameters[parameter.name] for parameter in parameters(value)})
+    try:
+        found = value(**{parameter.name: hyperparameters[parameter.name] for parameter in parameters(value)})
+    except ArithmeticError:  # beyond what floats can hold, so that nobody can tell
+        return None
+    return None if isinstance(found, float) and math.isnan(found) else found
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,6 +1,7 @@
 """The focal loss: cross-entropy that fades where the prediction is right."""
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -28,10 +29,13 @@ def focal_extrema(gamma: float) -> tuple[float, float, float]:
         inner = gamma * p * (1 - p) * cost - gamma * p * (1 - p) - p * (1 - p)
         return np.exp(-gamma * np.logaddexp(0, m)) * (gamma * p * (gamma * p * cost + 1 - p) - inner)
 
-    return _largest(slope), _largest(curvature), -_largest(lambda m: -curvature(m))
+    with np.errstate(over="raise", invalid="raise"):
+        # The further out, the larger gamma is: they lie where gamma p is near 1.
+        low = -60.0 - math.log1p(gamma)
+        return _largest(slope, low), _largest(curvature, low), -_largest(lambda m: -curvature(m), low)
 
 
-def _largest(fn: Callable[[np.ndarray], np.ndarray], low: float = -60.0, high: float = 60.0) -> float:
+def _largest(fn: Callable[[np.ndarray], np.ndarray], low: float, high: float = 60.0) -> float:
     # Three nested grids: the last has steps near 1e-7, so a smooth maximum is right to 1e-14.
     for _ in range(4):
         grid = np.linspace(low, high, 4001)

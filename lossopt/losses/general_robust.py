@@ -21,7 +21,7 @@ def _student_noise(df: float, scale: float) -> str | None:
     # With df scale**2 - 1 degrees of freedom: for less, exp(-loss) has no finite integral.
     if math.isinf(df):
         return "gaussian"
-    return "student t" if df * scale**2 > 1 else None
+    return "student t" if df * scale * scale > 1 else None
 
 
 @register(

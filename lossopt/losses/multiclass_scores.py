@@ -22,15 +22,17 @@ from .multiclass import even, growth, heaviest, reach, void, weighted
 def poly_slope(linear: float, epsilon: float) -> float:
     """The largest slope of `linear * log(1 + e^-m) + epsilon * sigmoid(-m)` in the margin m of two classes."""
     # q (linear + epsilon (1 - q)) with q = sigmoid(-m).
-    inside = (linear + epsilon) / (2 * epsilon) if epsilon != 0 else math.inf
+    inside = (linear / epsilon + 1) / 2 if epsilon != 0 else math.inf
     return max(abs(q * (linear + epsilon * (1 - q))) for q in (1.0, inside) if 0 <= q <= 1)
 
 
 def poly_bends(linear: float, epsilon: float) -> tuple[float, float]:
     """The largest and the least curvature of the same."""
     # (1 - u**2) (linear + epsilon u) / 4 with u = 1 - 2 q.
-    root = math.sqrt(linear * linear + 3 * epsilon * epsilon)
-    places = [(sign * root - linear) / (3 * epsilon) for sign in (1, -1)] if epsilon != 0 else [0.0]
+    root = math.hypot(linear, math.sqrt(3) * epsilon)
+    if not math.isfinite(root):
+        return math.nan, math.nan
+    places = [(sign * root - linear) / epsilon / 3 for sign in (1, -1)] if epsilon != 0 else [0.0]
     found = [(1 - u * u) * (linear + epsilon * u) / 4 for u in places if abs(u) <= 1]
     return max(found), min(0.0, *found)
 

@@ -128,11 +128,13 @@ def absolute_error(prediction: Scalar, target: Scalar) -> Float[Array, ""]:
 
 def _huber_efficiency(delta: float) -> float:
     # (E psi')**2 / E psi**2 at the standard normal (Huber 1964, section 4).
-    if math.isinf(delta):
+    outside = math.erfc(delta / math.sqrt(2))
+    if outside == 0:
         return 1.0
+    delta = max(delta, 1e-8)  # for less it is 2 / pi to seven digits, and what is subtracted below would have fewer
     inside = math.erf(delta / math.sqrt(2))
     density = math.exp(-delta * delta / 2) / math.sqrt(2 * math.pi)
-    return inside**2 / (inside - 2 * delta * density + delta**2 * (1 - inside))
+    return inside**2 / (inside - 2 * delta * density + delta**2 * outside)
 
 
 @register(

@@ -12,12 +12,13 @@ from matplotlib.text import Text
 from ._panels import readable, styled
 
 
+DOTS = (0, (1.5, 5))
 LINE_HEIGHT = 1.35  # of the font size: the room that one label takes
 
 
 @styled
 def label_ends(ends: Mapping[Axes, Mapping[str, tuple[float, float]]], colors: Mapping[str, str]) -> None:
-    """Write each name to the right of its panel, beside the point where its line ends, joined to it by a thin line.
+    """Write each name to the right of its panel, beside the point where its line ends, joined to it by dots.
 
     Call it once for a figure, when the limits of its panels are final. Names take at most half of a panel's width; a
     figure whose panels are lower than their names is made higher.
@@ -73,17 +74,15 @@ def _place(axes: Axes, labels: list[Text], ends: list[tuple[float, float]]) -> N
     places = spread(points[:, 1], _line(axes, labels), _lines(labels))
     for label, (x, y), place in zip(labels, points, places, strict=True):
         label.set_y(place)
-        thread = Line2D(
-            [x, 1.0, 1.03],
-            [y, y, place],
-            color=label.get_color(),
-            linewidth=0.8,
-            alpha=0.7,
-            clip_on=False,
-            transform=axes.transAxes,
-        )
-        thread.set_in_layout(False)
-        axes.add_artist(thread)
+        # Within the panel it is dots, or it would look as though the line went on level from where it ends.
+        pieces: Any = (([x, 1.0], [y, y], DOTS), ([1.0, 1.03], [y, place], "solid"))
+        for xs, ys, dash in pieces:
+            thread = Line2D(
+                xs, ys, color=label.get_color(), linestyle=dash, linewidth=0.8, alpha=0.7, clip_on=False,
+                transform=axes.transAxes,
+            )  # fmt: skip
+            thread.set_in_layout(False)
+            axes.add_artist(thread)
 
 
 def spread(

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
 
 from ._labels import label_ends
 from ._panels import panels, styled, titled, wrapped
@@ -40,7 +41,7 @@ def convergence(
     reference: Curves | None = None,
     **options: Any,
 ) -> Figure:
-    """Suboptimality on a logarithmic axis; a line that reaches 0 ends there. The arguments are those of `curve`."""
+    """Suboptimality on a logarithmic axis, below which an arrow takes a line that ends at 0. Otherwise as `curve`."""
     return curve(curves, xlabel=xlabel, ylabel=ylabel, title=title, reference=reference, yscale="log", **options)
 
 
@@ -71,8 +72,10 @@ def curve(
         columns, size, sharey: of the grid of panels; size in inches. None: two columns, or three.
 
     Raises:
-        ValueError: no curves, one whose x and y do not go together, a band with one end, or a panel without a number.
+        ValueError: no curves, one whose x and y do not go together, a band with one end, a panel without a number (or
+            where its axis is logarithmic, and `ylim` not given, a number above 0), or ends that make no axis.
     """
+    _check_ends(ylim, yscale)
     groups = {heading: _checked(group) for heading, group in _by_panel(curves, title).items()}
     if not any(groups.values()):
         raise ValueError("There are no curves to draw: give name -> (x, y).")
@@ -108,7 +111,7 @@ def draw_curves(axes: Axes, curves: Curves, looks: Mapping[str, Style] | None = 
     """Put lines and bands on a panel, without names.
 
     Raises:
-        ValueError: as `curve`; no curve has a finite number; or points too far apart for a logarithmic axis.
+        ValueError: as `curve`; or points too far apart for a logarithmic axis.
     """
     curves = _checked(curves)
     if curves and not any(np.isfinite(np.asarray(line.y, float)).any() for line in curves.values()):
@@ -120,9 +123,47 @@ def draw_curves(axes: Axes, curves: Curves, looks: Mapping[str, Style] | None = 
             axes.fill_between(line.x, line.low, line.high, color=looks[name].color, alpha=0.18, linewidth=0)
         look = looks[name]
         axes.plot(line.x, line.y, marker=look.marker, markevery=_marks(line.x, axes), label=name, **look.line)
+        _draw_fall(axes, line, _fall(Curve(*values), axes), look)
     axes.margins(x=0.02)
+    if curves and axes.get_yscale() == "log" and axes.get_autoscaley_on() and math.isinf(axes.dataLim.minposy):
+        raise ValueError(
+            f"None of {', '.join(map(repr, curves))} has a number above 0 to draw on a logarithmic axis: "
+            "leave them out, give ylim, or draw them on a linear one."
+        )
     _check_reach("x", axes.get_xscale(), axes.get_autoscalex_on(), axes.dataLim.intervalx)
     _check_reach("y", axes.get_yscale(), axes.get_autoscaley_on(), axes.dataLim.intervaly)
+
+
+def _fall(line: Curve, axes: Axes) -> float | None:
+    """The x from which on a line is at 0 or below; None where its axis has these, or it does not end there."""
+    x, y = np.asarray(line.x, float), np.asarray(line.y, float)
+    seen = np.isfinite(x) & np.isfinite(y) & ((x > 0) | (axes.get_xscale() != "log"))
+    x, y = x[seen], y[seen]
+    first = np.max(np.flatnonzero(y > 0), initial=-1) + 1
+    return float(x[first]) if axes.get_yscale() == "log" and first < len(x) else None
+
+
+def _draw_fall(axes: Axes, line: Curve, fall: float | None, look: Style) -> None:
+    """An arrow from the last point of a line, if it has one, to the lower edge, where it falls to 0."""
+    if fall is None:
+        return
+    edge = axes.get_xaxis_transform()
+    start, of = ((line.x[-1], line.y[-1]), axes.transData) if len(line.x) else ((fall, 0.1), edge)
+    arrow = ConnectionPatch(
+        start, (fall, 0), of, edge, arrowstyle="-|>", mutation_scale=16, linewidth=1.4, clip_on=True, **look.line
+    )
+    arrow.set_in_layout(False)
+    axes.add_artist(arrow)
+    axes.update_datalim([(fall, 1)], updatey=False)
+
+
+def _check_ends(ylim: tuple[float, float] | None, scale: Scale) -> None:
+    if ylim is None:
+        return
+    low, high = np.sort(np.asarray(ylim, float))
+    if not (-math.inf < low < high < math.inf) or (scale == "log" and low <= 0):
+        above = ", above 0 on a logarithmic axis" if scale == "log" else ""
+        raise ValueError(f"ylim={tuple(ylim)}: give two different finite numbers{above}.")
 
 
 def _check_reach(name: str, scale: str, free: bool, ends: np.ndarray) -> None:
@@ -149,8 +190,11 @@ def _end(axes: Axes, curve: Curve) -> tuple[float, float] | None:
     line = _clean(curve, axes)
     low, high = sorted(axes.get_ylim())
     inside = np.flatnonzero((line.y >= low) & (line.y <= high))
-    last = inside[-1] if inside.size else -1
-    return (float(line.x[last]), float(line.y[last])) if len(line.x) else None
+    if len(line.x):
+        last = inside[-1] if inside.size else -1
+        return float(line.x[last]), float(line.y[last])
+    fall = _fall(curve, axes)
+    return None if fall is None else (fall, low)
 
 
 def _marks(x: np.ndarray, axes: Axes) -> list[int]:

@@ -44,10 +44,12 @@ def panels(
     """A figure of `count` panels in rows of at most `columns`, each of `size` inches; unused places stay empty.
 
     Raises:
-        ValueError: no panels, or no columns.
+        ValueError: no panels, no columns, or a size that is not two numbers above 0.
     """
     if min(count, columns) < 1:
         raise ValueError(f"{count} panels in {columns} columns: there is nothing to draw; give at least one of each.")
+    if not all(0 < inches < math.inf for inches in size):
+        raise ValueError(f"size={tuple(size)}: give a width and a height above 0, in inches.")
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")

@@ -15,6 +15,7 @@ from ._style import styles
 
 
 WIDTH = 6.4  # inches
+LEVEL = 1e-5  # of the height of a line: less than a picture shows, and more than rounding makes of it in float32
 ROWS = ("value", "slope", "curvature")
 
 
@@ -93,5 +94,7 @@ def limits_of(lines: Sequence[np.ndarray]) -> tuple[float, float]:
     reach = 3 * np.median(np.maximum(np.abs(tops), np.abs(bottoms)))
     high = max(*bottoms, *(top for top in tops if top <= reach))
     low = min(*tops, *(bottom for bottom in bottoms if bottom >= -reach))
-    room = 0.1 * (high - low) or 1.0
+    size = max(abs(low), abs(high))
+    # A line that is level but for rounding is shown level.
+    room = 0.1 * (high - low) if high - low > LEVEL * size else size or 1.0
     return low - room, high + room

@@ -50,7 +50,8 @@ def valley(
     """Contours of a cost with optimisers' paths, one panel for each title.
 
     Between two neighbouring contours lies a sixteenth of the panel's area, whatever the cost's scale, so a flat
-    plateau and a steep bowl can be compared. White is low.
+    plateau and a steep bowl can be compared. White is low. A
+    panel without contours says how high it is.
 
     Args:
         valleys: title -> `Valley`.
@@ -103,6 +104,8 @@ def _draw_surface(axes: Axes, each: Valley) -> None:
     surface = np.asarray(each.surface, float)
     levels = np.unique(np.quantile(surface[np.isfinite(surface)], np.linspace(0, 1, LEVELS + 1)))
     if levels.size < 2:  # a constant surface has no contours
+        axes.set_facecolor(SLOPES(0.5))
+        axes.text(0.5, 0.03, f"{levels[0]:.3g} everywhere", ha="center", transform=axes.transAxes, zorder=6)
         return
     if levels.size == 2:  # of two values, each has its shade
         levels = np.insert(levels, 1, levels.mean())

@@ -25,7 +25,11 @@ runs the modules that `experiments.NAMES` lists, in that order.
 from ._cards import card_facts as card_facts, card_rows as card_rows, description as description
 from ._claim import Claim as Claim
 from ._command import check_options as check_options, Experiment as Experiment, main as main, main_all as main_all
-from ._comparison import comparison as comparison, print_comparison as print_comparison
+from ._comparison import (
+    comparison as comparison,
+    COMPARISON as COMPARISON,
+    print_comparison as print_comparison,
+)
 from ._console import (
     print_table as print_table,
     Progress as Progress,

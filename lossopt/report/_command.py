@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from ._console import print_summary, print_verdicts, showing, stderr
 from ._page import write_page
-from ._results import plain, Results, save
+from ._results import folders, plain, Results, save
 
 
 class Experiment(NamedTuple):
@@ -72,7 +72,7 @@ def main(
     options = tyro.cli(
         Options, prog=f"python -m experiments.{name}", description=doc, config=(tyro.conf.FlagCreatePairsOff,)
     )
-    _begin(f"python -m experiments.{name}", options)
+    _begin(f"python -m experiments.{name}", options, [name])
     sys.exit(conduct(lambda _: experiment, [name], options, order))
 
 
@@ -90,25 +90,28 @@ def main_all(load: Callable[[str], Experiment], names: Sequence[str]) -> NoRetur
     if unknown:
         stderr().print(f"{prog}: there is no experiment {unknown[0]!r}; there are {', '.join(names)}.", markup=False)
         sys.exit(2)
-    _begin(prog, options)
-    sys.exit(conduct(load, options.names or names, options, names))
+    chosen = options.names or names
+    _begin(prog, options, chosen)
+    sys.exit(conduct(load, chosen, options, names))
 
 
-def check_options(seed: int, out: Path | None) -> None:
-    """Raise `ValueError` unless the seed makes a key and the folder of results can be written to; it is made."""
+def check_options(seed: int, out: Path | None, names: Sequence[str]) -> None:
+    """Raise `ValueError` unless the seed makes a key and results of these names can be written to `out`; it is made."""
     if not -(2**63) <= seed < 2**63:
         raise ValueError(f"--seed {seed}: give a whole number below 2^63.")
     try:
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=out).close()
+            for name in names:
+                folders(out, name)
     except OSError as error:
         raise ValueError(f"--out {out}: no results can be written there ({error.strerror}); name a folder.") from error
 
 
-def _begin(prog: str, options: Options) -> None:
+def _begin(prog: str, options: Options, names: Sequence[str]) -> None:
     try:
-        check_options(options.seed, options.out)
+        check_options(options.seed, options.out, names)
     except ValueError as error:
         stderr().print(f"{prog}: {error}", markup=False, soft_wrap=True)
         sys.exit(2)

@@ -12,6 +12,7 @@ from ._console import print_table
 from ._results import Results, Row
 
 
+COMPARISON = "comparison"  # the name of the results
 SMALLEST = 1e-3  # of the largest error: where the logarithmic axis of the errors ends, if three quarters lie above
 
 
@@ -32,7 +33,7 @@ def comparison(found: Mapping[str, Any], data: Any, about: Any, *, unit: float, 
         figures["fits"] = _draw_fits(found, data, about)
         captions["fits"] = "The fits to all rows. A row is hollow if it lies far from the last of them."
     return Results(
-        name="comparison",
+        name=COMPARISON,
         question=f"Which loss suits {about.name}?",
         rows=[_row(name, each, about) for name, each in found.items()],
         curves=curves,

@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,13 +72,11 @@ def save(results: Results, out_dir: str | PathLike[str]) -> dict[str, Path]:
     They are written beside the folder and moved into place when complete.
 
     Raises:
-        ValueError: a name that is no identifier, figures without captions, or a value that has no plain form.
+        ValueError: a name that is no identifier, figures without captions, a value that has no plain form, or a file
+            where a folder is to be.
     """
     _check(results)
-    out = Path(out_dir)
-    folder, partial, former = (
-        out / name for name in (results.name, f".{results.name}.partial", f".{results.name}.old")
-    )
+    folder, partial, former = folders(out_dir, results.name)
     for leftover in (partial, former):
         shutil.rmtree(leftover, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -90,6 +89,19 @@ def save(results: Results, out_dir: str | PathLike[str]) -> dict[str, Path]:
         for leftover in (partial, former):
             shutil.rmtree(leftover, ignore_errors=True)
     return {path.name: path for path in sorted(folder.iterdir())}
+
+
+def folders(out_dir: str | PathLike[str], name: str) -> tuple[Path, Path, Path]:
+    """Where results of that name go, where they are written, and where those before them are moved to.
+
+    Raises:
+        ValueError: one of the three is there and is no folder: somebody else's, and so not to be replaced.
+    """
+    folder, partial, former = (Path(out_dir) / each for each in (name, f".{name}.partial", f".{name}.old"))
+    for place in (folder, partial, former):
+        if os.path.lexists(place) and not place.is_dir():
+            raise ValueError(f"{place} is no folder, and results go there: move it, or have them saved elsewhere.")
+    return folder, partial, former
 
 
 def load(path: str | PathLike[str]) -> Saved:
