@@ -50,8 +50,8 @@ def valley(
     """Contours of a cost with optimisers' paths, one panel for each title.
 
     Between two neighbouring contours lies a sixteenth of the panel's area, whatever the cost's scale, so a flat
-    plateau and a steep bowl can be compared. White is low. A
-    panel without contours says how high it is.
+    plateau and a steep bowl can be compared. White is low. A panel without
+    contours says how high it is.
 
     Args:
         valleys: title -> `Valley`.

@@ -205,7 +205,8 @@ def _convex(loss: losses.Loss) -> bool:
     wanted = [parameter.name for parameter in parameters(least)]
     choices = [_probed(values[name], domains.get(name)) for name in wanted]
     try:
-        found = [least(**dict(zip(wanted, choice, strict=True))) for choice in itertools.product(*choices)]
+        every = (dict(zip(wanted, choice, strict=True)) for choice in itertools.product(*choices))
+        found = [losses.claims(loss).claim("least_curvature", values | choice) for choice in every]
         return all(value is not None and value >= 0 for value in found)
     except jax.errors.ConcretizationTypeError:
         # Of a transform whose hyperparameters are traced nobody can tell.
