@@ -72,12 +72,43 @@ def test_a_minimum_moves_as_differences_say(loss, model, what, at):
     np.testing.assert_allclose(backward, forward, rtol=1e-10, atol=1e-12 * float(jnp.max(jnp.abs(forward))))
 
 
-def test_least_squares_move_with_their_targets_as_the_projection_says():
-    of_weights = lambda y: lo.solve(losses.squared_error, data.Dataset(X, y)).params.weights  # noqa: E731
-    centred = X - X.mean(axis=0)
-    expected = np.linalg.solve(centred.T @ centred, centred.T)
-    np.testing.assert_allclose(jax.jacrev(of_weights)(jnp.asarray(Y)), expected, rtol=1e-8, atol=1e-12)
-    np.testing.assert_allclose(jax.jacfwd(of_weights)(jnp.asarray(Y)), expected, rtol=1e-8, atol=1e-12)
+def nearly_dependent():
+    one = RNG.normal(size=(ROWS, 1))
+    return np.concatenate([one, one + 1e-7 * RNG.normal(size=(ROWS, 1))], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("x", "rtol"), [(X, 1e-8), (nearly_dependent(), 1e-6), (X[:3] @ RNG.normal(size=(3, 5)), 1e-8), (X * 3.0**20, 1e-8)]
+)
+def test_least_squares_move_with_their_targets_as_the_pseudo_inverse_says(x, rtol):
+    of_weights = lambda y: lo.solve(losses.squared_error, data.Dataset(x, y)).params.weights  # noqa: E731
+    expected = np.linalg.pinv(x - x.mean(axis=0), rcond=1e-12)
+    for derivative in (jax.jacrev, jax.jacfwd):
+        found = derivative(of_weights)(jnp.asarray(Y[: len(x)]))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=rtol * np.max(np.abs(expected)))
+
+
+def test_what_is_not_determined_has_no_derivative_in_the_features():
+    wide = jnp.asarray(X[:3] @ RNG.normal(size=(3, 5)))
+    of_weights = lambda x: jnp.sum(lo.solve(losses.squared_error, data.Dataset(x, Y[:3])).params.weights)  # noqa: E731
+    assert jnp.all(jnp.isnan(jax.grad(of_weights)(wide)))
+
+
+def test_a_weight_of_0_moves_the_minimum_as_its_row_would():
+    row = int(np.flatnonzero(WEIGHTS == 0)[0])
+    weighted = lambda w: lo.solve(losses.log_cosh, data.Dataset(X, Y, jnp.asarray(WEIGHTS).at[row].set(w)))  # noqa: E731
+    expected = (flat(weighted(1e-6)) - flat(weighted(0.0))) / 1e-6
+    np.testing.assert_allclose(jax.jacrev(lambda w: flat(weighted(w)))(0.0), expected, rtol=1e-4)
+
+
+def test_a_start_that_moves_moves_no_minimum():
+    def cost(l2):
+        near = lo.solve(losses.huber, data.Dataset(X, Y), l2=l2).params
+        return lo.solve(losses.tukey, data.Dataset(X, Y), l2=l2, init=near).cost
+
+    expected = (cost(0.3 + 1e-4) - cost(0.3 - 1e-4)) / 2e-4
+    np.testing.assert_allclose(jax.grad(cost)(0.3), expected, rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.grad(cost))(0.3), expected, rtol=1e-6)
 
 
 def test_the_second_derivative_is_that_of_the_first():
@@ -118,6 +149,22 @@ def test_a_table_in_blocks_moves_as_differences_say(monkeypatch):
     of_l2 = lambda l2: lo.solve(losses.logistic, table, model=models.logistic, l2=l2).params.weights[0]  # noqa: E731
     expected = (of_l2(0.3 + 1e-4) - of_l2(0.3 - 1e-4)) / 2e-4
     np.testing.assert_allclose(jax.grad(of_l2)(0.3), expected, rtol=1e-6)
+
+
+def test_what_a_loss_holds_is_to_be_bound():
+    def cost(width):
+        own = lambda prediction, target: losses.log_cosh(prediction, target, scale=width)  # noqa: E731
+        return lo.solve(own, data.Dataset(X, Y), method="newton").cost
+
+    for transformed in (jax.grad(cost), jax.jit(cost)):
+        with pytest.raises(ValueError, match="holds a number that is traced.*: make it a keyword-only argument"):
+            transformed(1.3)
+
+
+def test_there_is_no_derivative_over_a_stored_table():
+    stored = data.Dataset(data.Stored(X), jnp.asarray(Y))
+    with pytest.raises(ValueError, match="features that are stored has no derivative: read them first"):
+        jax.grad(lambda l2: lo.solve(losses.huber, stored, l2=l2).cost)(0.1)
 
 
 def test_there_is_no_derivative_at_a_kink():

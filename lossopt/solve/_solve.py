@@ -18,7 +18,7 @@ from ._algorithms import ALGORITHMS
 from ._cleaned import cleaned, where_it_stays, working_dtype
 from ._column_design import column_design
 from ._design import blocked_design, design
-from ._implicit import following, Given
+from ._implicit import following, Given, held, How, no_derivative
 from ._lbfgs_first import FELL_SHORT
 from ._lone import doubted, hides, lone, may_be_far, without
 from ._measured import seems_convex
@@ -95,11 +95,11 @@ def solve(
     given; that there are others is said of smooth losses unless the table is large. May be jitted, and vmapped over
     data sets, `l2`, `init` and bound hyperparameters; a sweep over a hyperparameter compiles once. Under a smooth loss
     `params` and `cost` have derivatives, of any order and in either mode, in the data, penalties and hyperparameters of
-    a table that is in memory: those of the implicit function theorem, NaN where there is no minimum. A large table is
-    gone through in blocks of rows, without a copy of it; least squares are then found by Newton's method. Features that
-    are `data.Stored`, or a large memory-mapped array, are read by the block. Piecewise-linear losses of a long table
-    see only the rows that matter to them, and need the whole of one that is not, or of which too many rows lie on a
-    kink.
+    a table that is in memory: those of the implicit function theorem, NaN where there is no minimum, and in features
+    that leave some weight open. A large table is gone through in blocks of rows, without a copy of it; least squares
+    are then found by Newton's method. Features that are `data.Stored`, or a large memory-mapped array, are read by the
+    block. Piecewise-linear losses of a long table see only the rows that matter to them, and need the whole of one that
+    is not, or of which too many rows lie on a kink.
 
     Args:
         loss: a loss of one example, registered or, with `method="newton"`, your own smooth one, of which it is measured
@@ -122,11 +122,10 @@ def solve(
         RuntimeError: another process, which has some of the rows, was lost.
     """
     given = Given(loss, where_it_stays(data), l1, l2)
-    differentiated = traced(given) and not isinstance(given.data.features, Stored)
-    loss, data, l1, l2 = given.held() if differentiated else given
+    (loss, data, l1, l2), init, tolerance = given.held(), held(init), held(tolerance)
     data = border.checked(loss, data, model, stored=True)
     border.check_penalties(l1=l1, l2=l2)
-    part = staged() or traced(data, loss, l1, l2, init)
+    part = staged() or traced(data, loss, l1, l2, init, tolerance)
     plan = plan_of(loss, data, model, l1, method, part)
     data = _placed(data, plan)
     init = None if init is None else border.check_init(init, data, model)
@@ -150,9 +149,9 @@ def solve(
         solution = without(solution, out, data, loss, model, (l1, l2), tolerance, again)
     if throw:
         solution.status.raise_if_bad()
-    if not differentiated:
+    if not traced(given):
         return solution
-    return following(solution, given.arrays(data, dtype), model, plan.differentiable)
+    return following(solution, given.arrays(data, dtype), How(model, plan.absolute, no_derivative(loss, data, plan)))
 
 
 def _placed(data: Dataset, plan: Plan) -> Dataset:
