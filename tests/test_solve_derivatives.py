@@ -157,7 +157,7 @@ def test_what_a_loss_holds_is_to_be_bound():
         return lo.solve(own, data.Dataset(X, Y), method="newton").cost
 
     for transformed in (jax.grad(cost), jax.jit(cost)):
-        with pytest.raises(ValueError, match="holds a number that is traced.*: make it a keyword-only argument"):
+        with pytest.raises(ValueError, match=r"holds a number that is traced.*: make it a keyword-only argument"):
             transformed(1.3)
 
 
