@@ -224,7 +224,8 @@ MISTAKES = {
         lambda: lo.sweep(losses.huber, [data.Dataset(np.ma.masked_greater(X, 1.0), Y)]), ValueError, "masked", "drop"),
     "a sweep that throws": (lambda: lo.sweep(losses.huber, GOOD, throw=True), ValueError, "throw", "status"),
     "a solution thrown inside a programme": (
-        lambda: jax.jit(lambda l2: lo.solve(losses.huber, GOOD, l2=l2, throw=True))(0.1), ValueError, "throw", ".status"),
+        lambda: jax.jit(lambda l2: lo.solve(losses.huber, GOOD, l2=l2, throw=True))(0.1),
+        ValueError, "throw", ".status"),
     "a fit thrown among several": (
         lambda: jax.vmap(lambda l2: fit_with(l2=l2, throw=True))(jnp.ones(2)), ValueError, "throw", ".status"),
     "a sweep inside a programme": (

@@ -252,8 +252,8 @@ def _check_known(**given: Any) -> None:
     unknown = [name for name, value in given.items() if traced(value)]
     if unknown:
         raise ValueError(
-            f"sweep got traced {unknown[0]}: it runs programmes of its own, and cannot be part of what jax.jit, jax.grad "
-            "or jax.vmap transforms; there, use jax.vmap over lossopt.solve."
+            f"sweep got traced {unknown[0]}: it runs programmes of its own, and cannot be part of what jax.jit, "
+            "jax.grad or jax.vmap transforms; there, use jax.vmap over lossopt.solve."
         )
 
 
