@@ -71,7 +71,7 @@ class Status(_Coded):
         return self.name
 
     def raise_if_bad(self) -> None:
-        """Raise RuntimeError with the advice unless every fit ended at a minimum; ValueError if that is not known yet."""
+        """Raise RuntimeError with the advice unless every fit ended at a minimum; ValueError where that is unknown."""
         if isinstance(self.code, jax.core.Tracer):
             raise ValueError(
                 "throw: the status cannot be looked at inside jax.jit, jax.vmap or another transformation; leave throw "
