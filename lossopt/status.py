@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Array, Int
 
@@ -70,7 +71,12 @@ class Status(_Coded):
         return self.name
 
     def raise_if_bad(self) -> None:
-        """Raise RuntimeError with the advice unless every fit ended at a minimum."""
+        """Raise RuntimeError with the advice unless every fit ended at a minimum; ValueError where that is unknown."""
+        if isinstance(self.code, jax.core.Tracer):
+            raise ValueError(
+                "throw: the status cannot be looked at inside jax.jit, jax.vmap or another transformation; leave throw "
+                "out and look at .status of what comes back."
+            )
         if not self.good:
             raise RuntimeError(f"{self.name}: {self.advice}")
 

@@ -223,6 +223,20 @@ MISTAKES = {
     "a sweep with masked cells": (
         lambda: lo.sweep(losses.huber, [data.Dataset(np.ma.masked_greater(X, 1.0), Y)]), ValueError, "masked", "drop"),
     "a sweep that throws": (lambda: lo.sweep(losses.huber, GOOD, throw=True), ValueError, "throw", "status"),
+    "a solution thrown inside a programme": (
+        lambda: jax.jit(lambda l2: lo.solve(losses.huber, GOOD, l2=l2, throw=True))(0.1),
+        ValueError, "throw", ".status"),
+    "a fit thrown among several": (
+        lambda: jax.vmap(lambda l2: fit_with(l2=l2, throw=True))(jnp.ones(2)), ValueError, "throw", ".status"),
+    "a sweep inside a programme": (
+        lambda: jax.jit(lambda l2: lo.sweep(losses.huber, GOOD, l2=l2)["huber"].cost)(0.1),
+        ValueError, "traced l2", "lossopt.solve"),
+    "a sweep differentiated in its data": (
+        lambda: jax.grad(lambda y: lo.sweep(losses.huber, GOOD._replace(targets=y))["huber"].cost.sum())(Y),
+        ValueError, "traced data", "lossopt.solve"),
+    "a sweep among hyperparameters": (
+        lambda: jax.vmap(lambda d: lo.sweep(lo.bind(losses.huber, delta=d), GOOD)["huber"].cost)(jnp.ones((2, 2))),
+        ValueError, "traced losses", "lossopt.solve"),
     "a sweep by the name of a fit": (
         lambda: lo.sweep(losses.huber, GOOD, fit="fit"), TypeError, "'fit'", "lossopt.fit"),
     "seeds that are no whole numbers": (

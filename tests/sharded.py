@@ -1,8 +1,8 @@
 """Fits with the rows spread over all devices, compared with the same fits on one: run by `test_sharding`.
 
 `python tests/sharded.py automatic|explicit names [address process]`: the axes of the mesh, and the losses to fit,
-"fit" for the training loop or "gram" for a table of which no device may see more than its own rows; with an address it
-is one of two processes.
+"fit" for the training loop, "compiled" or "compiled fit" inside a larger programme, or "gram" for a
+table of which no device may see more than its own rows; with an address it is one of two processes.
 """
 
 import sys
@@ -62,6 +62,8 @@ def main(axes: str, names: str, address: str | None = None, process: str = "0") 
         assert "all-gather" not in compiled.as_text()
         print("gram agrees")
     compare("fit", lambda d: lo.fit(losses.huber, d, optimizer=optax.adam(0.1), num_steps=30), real)
+    compare("compiled", jax.jit(lambda d: lo.solve(losses.huber, d)), real)
+    compare("compiled fit", jax.jit(lambda d: lo.fit(losses.huber, d, num_steps=30)), real)
     try:
         lo.solve(losses.logistic, jax.tree.map(spread, data.Dataset(features, real)))
     except ValueError as error:

@@ -7,7 +7,7 @@ import pytest
 
 
 ROOT = pathlib.Path(__file__).parent.parent / "lossopt"
-FITTING = {"border", "compiling", "cost", "store", "data", "losses", "models", "reductions", "status"}
+FITTING = {"border", "compiling", "cost", "store", "data", "losses", "mesh", "models", "reductions", "status"}
 MAY_IMPORT = {
     "data": set(),
     "models": set(),
@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "reductions": set(),
     "cost": {"losses", "reductions"},
     "compiling": set(),
+    "mesh": {"compiling", "data"},
     "store": set(),
     "border": {"data", "losses", "models"},
     "train": FITTING,

@@ -65,7 +65,7 @@ def lost(tmp_path_factory):
     ("axes", "names"),
     [
         ("automatic", "squared_error,tukey,quantile,logistic,softmax_cross_entropy,gram"),
-        ("explicit", "huber,hinge,fit"),
+        ("explicit", "huber,hinge,fit,compiled,compiled fit"),
     ],
 )
 def test_eight_devices_give_the_answers_of_one(axes, names):

@@ -214,6 +214,20 @@ def test_what_is_wrong_with_a_parquet_file_is_said(tmp_path):
         data.read_parquet([path, other], target="y", features="a")
 
 
+@pytest.mark.parametrize("length", [0, 3, 100, -20])
+def test_a_parquet_file_that_is_not_whole_is_named(length, tmp_path):
+    path = written(tmp_path / "t.parquet", a=np.arange(9.0), y=np.arange(9.0))
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match=r"t\.parquet' is no whole Parquet file"):
+        data.read_parquet(path, target="y")
+
+
+def test_a_parquet_file_of_no_rows_is_named(tmp_path):
+    path = written(tmp_path / "t.parquet", a=np.zeros(0), y=np.zeros(0))
+    with pytest.raises(ValueError, match=r"t\.parquet holds no rows"):
+        data.read_parquet(path, target="y")
+
+
 UNBOUNDED = {
     "two classes": (losses.logistic, models.logistic, {}),
     "several classes": (losses.softmax_cross_entropy, models.softmax(3), {}),

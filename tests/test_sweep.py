@@ -288,6 +288,15 @@ def test_a_sweep_takes_what_a_fit_takes():
         np.testing.assert_allclose(found, lo.fit(losses.huber, given, num_steps=3).trace.cost, rtol=1e-12)
 
 
+def test_a_fit_of_ones_own_may_differentiate_a_solution():
+    def slope(loss, table, *, model, l2):
+        return jax.grad(lambda l2: lo.solve(loss, table, model=model, l2=l2).cost)(l2)
+
+    found = lo.sweep(losses.squared_error, SETS[0], l2=np.array([0.1, 1.0]), fit=slope)["squared_error"]
+    at = lo.solve(losses.squared_error, SETS[0], l2=0.1).params.weights
+    np.testing.assert_allclose(found[0, 0], np.sum(np.square(at)) / 2, rtol=1e-9)
+
+
 def test_results_of_ones_own_do_not_hide_an_axis():
     own = lambda loss, d, *, model, l2: {"status": jnp.array(7), "code": jnp.array(1.0), "loss": l2}  # noqa: E731
     (row,) = lo.sweep(losses.huber, SETS[0], fit=own, l2=0.5).rows()

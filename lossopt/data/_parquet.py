@@ -34,13 +34,14 @@ def read_parquet(
     Raises:
         ImportError: pyarrow is not installed.
         FileNotFoundError: there is no such file, or none in the folder.
-        ValueError: an unknown column, one that holds no numbers, or files whose columns differ.
+        ValueError: a file that is not whole, or of no rows; an unknown column, one that holds no numbers, or files
+            whose columns differ.
     """
     try:
-        import pyarrow.parquet
+        import pyarrow.parquet  # noqa: F401
     except ImportError:
         raise ImportError("read_parquet needs pyarrow: install lossopt[parquet].") from None
-    files = [pyarrow.parquet.ParquetFile(each) for each in _paths(path)]
+    files = [_opened(each) for each in _paths(path)]
     schema = files[0].schema_arrow
     names = _chosen(path, schema, target, features, weights)
     for name in (*names, target, *([] if weights is None else [weights])):
@@ -49,6 +50,9 @@ def read_parquet(
             raise ValueError(f"column {name!r} of {path} holds {kind}, not numbers: encode it, or leave it out.")
         if any(name not in file.schema_arrow.names or file.schema_arrow.field(name).type != kind for file in files):
             raise ValueError(f"column {name!r} is not in all files of {path}, or not of one type: write them alike.")
+
+    if not any(file.metadata.num_rows for file in files):
+        raise ValueError(f"{path} holds no rows: give at least one example.")
 
     def of_column(name: str) -> Any:
         return np.concatenate([file.read(columns=[name]).column(0).to_numpy() for file in files])
@@ -68,6 +72,15 @@ def _paths(path: Paths) -> list[str]:
             f"{f' (no file {missing[0]!r})' if missing else ''}; of a pattern, pass sorted(glob.glob(pattern))."
         )
     return [fspath(each) for each in found]
+
+
+def _opened(path: str) -> Any:
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except pyarrow.ArrowException as error:
+        raise ValueError(f"{path!r} is no whole Parquet file: write it, or copy it, again.") from error
 
 
 def _chosen(path: Paths, schema: Any, target: str, features: Any, weights: str | None) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import border, losses as _losses, models
 from ..compiling import on_cpu
-from ..data import Dataset
+from ..data import Dataset, traced
 from ..solve import solve
 from ..status import Status
 from ..store import identity, Store
@@ -107,6 +107,7 @@ def sweep(
     """
     named, penalties = _named(losses), {"l1": l1, "l2": l2}
     chunk, workers = _whole("chunk", chunk), _whole("workers", workers)
+    _check_known(losses=named, data=data, seeds=seeds, **penalties, **options)
     border.check_penalties(swept=True, **penalties)
     _check_fit(fit, options)
     origin = source(data, seeds)
@@ -244,6 +245,16 @@ def _named(losses: Any) -> dict[str, _losses.Loss]:
 
 def _whole(name: str, value: int | None) -> int | None:
     return None if value is None else border.whole(name, value)
+
+
+def _check_known(**given: Any) -> None:
+    # Workers, each a thread of its own, would take the tracers out of the transformation that they belong to.
+    unknown = [name for name, value in given.items() if traced(value)]
+    if unknown:
+        raise ValueError(
+            f"sweep got traced {unknown[0]}: it runs programmes of its own, and cannot be part of what jax.jit, "
+            "jax.grad or jax.vmap transforms; there, use jax.vmap over lossopt.solve."
+        )
 
 
 def _check_fit(fit: Any, options: Mapping[str, Any]) -> None:

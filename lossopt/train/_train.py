@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from .. import border, losses, models
 from ..cost import cost
 from ..data import Dataset
+from ..mesh import automatic
 from ..reductions import mean, Reduction
 from ._arranged import Arranged, arranged, by_column, scores
 from ._loop import Fit, Loop, train
@@ -23,6 +24,7 @@ from ._resume import in_parts
 ADAM = optax.adam(1e-1)
 
 
+@automatic
 def fit(
     loss: losses.Loss,
     data: Dataset,
