@@ -81,8 +81,8 @@ def arranged(loss: losses.Loss, data: Dataset, reduction: Reduction, start: mode
     """The data for so many steps from `start`, each of which goes through all of them."""
     if not _worth_a_triangle(loss, data, reduction, num_steps):
         return data
-    known = lambda leaf: np.zeros(leaf.shape, leaf.dtype) if traced(start) else np.asarray(leaf)  # noqa: E731
-    return _triangle(data, jax.tree.map(known, start), reduction is total)
+    nothing = lambda leaf: np.zeros(leaf.shape, leaf.dtype)  # noqa: E731
+    return _triangle(data, jax.tree.map(nothing, start) if traced(start) else start, reduction is total)
 
 
 def by_column(data: Arranged) -> Arranged:
@@ -113,12 +113,14 @@ def _triangle(data: Dataset, origin: models.Params, summed: bool) -> Triangle:
     relative = weights / weights.max()
     share = width * (relative / relative.sum())
     found: Any = np.zeros((0, width), targets.dtype)
+    slopes, level = (np.zeros(()) if leaf is None else np.asarray(leaf) for leaf in origin)
     rows = max(_BLOCK // width, 4 * width)
     for start in range(0, n, rows):
         part = slice(start, start + rows)
-        # What a perfect fit leaves is exactly 0, and so is its column of the triangle.
-        left = targets[part] - (features[part] @ origin.weights + (0 if origin.bias is None else origin.bias))
+        # What a perfect fit leaves is exactly 0, and so is its column of the triangle. From 0 there is nothing to take.
+        left = targets[part] - (features[part] @ slopes + level if slopes.any() else level)
         block = np.sqrt(share[part])[:, None] * np.column_stack([features[part], np.ones_like(left), left])
         found = np.linalg.qr(np.concatenate([found, block]), mode="r")
     mass = weights.sum() if summed else np.asarray(width, targets.dtype)
-    return Triangle(*jax.device_put((found, mass, origin), *data.targets.devices()))
+    table, mass = jax.device_put((found, mass), *data.targets.devices())
+    return Triangle(table, mass, origin)
