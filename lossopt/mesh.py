@@ -22,7 +22,10 @@ def automatic(run: Run) -> Run:
 
     @functools.wraps(run)
     def placed(*given: Any, **options: Any) -> Any:
-        leaves, structure = jax.tree.flatten((given, options))
+        try:
+            leaves, structure = jax.tree.flatten((given, options))
+        except ValueError:  # a mistake, which lies on no mesh, and which `run` answers
+            return run(*given, **options)
         mesh = next((jax.typeof(leaf).sharding.mesh for leaf in leaves if _explicit(leaf)), None)
         if mesh is None:
             return run(*given, **options)

@@ -188,6 +188,8 @@ MISTAKES = {
     "no penalty": (lambda: lo.solve(losses.huber, GOOD, l2=None), ValueError, "l2=None", "number"),
     "a penalty in quotes": (lambda: fit_with(l2="0.1"), ValueError, "l2='0.1'", "number"),
     "several penalties to one fit": (lambda: fit_with(l2=[0.1, 0.2]), ValueError, "l2 has shape (2,)", "lossopt.sweep"),
+    "a tuple for a data set": (lambda: lo.solve(losses.huber, (X, Y)), TypeError, "Dataset", "tuple"),
+    "a dictionary for a data set": (lambda: lo.fit(losses.huber, {0: X, "y": Y}), TypeError, "Dataset", "dict"),
     "a start that is no number": (
         lambda: fit_with(init=models.Params(jnp.full(3, np.nan), 0.0)), ValueError, "no finite", "model.init(3)"),
     "a precision of no real numbers": (

@@ -15,6 +15,7 @@ stays there. Where the loss has no curvature, as for equal changes of all logits
 
 import functools
 from collections.abc import Callable
+from types import CellType
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -53,12 +54,14 @@ class Given(NamedTuple):
             ValueError: the loss is a function that holds a traced number, and not as a hyperparameter.
         """
         cells = getattr(losses.unbound(self.loss), "__closure__", None) or ()
-        if traced([cell.cell_contents for cell in cells]):
+        if any(isinstance(cell.cell_contents, jax.core.Tracer) for cell in cells if cell != CellType()):
             raise ValueError(
                 f"{losses.label(self.loss)} holds a number that is traced, of which nothing can be measured: make it a "
                 "keyword-only argument of the loss, and give it by lossopt.bind."
             )
-        data = Dataset(*(each if isinstance(each, Stored) else held(each) for each in self.data))
+        data = self.data
+        if isinstance(data, Dataset):
+            data = Dataset(*(each if isinstance(each, Stored) else held(each) for each in data))
         return Given(held(self.loss), data, held(self.l1), held(self.l2))
 
     def arrays(self, checked: Dataset, dtype: Any) -> "Given":
