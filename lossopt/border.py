@@ -49,7 +49,7 @@ def check_output(loss: losses.Loss, dataset: data.Dataset, model: models.Model) 
     """
     targets: Any = dataset.targets
     dtype = targets.dtype if jnp.issubdtype(targets.dtype, jnp.floating) else jnp.result_type(float)
-    bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
+    bound = losses.as_pytree(loss)
     example = (model.score_shape, dtype), (targets.shape[1:], targets.dtype)
     found = _output.eval_shape(bound, *(jax.ShapeDtypeStruct(*each) for each in example))
     losses.check_floating(loss, found)

@@ -43,6 +43,10 @@ class Model(NamedTuple):
         score = features @ params.weights
         return score if params.bias is None else score + params.bias
 
+    def scores(self, params: Params, features: Float[Array, "n d"]) -> Float[Array, " n *k"]:
+        """The raw score of every example."""
+        return jax.vmap(self.predict, in_axes=(None, 0))(params, features)
+
     def probability(self, params: Params, features: Float[Array, " d"]) -> Float[Array, "*k"]:
         """The probability of class 1 (logistic), or of each class (softmax), for one example.
 

@@ -65,7 +65,7 @@ class Assessment(NamedTuple):
 
 def scores(model: models.Model, params: models.Params, features: Float[Array, "n d"]) -> Float[Array, " n *k"]:
     """The raw score of every row."""
-    return jax.vmap(model.predict, in_axes=(None, 0))(params, features)
+    return model.scores(params, features)
 
 
 def noise_scale(residuals: Float[Array, " n"]) -> Float[Array, ""]:

@@ -5,6 +5,7 @@ from ._card import LossCard as LossCard
 from ._kinds import Interval as Interval, Task as Task, TARGETS as TARGETS, VECTORS as VECTORS
 from ._output import check_floating as check_floating, one_number as one_number
 from ._register import (
+    as_pytree as as_pytree,
     bind as bind,
     card as card,
     check_callable as check_callable,

@@ -119,10 +119,11 @@ def constant_curvature(loss: Loss) -> float | None:
 
 def quadratic(loss: Loss) -> bool:
     """Whether a loss is a r²/2 for some a at its hyperparameters, as far as its card and what is not traced say so."""
-    leaves = jax.tree.leaves(hyperparameters(loss))
-    if not has_card(loss) or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-        return False
-    return _parabola(card(loss)) is not None
+    return has_card(loss) and not _traced(hyperparameters(loss)) and _parabola(card(loss)) is not None
+
+
+def _traced(value: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
 
 
 def _parabola(card: LossCard) -> float | None:
@@ -141,6 +142,11 @@ def label(loss: Loss) -> str:
     """What a person calls the loss: the name of its function."""
     fn = unbound(loss)
     return getattr(fn, "__name__", repr(fn)).lstrip("_")
+
+
+def as_pytree(loss: Loss) -> jax.tree_util.Partial:
+    """The loss as a pytree whose leaves are what `bind` fixed, so that one programme serves all values."""
+    return loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
 
 
 def length(loss: Loss) -> int | None:
@@ -215,7 +221,7 @@ def check_hyperparameters(loss: Loss, values: Mapping[str, Any]) -> None:
         return
     for name, domain in claims(loss).hyperparameters.items():
         value = values.get(name)
-        if value is None or any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value)):
+        if value is None or _traced(value):
             continue
         if not domain.contains(value):
             raise ValueError(

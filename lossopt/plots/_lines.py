@@ -136,8 +136,7 @@ def draw_curves(axes: Axes, curves: Curves, looks: Mapping[str, Style] | None = 
 
 def _fall(line: Curve, axes: Axes) -> float | None:
     """The x from which on a line is at 0 or below; None where its axis has these, or it does not end there."""
-    x, y = np.asarray(line.x, float), np.asarray(line.y, float)
-    seen = np.isfinite(x) & np.isfinite(y) & ((x > 0) | (axes.get_xscale() != "log"))
+    x, y, seen = _points(line, axes)
     x, y = x[seen], y[seen]
     first = np.max(np.flatnonzero(y > 0), initial=-1) + 1
     return float(x[first]) if axes.get_yscale() == "log" and first < len(x) else None
@@ -235,11 +234,16 @@ def _draw_reference(axes: Axes, curves: Curves) -> None:
         axes.plot(line.x, line.y, color=EXPECTED, linestyle=(0, (4, 2)), linewidth=1.4, zorder=3)
 
 
+def _points(line: Curve, axes: Axes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x and y, and which of them are finite and have a place along the axis of x."""
+    x, y = np.broadcast_arrays(np.asarray(line.x, float), np.asarray(line.y, float))
+    return x, y, np.isfinite(x) & np.isfinite(y) & ((x > 0) | (axes.get_xscale() != "log"))
+
+
 def _clean(line: Curve, axes: Axes) -> Curve:
     """The finite points, above 0 on a logarithmic axis; the band likewise, held just above 0 there."""
-    x, y = np.broadcast_arrays(np.asarray(line.x, float), np.asarray(line.y, float))
-    log_x, log_y = (axis.get_scale() == "log" for axis in (axes.xaxis, axes.yaxis))
-    keep = np.isfinite(x) & np.isfinite(y) & ~(log_x & (x <= 0)) & ~(log_y & (y <= 0))
+    (x, y, keep), log_y = _points(line, axes), axes.get_yscale() == "log"
+    keep &= ~(log_y & (y <= 0))
     low, high = (None if end is None else np.asarray(end, float)[keep] for end in (line.low, line.high))
     if log_y and low is not None and high is not None and keep.any():
         low, high = (np.maximum(end, y[keep].min() / 10) for end in (low, high))

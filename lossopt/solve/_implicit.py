@@ -28,9 +28,10 @@ from jaxtyping import Array, Bool, Float
 from .. import losses, models
 from ..cost import per_example
 from ..data import Dataset, Stored, traced
-from ..reductions import mean, relative
+from ..reductions import mean
 from ..status import GOOD
-from ._columns import positive
+from ._cleaned import cleaned
+from ._column_design import column_design
 from ._design import design
 from ._plan import Plan
 
@@ -73,14 +74,13 @@ class Given(NamedTuple):
             found = jnp.asarray(leaf)
             return found.astype(dtype) if jnp.issubdtype(found.dtype, jnp.floating) else found
 
-        bound = self.loss if isinstance(self.loss, jax.tree_util.Partial) else jax.tree_util.Partial(self.loss)
         data = Dataset(*(array(own if traced(own) else safe) for own, safe in zip(self.data, checked, strict=True)))
-        return Given(bound, data, array(self.l1), array(self.l2))
+        return Given(losses.as_pytree(self.loss), data, array(self.l1), array(self.l2))
 
 
 def held(tree: Any) -> Any:
     """The same, of which nothing is differentiated: outside jit and vmap, the numbers themselves."""
-    return jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if traced(leaf) else leaf, tree)
+    return jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if isinstance(leaf, jax.core.Tracer) else leaf, tree)
 
 
 class How(NamedTuple):
@@ -139,7 +139,7 @@ def _moved(found, sound, given, moved, *, how, turned):
     by_score = lambda leaf: leaf[..., None] if model.classes is None else leaf  # noqa: E731
     as_found = lambda leaf: leaf[..., 0] if model.classes is None else leaf  # noqa: E731
     weights = by_score(params.weights)
-    steps = (_columns if how.absolute else _basis)(*jax.lax.stop_gradient((given, weights)), model.intercept)
+    steps = _steps(*jax.lax.stop_gradient((given, weights)), how)
     # Beside the centre of the columns, a mean far from 0 costs no digits.
     bias = steps.centre @ weights + (0.0 if params.bias is None else by_score(params.bias))
     none = jnp.zeros((steps.bias.size, bias.size), bias.dtype)
@@ -181,31 +181,17 @@ class _Steps(NamedTuple):
     deficient: Bool[Array, ""]
 
 
-def _basis(given: Given, weights: Float[Array, "d k"], intercept: bool) -> _Steps:
-    """Those along the orthonormal basis of the table."""
-    basis = design(given.data.features, _shares(given), given.l2, intercept)
+def _steps(given: Given, weights: Float[Array, "d k"], how: How) -> _Steps:
+    """Those along the basis in which the minimum is found; with `l1` of a column each, but for weights of 0."""
+    features, _, share = cleaned(given.data, given.l2.dtype, blocks=False, labels=True)
+    table = features, share, given.l2, how.model.intercept
+    basis = column_design(*table, blocks=False, sampled=False) if how.absolute else design(*table)
     each = jax.vmap(basis.decode, in_axes=1, out_axes=-1)(jnp.eye(basis.penalty.shape[1], dtype=weights.dtype))
     bias = jnp.zeros_like(each.weights[0]) if each.bias is None else each.bias + basis.centre @ each.weights
     free = jnp.ones((bias.size, weights.shape[1]), bool)
+    if how.absolute:
+        free = free.at[basis.constants :].set((weights != 0) | (given.l1 == 0))
     return _Steps(each.weights, bias, basis.centre, free, basis.deficient)
-
-
-def _columns(given: Given, weights: Float[Array, "d k"], intercept: bool) -> _Steps:
-    """Those of a column each, but for weights of 0."""
-    features, share = given.data.features, _shares(given)
-    centre = share @ features if intercept else jnp.zeros_like(features[0])
-    size = positive(jnp.sqrt(share @ (features - centre[None]) ** 2 + given.l2))
-    by_bias = jnp.eye(len(size) + 1, dtype=size.dtype)[0]
-    each = jnp.concatenate([jnp.zeros_like(size)[:, None], jnp.diag(1 / size)], axis=1)
-    free = jnp.concatenate([jnp.full_like(weights[:1], intercept, bool), (weights != 0) | (given.l1 == 0)])
-    return _Steps(each, by_bias, centre, free, jnp.array(False))
-
-
-def _shares(given: Given) -> Float[Array, " n"]:
-    if given.data.weights is None:
-        return jnp.full_like(given.data.features[:, 0], 1 / len(given.data.features))
-    shares = relative(given.data.weights)
-    return shares / jnp.sum(shares)
 
 
 def _hessian(gradient: Callable[[Array], Array], at: Float[Array, "m k"]) -> Float[Array, "km m k"]:

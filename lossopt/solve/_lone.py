@@ -144,7 +144,7 @@ def _examples(out: np.ndarray, data: Dataset, weights: np.ndarray, tolerance: fl
 
 def _scores(params: models.Params, data: Dataset, model: models.Model) -> Float[Array, " n *k"]:
     features = jnp.asarray(data.features).astype(params.weights.dtype)
-    return jnp.asarray(jax.vmap(model.predict, in_axes=(None, 0))(params, features), float)
+    return jnp.asarray(model.scores(params, features), float)
 
 
 def _losses(scores: Array | np.ndarray, data: Dataset, loss: losses.Loss) -> Float[np.ndarray, " n"]:

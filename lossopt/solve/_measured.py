@@ -38,7 +38,7 @@ def seems_convex(loss: losses.Loss, targets: Any, classes: int | None) -> bool:
     origins = [0.0] if whole or some.ndim > 1 or classes else [0.0, *np.unique(some).tolist()]
     along = np.unique(np.concatenate([origin + steps for origin in origins]))
     directions = np.random.default_rng(0).normal(size=(_LINES, classes)) if classes else np.ones(())
-    bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
+    bound = losses.as_pytree(loss)
     with jax.ensure_compile_time_eval():
         seen = _along(bound, along, directions, some)
     value, slope = (np.asarray(each, float) for each in seen)

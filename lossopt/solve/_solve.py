@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 from .. import border, losses, models
 from ..compiling import among_processes, AT_ONCE, at_once, LEANER, SOONER, staged
 from ..data import Dataset, Stored, traced
+from ..mesh import automatic
 from ..status import GOOD, Status
 from ._algorithms import ALGORITHMS
 from ._cleaned import cleaned, where_it_stays, working_dtype
@@ -67,6 +68,7 @@ class _Penalty(NamedTuple):
     l2: Float[Array, ""]
 
 
+@automatic
 def solve(
     loss: losses.Loss,
     data: Dataset,
@@ -131,13 +133,12 @@ def solve(
     init = None if init is None else border.check_init(init, data, model)
     _check_tolerance(tolerance)
     max_iterations = min(border.whole("max_iterations", max_iterations), np.iinfo(np.int32).max)
-    bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
     dtype = working_dtype(dtype, data.features.dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     tolerance = _number(tolerance, dtype)
     penalty = _Penalty(_number(l1, dtype) if plan.absolute else None, _number(l2, dtype))
     facts = _facts(loss, data, model) if plan.smooth else None
-    once = functools.partial(_programme(data, plan), bound, penalty=penalty, model=model, facts=facts)
+    once = functools.partial(_programme(data, plan), losses.as_pytree(loss), penalty=penalty, model=model, facts=facts)
     run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
     with among_processes("Start all processes again."):
         solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)

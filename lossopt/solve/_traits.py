@@ -198,15 +198,16 @@ def _convex(loss: losses.Loss) -> bool:
     inside = _inside(loss, _CONVEX)
     if inside and all(losses.has_card(each) and _convex(each) for each in inside):
         return True
-    least = losses.claims(loss).least_curvature
+    card = losses.claims(loss)
+    least = card.least_curvature
     if not callable(least):
         return least is not None and least >= 0
-    values, domains = losses.hyperparameters(loss), losses.claims(loss).hyperparameters
+    values = losses.hyperparameters(loss)
     wanted = [parameter.name for parameter in parameters(least)]
-    choices = [_probed(values[name], domains.get(name)) for name in wanted]
+    choices = [_probed(values[name], card.hyperparameters.get(name)) for name in wanted]
     try:
         every = (dict(zip(wanted, choice, strict=True)) for choice in itertools.product(*choices))
-        found = [losses.claims(loss).claim("least_curvature", values | choice) for choice in every]
+        found = [card.claim("least_curvature", values | choice) for choice in every]
         return all(value is not None and value >= 0 for value in found)
     except jax.errors.ConcretizationTypeError:
         # Of a transform whose hyperparameters are traced nobody can tell.

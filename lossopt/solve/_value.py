@@ -60,7 +60,7 @@ def _means(
         return jax.lax.map(lambda factor: share @ per_example(loss)(factor * scores, targets), times)
 
     if basis.formed is not None:
-        scores = jax.vmap(model.predict, in_axes=(None, 0))(params, basis.features)
+        scores = model.scores(params, basis.features)
         return costs(basis.share, scores, targets)
     inner = basis.inner_of(params)
 

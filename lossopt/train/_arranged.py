@@ -74,7 +74,7 @@ def scores(model: models.Model, params: models.Params, data: Arranged) -> Float[
     """The model's raw scores of all examples."""
     if isinstance(data, ByColumn | Triangle):
         return data.scores(model, params)
-    return jax.vmap(model.predict, in_axes=(None, 0))(params, data.features)
+    return model.scores(params, data.features)
 
 
 def arranged(loss: losses.Loss, data: Dataset, reduction: Reduction, start: models.Params, num_steps: int) -> Arranged:
@@ -99,9 +99,8 @@ def _worth_a_triangle(loss: losses.Loss, data: Dataset, reduction: Reduction, nu
     if not long or reduction not in (mean, total, root_mean) or traced(data) or not losses.quadratic(loss):
         return False
     leaves = jax.tree.leaves(data)
-    near = {device.platform for leaf in leaves for device in leaf.devices()} == {"cpu"}
-    alone = len({tuple(leaf.devices()) for leaf in leaves}) == 1 and len(leaves[0].devices()) == 1
-    return near and alone and {str(leaf.dtype) for leaf in leaves} in ({"float32"}, {"float64"})
+    near = [device.platform for device in set().union(*(leaf.devices() for leaf in leaves))] == ["cpu"]
+    return near and {str(leaf.dtype) for leaf in leaves} in ({"float32"}, {"float64"})
 
 
 def _triangle(data: Dataset, origin: models.Params, summed: bool) -> Triangle:

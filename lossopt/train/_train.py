@@ -78,7 +78,7 @@ def fit(
     data = border.checked(loss, data, model)
     border.check_penalties(l2=l2)
     params, num_steps = border.check_init(init, data, model), border.whole("num_steps", num_steps, 0)
-    bound = loss if isinstance(loss, jax.tree_util.Partial) else jax.tree_util.Partial(loss)
+    bound = losses.as_pytree(loss)
     objective = jax.tree_util.Partial(objective_of(model, reduction), loss=bound, l2=l2)
     seen = arranged(loss, data, reduction, params, num_steps) if batch_size is None else data
     return _minimise(
