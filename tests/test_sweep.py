@@ -95,6 +95,52 @@ def test_a_loss_compiles_once_whatever_the_grid_and_again_never():
     assert len(set(counts)) == 1
 
 
+ALIKE = {
+    "huber": losses.huber,
+    "wide": lo.bind(losses.huber, delta=3.0),
+    "lad": losses.absolute_error,
+    "log cosh": losses.log_cosh,
+    "third": lo.bind(losses.quantile, level=0.3),
+    "cauchy": losses.cauchy,
+    "swept": huber(),
+}
+
+
+def test_losses_that_are_treated_alike_are_one_programme(monkeypatch):
+    made, module = [], importlib.import_module("lossopt.sweep._fits")
+    original = module.Programme
+    monkeypatch.setattr(module, "Programme", lambda recipe: made.append(recipe) or original(recipe))
+    together = lo.sweep(ALIKE, SETS, l2=PENALTIES)
+    assert [len(recipe.losses) for recipe in made] == [3, 2, 1, 1]
+    for name, loss in ALIKE.items():
+        alone = lo.sweep({name: loss}, SETS, l2=PENALTIES)[name]
+        for found, expected in zip(jax.tree.leaves(together[name]), jax.tree.leaves(alone), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("several", [
+    (losses.logistic, losses.exponential, losses.squared_hinge),
+    (losses.squared_error, losses.huber),
+    (losses.hinge, losses.perceptron),
+    (losses.absolute_error, losses.epsilon_insensitive),
+    (losses.laplace_nll, losses.gaussian_nll),
+    (losses.poisson, losses.negative_binomial),
+    (losses.truncated_quadratic, losses.cauchy),
+], ids=lambda several: "-".join(losses.label(loss) for loss in several))  # fmt: skip
+def test_every_loss_is_solved_as_it_is_alone(several, key):
+    d = SETS[0]
+    if losses.card(several[0]).task == "binary":
+        d = data.Dataset(d.features, (d.targets > np.median(d.targets)).astype(float))
+    if losses.card(several[0]).task == "count":
+        d = data.Dataset(d.features, np.floor(np.abs(d.targets)))
+    model = models.multi_output(2) if losses.card(several[0]).task == "distribution" else models.linear
+    together = lo.sweep(several, d, model=model, l2=0.1)
+    for name in map(losses.label, several):
+        alone = lo.solve(losses.get(name), d, model=model, l2=0.1)
+        np.testing.assert_allclose(together[name].cost[0], alone.cost, rtol=1e-9, atol=1e-15)
+        assert together[name].status.code[0] == alone.status.code
+
+
 class Stop(Exception):
     pass
 

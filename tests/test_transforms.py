@@ -108,6 +108,8 @@ DERIVED = [
     losses.label_smoothed(losses.softmax_cross_entropy, 0.1),
     losses.noise_corrected(losses.logistic, np.array([[0.8, 0.2], [0.1, 0.9]])),
     losses.clipped(losses.scaled(losses.asymmetric(losses.squared_error, 0.3), 2.0), 5.0),
+    lo.bind(losses.one_of(losses.huber, losses.cauchy, losses.quantile), index=1),
+    lo.bind(losses.one_of(losses.hinge, losses.logistic), index=0),
 ]
 COUNTS = {"scaled": 11, "asymmetric": 10, "clipped": 7, "smoothed": 9, "mixture": 5, "label_smoothed": 3}
 
@@ -190,6 +192,9 @@ def test_far_out_a_clipped_loss_has_no_pull_even_where_the_loss_overflows():
         (lambda: losses.smoothed(losses.softmax_cross_entropy, 1.0), ValueError, "is of logits"),
         (lambda: losses.mixture({}), ValueError, "at least one loss"),
         (lambda: losses.mixture({losses.huber: 0.0}), ValueError, "huber has weight 0"),
+        (lambda: losses.one_of(), ValueError, "at least one loss"),
+        (lambda: losses.one_of(losses.huber, losses.logistic), ValueError, "one kind"),
+        (lambda: lo.bind(losses.one_of(losses.huber, losses.cauchy), index=2), ValueError, r"index in \[0, 1\]"),
         (
             lambda: losses.mixture({losses.huber: 1.0, losses.logistic: 1.0}),
             ValueError,
@@ -264,3 +269,22 @@ def test_an_envelope_holds_where_its_loss_overflows(loss, score, target, value, 
 def test_an_envelope_holds_where_its_loss_overflows_in_double_precision():
     slope = jax.grad(losses.smoothed(losses.exponential, 0.5))(-720.0, 1.0)
     assert slope == pytest.approx(-1425.4754785875364, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        (losses.huber, losses.log_cosh),
+        (losses.absolute_error, losses.quantile),
+        (losses.absolute_error, losses.huber, losses.cauchy),
+        (losses.logistic, losses.exponential),
+    ],
+    ids=lambda several: "-".join(map(losses.label, several)),
+)
+def test_a_choice_has_the_minima_of_its_losses(several, key):
+    d = data.linear_problem(key, n=60, d=2)
+    if losses.card(several[0]).task == "binary":
+        d = data.Dataset(d.features, (d.targets > 0.3).astype(float))
+    for index, loss in enumerate(several):
+        found = lo.solve(lo.bind(losses.one_of(*several), index=index), d, l2=0.1, throw=True)
+        np.testing.assert_allclose(found.cost, lo.solve(loss, d, l2=0.1).cost, rtol=1e-9)

@@ -115,8 +115,12 @@ def _block(loss: Any, predictions: jax.Array, targets: jax.Array) -> tuple[jax.A
 
 def _leaves(loss: losses.Loss) -> Any:
     """A registered loss with every number, bound or default, as a leaf: all its settings share a compilation."""
-    given = losses.hyperparameters(loss)
-    fixed = {name: value for name, value in given.items() if isinstance(value, bool | str) or _opaque(value)}
+    given, defaults = losses.hyperparameters(loss), losses.hyperparameters(losses.unbound(loss))
+    fixed = {
+        name: value
+        for name, value in given.items()
+        if isinstance(value, bool | str) or isinstance(defaults.get(name), int) or _opaque(value)  # a flag, an index
+    }
     numbers = {
         name: jax.tree.map(lambda leaf: np.asarray(leaf, precision()), value)
         for name, value in given.items()

@@ -21,7 +21,7 @@ def where_it_stays(data: Dataset) -> Dataset:
     return data._replace(features=table)
 
 
-def in_blocks(features: Array | Stored, *, often: bool) -> bool:
+def in_blocks(features: Array | Stored | jax.ShapeDtypeStruct, *, often: bool) -> bool:
     """Whether a table is large; not where its rows lie on several devices, each of which does its own at once.
 
     What is done `often` is worth compiling more for.
@@ -29,7 +29,9 @@ def in_blocks(features: Array | Stored, *, often: bool) -> bool:
     if isinstance(features, Stored):
         return True
     least = LARGE // 3 if often else LARGE
-    return features.size >= least and (traced(features) or len(features.sharding.device_set) == 1)
+    # Of one that is only described nothing is known of devices.
+    known = None if traced(features) else features.sharding
+    return features.size >= least and (known is None or len(known.device_set) == 1)
 
 
 def working_dtype(dtype: Any, own: Any) -> Any:

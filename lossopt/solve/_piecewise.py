@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from .. import losses
 from ._normal import times
-from ._traits import rising_kinks, terms_of
+from ._traits import choices, rising_kinks, terms_of
 
 
 # Of one residual or margin.
@@ -34,7 +34,13 @@ BY_CLASS = (losses.crammer_singer, losses.weston_watkins, losses.multiclass_perc
 
 
 def kind_of(loss: losses.Loss) -> Callable | None:
-    """Which loss of those above it is, but for factors, or the first of those that it is a sum of; None if none is."""
+    """Which loss of those above it is, but for factors, or the first of those that it is a sum of; None if none is.
+
+    Of a choice among losses of one number with the same kinks, the first.
+    """
+    if several := choices(loss):
+        kinds, kinks = {*map(kind_of, several)}, {rising_kinks(each) for each in several}
+        return kind_of(several[0]) if kinds <= {*SCALAR} and len(kinks) == 1 else None
     first, *others = map(losses.unbound, terms_of(loss))
     if others:
         return first if {first, *others} <= {*SCALAR} else None

@@ -2,14 +2,19 @@
 
 import functools
 import sys
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
+import jax
+
 from .. import losses, models
-from ..data import Dataset, Stored, traced
+from ..data import Stored
 from . import aggregation
 from ._cleaned import in_blocks
 from ._lbfgs_first import SHORT
 from ._method import choose_method, lbfgs_first
+from ._piecewise import kind_of
+from ._traits import forgiving, rising_kinks, traits
 
 
 # The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
@@ -54,13 +59,15 @@ class Plan(NamedTuple):
         return self.method == "least_squares" or (self.smooth and self.method != "rounding")
 
 
-def plan_of(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, named: str | None, part: bool) -> Plan:
-    """The plan for a data set; `part` as in `Plan`, `named` is the method that the caller named."""
-    (rows, columns), scores = data.features.shape, model.classes or 1
-    absolute, stored = traced(l1) or bool(l1 != 0), isinstance(data.features, Stored)
+def plan_of(
+    loss: losses.Loss, features: Any, model: models.Model, named: str | None, *, absolute: bool, part: bool
+) -> Plan:
+    """The plan for a table; `absolute` and `part` as in `Plan`, `named` is the method that the caller named."""
+    (rows, columns), scores = features.shape, model.classes or 1
+    stored = isinstance(features, Stored)
     # A larger programme is mostly a sweep.
     by_gradients = named is None and lbfgs_first(loss, columns, scores)
-    large = in_blocks(data.features, often=part and not by_gradients)
+    large = in_blocks(features, often=part and not by_gradients)
     choose = functools.partial(choose_method, loss, named, columns * scores, absolute=absolute)
     # Of what is part of a larger programme nobody sees in time that columns depend on each other.
     method = choose(in_blocks=stored or (large and not part and rows >= _LONG * columns))
@@ -88,3 +95,18 @@ def plan_of(loss: losses.Loss, data: Dataset, model: models.Model, l1: Any, name
         part=part,
         stored=stored and (smooth or long),
     )
+
+
+def treatment(
+    loss: losses.Loss, table: tuple[int, int], model: models.Model, named: str | None, *, absolute: bool
+) -> Hashable:
+    """All that `solve`, as part of a larger programme, looks at in a loss; None if nothing is known of that.
+
+    Losses that are treated alike may be one loss that chooses among them by a number.
+    """
+    if not losses.has_card(loss):
+        return None
+    plan = plan_of(loss, jax.ShapeDtypeStruct(table, float), model, named, absolute=absolute, part=True)
+    card = losses.claims(loss)
+    looked_at = card.task, card.prediction, card.target, losses.constant_curvature(loss), forgiving(loss)
+    return plan, traits(loss), kind_of(loss) and rising_kinks(loss), looked_at

@@ -24,7 +24,7 @@ from ._lbfgs_first import FELL_SHORT
 from ._lone import doubted, hides, lone, may_be_far, without
 from ._measured import seems_convex
 from ._plan import Plan, plan_of, UNPROVED
-from ._traits import Traits, traits
+from ._traits import choices, Traits, traits
 from ._value import value_at
 
 
@@ -128,7 +128,7 @@ def solve(
     data = border.checked(loss, data, model, stored=True)
     border.check_penalties(l1=l1, l2=l2)
     part = staged() or traced(data, loss, l1, l2, init, tolerance)
-    plan = plan_of(loss, data, model, l1, method, part)
+    plan = plan_of(loss, data.features, model, method, absolute=traced(l1) or bool(l1 != 0), part=part)
     data = _placed(data, plan)
     init = None if init is None else border.check_init(init, data, model)
     _check_tolerance(tolerance)
@@ -264,7 +264,7 @@ def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, 
     code = jnp.where(several & (outcome.code == Status.CONVERGED), Status.NOT_UNIQUE, outcome.code)
     gap = outcome.gap
     # Lines are those of a sum of losses up to a constant.
-    if outcome.cost is not None and (facts is not None or not losses.parts(loss)):
+    if outcome.cost is not None and (facts is not None or not any(map(losses.parts, choices(loss) or [loss]))):
         # What is lost where the basis sees digits that weights have not.
         lost, size = value - outcome.cost, jnp.maximum(jnp.abs(value), jnp.abs(trivial))
         gap = gap + jnp.where(lost > 64 * jnp.finfo(size.dtype).eps * size, lost, 0.0)

@@ -71,9 +71,14 @@ class Traits(NamedTuple):
 
 
 def traits(loss: losses.Loss) -> Traits:
-    """The traits of a loss, from its card; of one without a card nothing is known."""
+    """The traits of a loss, from its card; of one without a card nothing is known, nor of a choice among several that
+    differ."""
+    unknown = Traits(False, False, False)
+    if several := choices(loss):
+        each = set(map(traits, several))
+        return each.pop() if len(each) == 1 else unknown
     if not losses.has_card(loss):
-        return Traits(False, False, False)
+        return unknown
     card = losses.claims(loss)
     log_mean, convex = card.prediction == "log mean", _convex(loss)
     unbounded = callable(card.supremum) or card.supremum == float("inf")
@@ -98,6 +103,8 @@ def traits(loss: losses.Loss) -> Traits:
 
 def forgiving(loss: losses.Loss) -> bool:
     """Whether all examples may be classified so well that none costs anything."""
+    if several := choices(loss):
+        return any(map(forgiving, several))
     if not losses.has_card(loss):
         return False
     card = losses.claims(loss)
@@ -107,6 +114,11 @@ def forgiving(loss: losses.Loss) -> bool:
 def smooth(loss: losses.Loss) -> bool:
     """Whether the card claims, for a raw score, a slope that nowhere jumps up."""
     return losses.claims(loss).prediction in _RAW and rising_kinks(loss) == ()
+
+
+def choices(loss: losses.Loss) -> list[losses.Loss]:
+    """The losses among which an index chooses; none of any other loss."""
+    return _inside(loss, ("one_of",))
 
 
 def terms_of(loss: losses.Loss) -> tuple[losses.Loss, ...]:
@@ -132,7 +144,7 @@ def rising_kinks(loss: losses.Loss) -> tuple[Any, ...] | None:
     """
     if not losses.has_card(loss):
         return None
-    if inside := _inside(loss, (*_SUMS, "clipped")):
+    if inside := _inside(loss, (*_SUMS, "clipped", "one_of")):
         several = [rising_kinks(each) for each in inside]
         return None if None in several else _together(kink for kinks in several for kink in kinks or ())
     if inside := _inside(loss, ("label_smoothed", "noise_corrected")):

@@ -1,11 +1,9 @@
 """`sweep`: what many fits say, as stacked arrays and as tidy rows."""
 
 import concurrent.futures
-import contextlib
 import dataclasses
 import functools
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,9 +16,9 @@ from ..compiling import on_cpu
 from ..data import Dataset, traced
 from ..solve import solve
 from ..status import Status
-from ..store import identity, Store
-from ._grid import Axis, Grid, grid, of_each, Source, source
-from ._programme import programme, Recipe
+from ..store import Store
+from ._fits import Fits, fits_of
+from ._grid import Axis, grid, of_each, source
 
 
 # Bytes of the tables of a chunk: with what is computed from them, about what a core's own cache holds.
@@ -29,8 +27,6 @@ _CHUNK = 2**17
 _MOST = 256
 # Both on an accelerator, which does many fits in the time of one.
 _WIDE_CHUNK, _WIDE_MOST = 2**26, 4096
-# A part is some chunks, which one worker does and which are kept on disk: at least so many parts, of at most so many.
-_PARTS, _PART = 16, 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,8 +79,9 @@ def sweep(
     """Fit every loss, at every combination of its hyperparameters, to every data set.
 
     A hyperparameter bound to a vector is swept over, as are l1 and l2: `bind(huber, delta=jnp.logspace(-2, 2, 50))`
-    is 50 fits a data set. Each loss compiles once. Its fits are then done in chunks that fit a core's cache, a chunk on
-    each core, or on each device where there are several; only the chunks in work and the results are in memory.
+    is 50 fits a data set. Each loss compiles once, and with it those without such a vector that `solve` treats alike.
+    The fits are then done in chunks that fit a core's cache, a chunk on each core, or on each device where there are
+    several; only the chunks in work and the results are in memory.
 
     Args:
         losses: a loss, several, or names for them.
@@ -94,8 +91,8 @@ def sweep(
         model: what maps features to a score.
         l1, l2: a penalty, or a vector of penalties; l1 is passed on only where there is one.
         fit: `fit(loss, data, model=, l2=, **options)` -> any pytree of arrays: `solve`, or `lossopt.fit`.
-        chunk: fits in a chunk; None takes what fits the cache. Results depend on it, and on how many fits there are,
-            by rounding only.
+        chunk: fits in a chunk; None takes what fits the cache. Results depend on it, on how many fits there are, and on
+            the other losses, by rounding only.
         workers: chunks done side by side; None takes the cores of a CPU, else the devices.
         resume: a folder to keep finished parts in. The same sweep with the same folder goes on where it was stopped,
             and ends with the same bits as one that was not.
@@ -116,14 +113,12 @@ def sweep(
         border.check_loss(found.loss)
         look = functools.partial(border.check_pair, found.loss, model=model)
         of_each(look, origin.example, 1 if callable(data) else len(origin.axis.values))
-    numbers = origin.example.features.size // (1 if callable(data) else len(origin.axis.values))
-    length = chunk or _length(numbers * origin.example.features.dtype.itemsize)
+    rows, columns = origin.example.features.shape
+    rows //= 1 if callable(data) else len(origin.axis.values)
+    length = chunk or _length(rows * columns * origin.example.features.dtype.itemsize)
     fixed = {key: value for key, value in penalties.items() if not np.ndim(value) and (key == "l2" or value)}
     settings = {"model": model, **options, **fixed}
-    tasks = [
-        _Fits(name, found, origin, programme(Recipe.of(found, origin, fit, settings, numbers)), length)
-        for name, found in grids.items()
-    ]
+    tasks = fits_of(grids, origin, fit, settings, (rows, columns), length)
     asked = {"losses": named, "data": origin.identity, "model": model, **penalties, "fit": (fit, options)}
     if resume is not None:
         asked |= {f"programme of {task.name}": task.identity for task in tasks}
@@ -138,66 +133,11 @@ def _length(table: int) -> int:
     return max(1, min(most, held // table))
 
 
-class _Fits:
-    """The fits of one loss, in numbered parts of several chunks."""
-
-    def __init__(self, name: str, found: Grid, origin: Source, programme: jax.stages.Wrapped, length: int) -> None:
-        self.name, self.grid, self._source = name, found, origin
-        self._programme, self._compiling = programme, threading.Lock()
-        self._structure: Any = None
-        length = min(length, found.size)
-        chunks = -(-found.size // length)
-        together = min(max(chunks // _PARTS, 1), _PART)
-        parts = -(-chunks // together)
-        # What the last part lacks is filled up with the first fits, so that it compiles with the others.
-        self._fits = (np.arange(parts * together * length) % found.size).reshape(parts, together, length)
-
-    @property
-    def parts(self) -> range:
-        """The numbers of the parts."""
-        return range(len(self._fits))
-
-    @property
-    def identity(self) -> Any:
-        """What says which programme the fits are made by."""
-        return identity(self._programme.trace(*self._arguments(0)))
-
-    def fits(self, part: int) -> int:
-        """How many fits are in a part, those that fill up not counted."""
-        size = self._fits[part].size
-        return max(min(size, self.grid.size - part * size), 0)
-
-    def do(self, part: int, store: Store, device: Any) -> list[np.ndarray]:
-        """The leaves of the results of a part, from the store if they are there."""
-        name = f"{self.name}-{part:06}"
-        found = store.load(name)
-        if found is None:
-            with jax.default_device(device), contextlib.ExitStack() as compiling:
-                # Whoever comes first compiles, and whoever needs the same waits.
-                if self._structure is None:
-                    compiling.enter_context(self._compiling)
-                leaves, self._structure = jax.tree.flatten(self._programme(*self._arguments(part)))
-            found = [np.asarray(leaf).reshape(-1, *leaf.shape[2:]) for leaf in leaves]
-            store.save(name, found)
-        return found
-
-    def _arguments(self, part: int) -> tuple[Any, Any]:
-        values, sets = self.grid.at(self._fits[part])
-        return values, self._source.take(sets)
-
-    def together(self, parts: list[list[np.ndarray]]) -> Any:
-        """All parts as one pytree with the axes of the grid in front."""
-        whole = [np.concatenate(leaves)[: self.grid.size] for leaves in zip(*parts, strict=True)]
-        shaped = [leaf.reshape(*self.grid.shape, *leaf.shape[1:]) for leaf in whole]
-        if self._structure is None:
-            self._structure = jax.tree.structure(jax.eval_shape(self._programme, *self._arguments(0)))
-        return jax.tree.unflatten(self._structure, shaped)
-
-
-def _run(tasks: Sequence[_Fits], workers: int, store: Store, progress: Any) -> dict[str, Any]:
+def _run(tasks: Sequence[Fits], workers: int, store: Store, progress: Any) -> dict[str, Any]:
     """All parts, as many side by side as there are workers; results by loss."""
-    # The first part of each loss goes first, so that losses compile side by side.
-    parts = sorted(((part, i) for i, task in enumerate(tasks) for part in task.parts))
+    # The first part of each programme goes first, so that they compile side by side.
+    parts = [(part, i) for i, task in enumerate(tasks) for part in task.parts]
+    parts.sort(key=lambda where: (where[0] > 0 or not tasks[where[1]].leads, where))
     done, total, devices = 0, sum(task.grid.size for task in tasks), jax.local_devices()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         futures = {

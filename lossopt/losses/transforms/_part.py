@@ -70,6 +70,13 @@ def require_residual(loss: Loss, transform: str) -> None:
         raise ValueError(f"{transform} is for losses of a residual, and {claims(loss).name} is not one.")
 
 
+def require_one_kind(losses: Iterable[Loss], transform: str) -> None:
+    """Raise ValueError where cards say that the losses take different kinds of prediction or target."""
+    if len(kinds := arguments(losses)) > 1:
+        listed = "; ".join(f"{prediction} and {target}" for prediction, target in sorted(kinds))
+        raise ValueError(f"{transform} needs losses of one kind of prediction and target, but these take {listed}.")
+
+
 def checked(loss: jax.tree_util.Partial) -> Loss:
     """The loss; ValueError where a concrete hyperparameter of it lies outside its domain."""
     check_hyperparameters(loss, loss.keywords)

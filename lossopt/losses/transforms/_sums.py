@@ -16,11 +16,11 @@ from .._card import LossCard
 from .._kinds import POSITIVE_FINITE, UNIT_OPEN
 from .._register import claim, claims, derive, label, Loss
 from ._part import (
-    arguments,
     checked,
     curvature,
     inherited,
     part,
+    require_one_kind,
     require_residual,
     shell,
     times_factor,
@@ -226,7 +226,5 @@ def mixture(terms: Mapping[Loss, ArrayLike]) -> Loss:
     for loss, weight in zip(losses, weights, strict=True):
         if not isinstance(weight, jax.core.Tracer) and not POSITIVE_FINITE.contains(weight):
             raise ValueError(f"mixture needs weights in {POSITIVE_FINITE}, but {label(loss)} has weight {weight}.")
-    if len(kinds := arguments(losses)) > 1:
-        listed = "; ".join(f"{prediction} and {target}" for prediction, target in sorted(kinds))
-        raise ValueError(f"mixture needs losses of one kind of prediction and target, but these take {listed}.")
+    require_one_kind(losses, "mixture")
     return jax.tree_util.Partial(_mixture, losses=losses, weights=weights)
