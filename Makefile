@@ -9,13 +9,14 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 experiments: $(VENV)/core  ## Run every experiment; the report is results/index.html.
 	$(BIN)/python -m experiments
 
-test: $(VENV)/full  ## Run the tests.
-	$(BIN)/python -m pytest
+test: $(VENV)/full  ## Run the tests, but for those of `check`.
+	$(BIN)/python -m pytest -m "not thorough"
 
-check: $(VENV)/full  ## Style and types.
+check: $(VENV)/full  ## Style, types and the thorough tests: what else must hold before a change lands.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -m thorough
 
 $(VENV)/core: pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (once; a minute or two) ..." >&2

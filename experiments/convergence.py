@@ -79,7 +79,7 @@ def minima(group: dict, problems: data.Dataset, model: models.Model) -> np.ndarr
     choice = losses.one_of(*group.values())
 
     def least(index, d):
-        return lo.solve(lo.bind(choice, index=index), d, model=model, method="newton").cost
+        return lo.solve(lo.bind(choice, index=index), d, model=model).cost
 
     return np.asarray(jax.jit(jax.vmap(jax.vmap(least, (None, 0)), (0, None)))(jnp.arange(len(group)), problems))
 

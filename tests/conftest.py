@@ -28,13 +28,19 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Where in the source an operation comes from is a twentieth of compiling.
 jax.config.update("jax_traceback_in_locations_limit", 0)
 
+# What `make check` tests and `make test` leaves out, more than half of the time of all: certificates at the edges,
+# tables that are long, stored, spread or lopsided, losses of a kind of their own, derivatives of minima, tuning,
+# experiments.
+THOROUGH = [
+    "test_solve_certificates.py", "test_experiments.py", "test_solve_derivatives.py", "test_solve_large.py",
+    "test_asymptotics.py", "test_sharding.py", "test_solve_lone.py", "test_solve_long.py", "test_solve_lbfgs.py",
+    "test_solve_stored.py", "test_solve_counts.py", "test_solve_multiclass_margin.py", "test_solve_rounding.py",
+    "test_solve_transforms.py", "test_loss_edges.py", "test_loss_traps.py", "test_solve_absolute_lines.py",
+]  # fmt: skip
 # The files that take longest, so that they start first and both workers end together.
 LONGEST = [
-    "test_losses.py", "test_solve.py", "test_solve_certificates.py", "test_experiments.py", "test_solve_large.py",
-    "test_properties.py", "test_solve_reference.py", "test_sharding.py", "test_solve_lone.py", "test_solve_long.py",
-    "test_sweep.py", "test_solve_lbfgs.py", "test_asymptotics.py", "test_solve_stored.py", "test_transforms.py",
-    "test_solve_absolute.py", "test_solve_multiclass_margin.py", "test_solve_rounding.py", "test_readme.py",
-    "test_solve_transforms.py", "test_solve_absolute_lines.py",
+    "test_losses.py", "test_solve.py", *THOROUGH, "test_sweep.py", "test_solve_reference.py", "test_properties.py",
+    "test_transforms.py", "test_train.py", "test_solve_absolute.py", "test_readme.py",
 ]  # fmt: skip
 
 
@@ -46,7 +52,10 @@ SCIPY_MARKERS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; the order within a file stays."""
+    """Mark the thorough files, and put the longest first; the order within a file stays."""
+    for item in items:
+        if item.path.name in THOROUGH:
+            item.add_marker("thorough")
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
@@ -54,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """SciPy's own tests, which tests/peers borrows, carry markers of theirs."""
     for name in SCIPY_MARKERS:
         config.addinivalue_line("markers", f"{name}: of SciPy's, not applied here")
+    config.addinivalue_line("markers", "thorough: left to `make check`")
     worker = hasattr(config, "workerinput")
     if config.pluginmanager.hasplugin("cacheprovider"):
         _keep_compiled(config.cache.mkdir("compiled"), tidy=not worker)
