@@ -5,7 +5,7 @@ import numpy as np
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.solve import _solve
+from lossopt.solve import _programme
 
 
 def problem(seed, loss=losses.huber, n=40, d=3):
@@ -34,5 +34,6 @@ def flat(solution):
 
 def forget():
     """Compile every fit anew, with other sizes of blocks, say; what JAX compiled of its own stays."""
-    for programme in (_solve._inside, _solve._of_small, _solve._of_long, _solve._alone):
-        programme.clear_cache()
+    for programme in vars(_programme).values():
+        if hasattr(programme, "clear_cache"):
+            programme.clear_cache()

@@ -8,7 +8,7 @@ from problems import flat, forget
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.solve import _blocks, _cleaned, _point, _solve as module, newton
+from lossopt.solve import _blocks, _cleaned, _point, _programme, _traits, newton
 
 
 ROWS, COLUMNS = 1003, 3
@@ -233,10 +233,14 @@ def test_a_large_table_is_not_copied(monkeypatch):
     monkeypatch.setattr(_blocks, "BLOCK", 2**18)
     d = data.Dataset(jax.ShapeDtypeStruct((1_000_000, 50), float), jax.ShapeDtypeStruct((1_000_000,), float))
     loss, l2 = jax.tree_util.Partial(losses.logistic), jnp.zeros(())
-    options = {"model": models.linear, "method": "newton", "facts": module.traits(losses.logistic)}
-    options |= {"table": "blocks", "final": False}
-    lowered = module._alone.lower(loss, d, module._Penalty(None, l2), None, (l2 + 1e-10, jnp.array(200)), **options)
-    assert lowered.compile().memory_analysis().temp_size_in_bytes < 1_000_000 * 50 * 8 / 10
+    options = {"table": "blocks", "final": False}
+    given = d.features, d.weights, _programme.Penalty(None, l2)
+    first = _programme.basis_alone.lower(*given, intercept=True, **options)
+    options |= {"model": models.linear, "method": "newton", "facts": _traits.traits(losses.logistic)}
+    given = loss, d, given[2], first.out_info, None, (l2 + 1e-10, jnp.array(200))
+    for lowered in (first, _programme.minimum_alone.lower(*given, **options)):
+        use = lowered.compile().memory_analysis()
+        assert use.temp_size_in_bytes + use.output_size_in_bytes < 1_000_000 * 50 * 8 / 10
 
 
 def test_lbfgs_agrees_with_newton():

@@ -8,7 +8,7 @@ from problems import forget
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.solve import _blocks, _cleaned, _solve as module, aggregation
+from lossopt.solve import _blocks, _cleaned, _programme as module, aggregation
 
 
 ROWS, COLUMNS = 6000, 3

@@ -11,7 +11,7 @@ from problems import forget
 
 import lossopt as lo
 from lossopt import data, losses, models
-from lossopt.solve import _blocks, _cleaned, _solve as module
+from lossopt.solve import _blocks, _cleaned, _programme
 
 
 ROWS, COLUMNS = 503, 4
@@ -94,9 +94,11 @@ def test_any_table_of_rows_will_do_and_no_more_than_a_block_is_read(monkeypatch)
 
 def test_another_table_of_the_shape_compiles_nothing(tmp_path):
     lo.solve(losses.logistic, table(0)._replace(features=data.Stored(table(0).features)))
-    before = module._alone._cache_size()
+    stages = _programme.basis_alone, _programme.minimum_alone, _programme.solution_alone
+    before = [stage._cache_size() for stage in stages]
+    assert all(before[:2])
     first = lo.solve(losses.logistic, table(1)._replace(features=data.Stored(table(1).features)))
-    assert module._alone._cache_size() == before
+    assert [stage._cache_size() for stage in stages] == before
     np.testing.assert_array_equal(first.params.weights, lo.solve(losses.logistic, table(1)).params.weights)
 
 

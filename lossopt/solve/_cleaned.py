@@ -1,5 +1,6 @@
 """The examples as a method is given them: where the table lies, in which precision, and with what weights."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -58,23 +59,33 @@ def cleaned(data: Dataset, dtype: Any, *, blocks: bool, labels: bool) -> tuple[R
     """Features, targets and shares that sum to one; an example of weight 0 becomes a copy of one that counts.
 
     Whole targets that may be `labels` stay whole; computed with, those of few bits would overflow.
-    Features that are gone through in blocks are so when a block is read: a copy would be as large. Without weights the
-    share of each is then one number.
     """
-    features: Any = data.features if blocks else data.features.astype(dtype)
+    features, share, counted = shared(data.features, data.weights, dtype, blocks=blocks)
     targets = data.targets
     if not labels or jnp.issubdtype(targets.dtype, jnp.floating):
         targets = targets.astype(dtype)
-    if data.weights is None:
+    return features, counted(targets), share
+
+
+def shared(
+    table: Rows, weights: Array | None, dtype: Any, *, blocks: bool
+) -> tuple[Rows, Array, Callable[[Array], Array]]:
+    """The features and shares of `cleaned`, and what makes copies of one that counts, in another array of examples.
+
+    Features that are gone through in blocks are cleaned when a block is read: a copy would be as large. Without weights
+    the share of each is then one number.
+    """
+    features = table if blocks else table.astype(dtype)
+    if weights is None:
         n = features.shape[0]
-        return features, targets, jnp.full(() if blocks else n, 1 / n, dtype)
-    weights = data.weights.astype(dtype)
+        return features, jnp.full(() if blocks else n, 1 / n, dtype), lambda each: each
+    weights = weights.astype(dtype)
     shares, kept, stand_in = relative(weights), weights > 0, jnp.argmax(weights)
 
-    def counted(table: Array) -> Array:
-        return jnp.where(kept.reshape(-1, *(1,) * (table.ndim - 1)), table, table[stand_in][None])
+    def counted(each: Array) -> Array:
+        return jnp.where(kept.reshape(-1, *(1,) * (each.ndim - 1)), each, each[stand_in][None])
 
     share = jnp.where(kept, shares, 0.0) / jnp.sum(shares)
     if blocks:
-        return Weighted(features, kept, rows_of(features, stand_in, 1)[0]), counted(targets), share
-    return counted(features), counted(targets), share
+        return Weighted(features, kept, rows_of(features, stand_in, 1)[0]), share, counted
+    return counted(features), share, counted

@@ -7,7 +7,7 @@ no more than the least that they can cost, it is the minimum of all; and so a bo
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TYPE_CHECKING
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,8 @@ from ..data import Dataset, Stored
 from ..status import GOOD, Status
 from ._cleaned import working_dtype
 from ._design import Design
+from ._outcome import Solution
 
-
-if TYPE_CHECKING:
-    from ._solve import Solution
 
 # How much less than all of a coefficient an example fixes, if floats can tell.
 _ALL = 1e-10
@@ -78,15 +76,15 @@ def hides(out: Bool[Array, "*n"], data: Dataset) -> Bool[Array, ""]:
 
 
 def without(
-    solution: "Solution",
+    solution: Solution,
     out: Array,
     data: Dataset,
     loss: losses.Loss,
     model: models.Model,
     penalties: tuple[Any, Any],
     tolerance: Any,
-    solve: Callable[..., "Solution"],
-) -> "Solution":
+    solve: Callable[..., Solution],
+) -> Solution:
     """The solution, or that without the examples `out` which it costs nothing to leave out, if it is better.
 
     `out` is what `lone` says; `solve` is given the data with some weights of 0, and the penalties that go
@@ -120,7 +118,7 @@ def without(
     return solution
 
 
-def doubted(solution: "Solution", doubtful: Bool[Array, ""]) -> "Solution":
+def doubted(solution: Solution, doubtful: Bool[Array, ""]) -> Solution:
     """The solution, which is not called a minimum where that is doubtful."""
     doubtful &= jnp.isin(solution.status.code, jnp.array(GOOD))
     code = jnp.where(doubtful, Status.STALLED, solution.status.code)
@@ -166,7 +164,7 @@ def _least(data: Dataset, loss: losses.Loss, model: models.Model) -> Float[np.nd
     return np.min([_losses(rows * corner, data, loss) for corner in corners], axis=0)
 
 
-def _better(solution: "Solution", found: "Solution", share: float, rest: float, more: float) -> "Solution":
+def _better(solution: Solution, found: Solution, share: float, rest: float, more: float) -> Solution:
     """The cheaper of two.
 
     The second is of examples with so large a share of all; the rest cost so much, and so much more than they might.
@@ -200,7 +198,7 @@ class _Around(NamedTuple):
 
 
 def _around(
-    solution: "Solution", fixed: np.ndarray, weights: np.ndarray, data: Dataset, loss: losses.Loss, model: models.Model
+    solution: Solution, fixed: np.ndarray, weights: np.ndarray, data: Dataset, loss: losses.Loss, model: models.Model
 ) -> _Around:
     scores, share = _scores(solution.params, data, model), weights / weights.sum()
     slopes = np.asarray(jax.vmap(jax.grad(loss))(scores, _targets(data))).reshape(len(share), -1)

@@ -1,71 +1,33 @@
 """`solve`: the exact minimum of what `fit` minimises. Checks and choice of a method are here, the methods beside."""
 
 import functools
-import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
 
 from .. import border, losses, models
-from ..compiling import among_processes, AT_ONCE, at_once, LEANER, SOONER, staged
+from ..compiling import among_processes, staged
 from ..data import Dataset, Stored, traced
 from ..mesh import automatic
-from ..status import GOOD, Status
-from ._algorithms import ALGORITHMS
-from ._cleaned import cleaned, where_it_stays, working_dtype
-from ._column_design import column_design
-from ._design import blocked_design, design
+from ..status import Status
+from ._cleaned import where_it_stays, working_dtype
 from ._implicit import following, Given, held, How, no_derivative
 from ._lbfgs_first import FELL_SHORT
-from ._lone import doubted, hides, lone, may_be_far, without
+from ._lone import doubted, hides, without
 from ._measured import seems_convex
+from ._outcome import Solution
 from ._plan import Plan, plan_of, UNPROVED
-from ._traits import choices, Traits, traits
-from ._value import value_at
+from ._programme import Penalty, programme
+from ._traits import Traits, traits
 
 
-# Numbers in a table up to which compiling well takes longer than it saves, in some hundred solutions: half a second
-# against a millisecond or two.
-_SMALL = 2**14
 # So many steps, which few need, that another way may be tried where the first has failed. To that may lead columns that
 # are much larger outside the sample that their sizes are taken from, and nearly dependent ones.
 _MANY = 100
-# Which share of the cost, or of that of scores of 0, may be lost on the way from a basis to weights.
-_MUCH = 1e-6
 _MISLED = (Status.STALLED, Status.DIVERGED, Status.OUT_OF_STEPS)
-
-
-class Solution(NamedTuple):
-    """The minimum, and how near it is.
-
-    Attributes:
-        params: weights and bias.
-        cost: the objective there.
-        gap: how far the objective may be above its minimum: exact for least squares of a table that is not large, the
-            duality gap for piecewise-linear losses, half the squared Newton decrement (an estimate) for smooth convex
-            ones, of L-BFGS the same with the curvature along its last step, of a kink that is rounded off the same
-            and all that this may add, inf where there is no certificate, or a smooth minimum was not
-            reached.
-        iterations: passes over the data (for least squares, of refinement).
-        status: how it ended.
-    """
-
-    params: models.Params
-    cost: Float[Array, ""]
-    gap: Float[Array, ""]
-    iterations: Int[Array, ""]
-    status: Status
-
-
-class _Penalty(NamedTuple):
-    """The strengths of the penalties; l1 is None where there is none for sure."""
-
-    l1: Float[Array, ""] | None
-    l2: Float[Array, ""]
 
 
 @automatic
@@ -136,9 +98,11 @@ def solve(
     dtype = working_dtype(dtype, data.features.dtype)
     tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
     tolerance = _number(tolerance, dtype)
-    penalty = _Penalty(_number(l1, dtype) if plan.absolute else None, _number(l2, dtype))
+    penalty = Penalty(_number(l1, dtype) if plan.absolute else None, _number(l2, dtype))
     facts = _facts(loss, data, model) if plan.smooth else None
-    once = functools.partial(_programme(data, plan), losses.as_pytree(loss), penalty=penalty, model=model, facts=facts)
+    once = functools.partial(
+        programme(plan, data.features.shape), losses.as_pytree(loss), penalty=penalty, model=model, facts=facts
+    )
     run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
     with among_processes("Start all processes again."):
         solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
@@ -173,15 +137,6 @@ def _facts(loss: losses.Loss, data: Dataset, model: models.Model) -> Traits:
         return found
     border.check_output(loss, data, model)
     return found._replace(convex=seems_convex(loss, data.targets, model.classes))
-
-
-def _programme(data: Dataset, plan: Plan) -> Callable[..., Any]:
-    """`_solve`, compiled as suits the data."""
-    if plan.part:
-        return _inside
-    if at_once(math.prod(data.features.shape), _SMALL):
-        return _of_small
-    return _of_long if plan.method == "aggregation" else _alone
 
 
 def _trusted(run: Callable[..., Any], data: Dataset, plan: Plan, *, patient: bool) -> tuple[Solution, Any]:
@@ -229,61 +184,6 @@ def _misled(solution: Solution, method: str) -> bool:
     """Whether a method has failed, or claims what it has not proved."""
     code = int(solution.status.code)
     return code in _MISLED or (method == UNPROVED and code == Status.NO_FINITE_MINIMISER)
-
-
-def _solve(loss, data, penalty, init, controls, *, model, method, facts, table, final):
-    """The solution, whether the columns are so nearly dependent that the table needs to be treated as "careful", and
-    which examples are `lone`, or None.
-
-    `table`: "quick" or "careful" factorisation of the whole, None to find out which is needed; or by "blocks", with
-    "sample" if their extents are those of a sample, and of any rank if that is `final`.
-    """
-    blocks = table in ("sample", "blocks")
-    with jax.default_matmul_precision("highest"):
-        l1, l2 = penalty
-        labels = not losses.has_card(loss) or losses.claims(loss).target == "label"
-        features, targets, share = cleaned(data, l2.dtype, blocks=blocks, labels=labels)
-        ridge = l2 / losses.constant_curvature(loss) if method == "least_squares" else l2
-        if l1 is not None:
-            basis = column_design(features, share, l2, model.intercept, blocks=blocks, sampled=table == "sample")
-        elif blocks:
-            look = {"sampled": table == "sample", "any_rank": final}
-            basis = blocked_design(features, share, ridge, model.intercept, **look)
-        else:
-            careful = None if table is None else table == "careful"
-            basis = design(features, share, ridge, model.intercept, careful)
-        if not final:
-            # What is suspect is not worth a step.
-            controls = controls[0], jnp.where(basis.suspect, 0, controls[1])
-        outcome = ALGORITHMS[method](loss, basis, targets, penalty, init, controls, model, facts)
-        finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
-        # Where even the start overflows, zeros and a status say more than NaN.
-        params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params)
-        known = None if outcome.exact is None else (outcome.cost, outcome.exact & finite)
-        value, trivial, several = value_at(loss, model, basis, targets, params, l1, l2, known)
-    code = jnp.where(several & (outcome.code == Status.CONVERGED), Status.NOT_UNIQUE, outcome.code)
-    gap = outcome.gap
-    # Lines are those of a sum of losses up to a constant.
-    if outcome.cost is not None and (facts is not None or not any(map(losses.parts, choices(loss) or [loss]))):
-        # What is lost where the basis sees digits that weights have not.
-        lost, size = value - outcome.cost, jnp.maximum(jnp.abs(value), jnp.abs(trivial))
-        gap = gap + jnp.where(lost > 64 * jnp.finfo(size.dtype).eps * size, lost, 0.0)
-        much = (lost > _MUCH * size) & ((lost > outcome.gap) | jnp.isinf(outcome.gap))
-        code = jnp.where(much & jnp.isin(code, jnp.array(GOOD)), Status.STALLED, code)
-    sound = finite & jnp.isfinite(value)
-    gap = jnp.where(sound & ~jnp.isnan(gap), gap, jnp.inf)
-    status = Status(jnp.where(sound, code, Status.DIVERGED))
-    solution = Solution(params, value, gap, outcome.iterations, status)
-    out = lone(basis, controls[0], orthonormal=l1 is None) if may_be_far(loss) else None
-    return solution, basis.suspect | outcome.doubtful, out
-
-
-_STATIC = ("model", "method", "facts", "table", "final")
-# Inside another programme, and by itself, of a small table, of a long one and of another.
-_inside = jax.jit(_solve, static_argnames=_STATIC)
-_of_small = jax.jit(_solve, static_argnames=_STATIC, compiler_options=AT_ONCE)
-_of_long = jax.jit(_solve, static_argnames=_STATIC, compiler_options=LEANER)
-_alone = jax.jit(_solve, static_argnames=_STATIC, compiler_options=SOONER)
 
 
 def _in_memory(data: Dataset) -> Dataset:

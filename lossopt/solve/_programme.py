@@ -1,0 +1,183 @@
+"""What is compiled: the basis of a table, the minimum in it, and what that costs; as one programme, or as three.
+
+Of a large table the basis is a programme of its own, which serves every loss. What a minimum costs is mostly known when
+it is found, and the third programme is then not compiled.
+"""
+
+import functools
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .. import losses
+from ..compiling import AT_ONCE, at_once, LEANER, Options, SOONER
+from ..status import GOOD, Status
+from ._algorithms import ALGORITHMS
+from ._cleaned import cleaned, shared
+from ._column_design import column_design
+from ._design import blocked_design, design
+from ._lone import lone, may_be_far
+from ._outcome import Solution
+from ._plan import Plan
+from ._traits import choices, forgiving
+from ._value import value_at
+
+
+# Numbers in a table up to which compiling well takes longer than it saves, in some hundred solutions: half a second
+# against a millisecond or two.
+_SMALL = 2**14
+# Which share of the cost, or of that of scores of 0, may be lost on the way from a basis to weights.
+_MUCH = 1e-6
+_BLOCKS = ("sample", "blocks")
+
+
+class Penalty(NamedTuple):
+    """The strengths of the penalties; l1 is None where there is none for sure."""
+
+    l1: Float[Array, ""] | None
+    l2: Float[Array, ""]
+
+
+def programme(plan: Plan, shape: tuple[int, ...]) -> Callable[..., Any]:
+    """What solves a table of some shape, called as `_whole` is."""
+    if plan.part:
+        return inside
+    if plan.smooth and plan.table in _BLOCKS:
+        return _by_stages
+    if at_once(math.prod(shape), _SMALL):
+        return of_small
+    return of_long if plan.method == "aggregation" else alone
+
+
+def _whole(loss, *, data, penalty, init, controls, model, method, facts, table, final):
+    """The solution, whether the columns are so nearly dependent that the table needs to be treated as "careful", and
+    which examples are `lone`, or None.
+
+    `table`: "quick" or "careful" factorisation of the whole, None to find out which is needed; or by "blocks", with
+    "sample" if their extents are those of a sample, and of any rank if that is `final`.
+    """
+    features, targets, share = _examples(loss, data, penalty, table)
+    ridge = penalty.l2 / losses.constant_curvature(loss) if method == "least_squares" else penalty.l2
+    basis = _basis(features, share, penalty, ridge, model.intercept, table, final)
+    outcome, suspect, out = _minimum(loss, targets, penalty, basis, init, controls, model, method, facts, final)
+    return _solution(loss, targets, penalty, basis, outcome, model, facts), suspect, out
+
+
+def _by_stages(loss, *, table, **settings):
+    """The same of a table in blocks; of one that had better be had whole by one programme."""
+    return (_in_blocks if table in _BLOCKS else alone)(loss, table=table, **settings)
+
+
+def _in_blocks(loss, *, data, penalty, init, controls, model, method, facts, table, final):
+    options = {"intercept": model.intercept, "table": table, "final": final}
+    basis = basis_alone(data.features, data.weights, penalty, **options)
+    known = {"model": model, "facts": facts, "table": table}
+    given = (loss, data, penalty, basis)
+    outcome, suspect, out = minimum_alone(*given, init, controls, method=method, final=final, **known)
+    exact = outcome.exact is not None and not forgiving(loss) and bool(outcome.exact)
+    # What is suspect is solved anew.
+    if exact or (bool(suspect) and not final):
+        return (
+            Solution(outcome.params, outcome.cost, outcome.gap, outcome.iterations, Status(outcome.code)),
+            suspect,
+            out,
+        )
+    return solution_alone(*given, outcome, **known), suspect, out
+
+
+def _basis_alone(features, weights, penalty, *, intercept, table, final):
+    features, share, _ = shared(features, weights, penalty.l2.dtype, blocks=True)
+    # What is as long as the table is not handed on.
+    return _basis(features, share, penalty, penalty.l2, intercept, table, final)._replace(features=None, share=None)
+
+
+def _minimum_alone(loss, data, penalty, basis, init, controls, *, model, method, facts, table, final):
+    features, targets, share = _examples(loss, data, penalty, table)
+    basis = basis._replace(features=features, share=share)
+    return _minimum(loss, targets, penalty, basis, init, controls, model, method, facts, final)
+
+
+def _solution_alone(loss, data, penalty, basis, outcome, *, model, facts, table):
+    features, targets, share = _examples(loss, data, penalty, table)
+    return _solution(loss, targets, penalty, basis._replace(features=features, share=share), outcome, model, facts)
+
+
+def _examples(loss, data, penalty, table):
+    labels = not losses.has_card(loss) or losses.claims(loss).target == "label"
+    return cleaned(data, penalty.l2.dtype, blocks=table in _BLOCKS, labels=labels)
+
+
+def _precise(stage: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(stage)
+    def precisely(*args: Any) -> Any:
+        with jax.default_matmul_precision("highest"):
+            return stage(*args)
+
+    return precisely
+
+
+@_precise
+def _basis(features, share, penalty, ridge, intercept, table, final):
+    sampled, blocks = table == "sample", table in _BLOCKS
+    if penalty.l1 is not None:
+        return column_design(features, share, penalty.l2, intercept, blocks=blocks, sampled=sampled)
+    if blocks:
+        return blocked_design(features, share, ridge, intercept, sampled=sampled, any_rank=final)
+    return design(features, share, ridge, intercept, None if table is None else table == "careful")
+
+
+@_precise
+def _minimum(loss, targets, penalty, basis, init, controls, model, method, facts, final):
+    """The outcome, whether it is suspect, and what is `lone`."""
+    if not final:
+        # What is suspect is not worth a step.
+        controls = controls[0], jnp.where(basis.suspect, 0, controls[1])
+    outcome = ALGORITHMS[method](loss, basis, targets, penalty, init, controls, model, facts)
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
+    outcome = outcome._replace(
+        # Where even the start overflows, zeros and a status say more than NaN.
+        params=jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params),
+        gap=jnp.where(finite & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf),
+        code=jnp.where(finite, outcome.code, Status.DIVERGED),
+        exact=None if outcome.exact is None else outcome.exact & finite & jnp.isfinite(outcome.cost),
+    )
+    out = lone(basis, controls[0], orthonormal=penalty.l1 is None) if may_be_far(loss) else None
+    return outcome, basis.suspect | outcome.doubtful, out
+
+
+@_precise
+def _solution(loss, targets, penalty, basis, outcome, model, facts):
+    known = None if outcome.exact is None else (outcome.cost, outcome.exact)
+    value, trivial, several = value_at(loss, model, basis, targets, outcome.params, *penalty, known)
+    code = jnp.where(several & (outcome.code == Status.CONVERGED), Status.NOT_UNIQUE, outcome.code)
+    gap = outcome.gap
+    # Lines are those of a sum of losses up to a constant.
+    if outcome.cost is not None and (facts is not None or not any(map(losses.parts, choices(loss) or [loss]))):
+        # What is lost where the basis sees digits that weights have not.
+        lost, size = value - outcome.cost, jnp.maximum(jnp.abs(value), jnp.abs(trivial))
+        gap = gap + jnp.where(lost > 64 * jnp.finfo(size.dtype).eps * size, lost, 0.0)
+        much = (lost > _MUCH * size) & ((lost > outcome.gap) | jnp.isinf(outcome.gap))
+        code = jnp.where(much & jnp.isin(code, jnp.array(GOOD)), Status.STALLED, code)
+    sound = jnp.isfinite(value)
+    gap = jnp.where(sound, gap, jnp.inf)
+    return Solution(outcome.params, value, gap, outcome.iterations, Status(jnp.where(sound, code, Status.DIVERGED)))
+
+
+_STATIC = ("model", "intercept", "method", "facts", "table", "final")
+
+
+def _compiled(fn: Callable[..., Any], options: Options | None) -> jax.stages.Wrapped:
+    static = [name for name in _STATIC if name in inspect.signature(fn).parameters]
+    return jax.jit(fn, static_argnames=static, compiler_options=options)
+
+
+# Inside another programme, and by itself, of a small table, of a long one and of another.
+inside, of_small, of_long, alone = (_compiled(_whole, options) for options in (None, AT_ONCE, LEANER, SOONER))
+basis_alone, minimum_alone, solution_alone = (
+    _compiled(stage, SOONER) for stage in (_basis_alone, _minimum_alone, _solution_alone)
+)
