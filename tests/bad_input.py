@@ -271,6 +271,12 @@ MISTAKES = {
         ValueError, "(1,)", "need shape (3,)"),
     "solving a regression on names": (
         lambda: lo.solve("huber", GOOD), TypeError, "is a name", "lossopt.losses.huber"),
+    "a Parquet file by its number": (
+        lambda: data.read_parquet(3, target="y"), TypeError, "path=3", "a str, a pathlib.Path"),
+    "a Parquet file by its bytes": (
+        lambda: data.read_parquet(b"y.parquet", target="y"), TypeError, "b'y.parquet'", "a str, a pathlib.Path"),
+    "a Parquet file that is not named": (
+        lambda: data.read_parquet([None], target="y"), TypeError, "[None]", "a str, a pathlib.Path"),
     "a column in a list": (
         lambda: data.read_csv(PHONES, target=["calls"]), TypeError, "['calls']", "the columns are year, calls"),
     "a picture of no panels": (lambda: plots.panels(0), ValueError, "nothing to draw", "at least one"),

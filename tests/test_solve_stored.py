@@ -1,6 +1,10 @@
 """Tables that are not in memory, or in another precision than is computed in: the same answers."""
 
 import concurrent.futures
+import os
+import signal
+import threading
+import time
 
 import jax
 import jax.numpy as jnp
@@ -280,3 +284,85 @@ def test_what_is_wrong_with_a_stored_table_is_said():
         lo.solve(losses.logistic, data.Dataset(data.Stored(table().features), np.ones(2)))
     with pytest.raises(ValueError, match=r"sweep .* solve for each loss"):
         lo.sweep(losses.logistic, d._replace(features=data.Stored(d.features)))
+
+
+class Failing:
+    """Rows of a table that, once so many reads are done, fail or are slow."""
+
+    def __init__(self, rows):
+        self.rows, self.shape, self.dtype = rows, rows.shape, rows.dtype
+        self.reads, self.after, self.error, self.wait = 0, np.inf, None, 0.0
+
+    def __getitem__(self, rows):
+        self.reads += 1
+        time.sleep(self.wait)
+        if self.reads > self.after:
+            raise self.error
+        return self.rows[rows]
+
+
+@pytest.fixture
+def failing():
+    d = table()
+    rows = Failing(np.asarray(d.features))
+    return rows, d._replace(features=data.Stored(rows))
+
+
+@pytest.mark.parametrize("after", [0, 20])
+@pytest.mark.parametrize("error", [OSError("the disk is gone"), MemoryError(), ValueError("odd")], ids=repr)
+def test_what_cannot_be_read_is_said_in_a_sentence(failing, error, after):
+    rows, d = failing
+    expected = lo.solve(losses.logistic, d)
+    assert rows.reads > 20
+    rows.reads, rows.after, rows.error = 0, after, error
+    with pytest.raises(OSError, match=r"^A stored table could not be read, rows \d+ to \d+ of it: ") as raised:
+        lo.solve(losses.logistic, d)
+    assert (str(error) or repr(error)) in str(raised.value)
+    rows.after = np.inf
+    assert_same_bits(lo.solve(losses.logistic, d), expected)
+
+
+def test_an_interruption_is_heard_at_the_next_block(failing):
+    rows, d = failing
+    lo.solve(losses.logistic, d)
+    whole, rows.reads, rows.wait = rows.reads, 0, 0.05
+    interrupt = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        lo.solve(losses.logistic, d)
+    assert 0 < rows.reads < whole / 2
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_reader_that_interrupts_is_one(failing):
+    rows, d = failing
+    rows.after, rows.error = 20, KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        lo.solve(losses.logistic, d)
+
+
+def test_rows_of_another_shape_are_refused(failing):
+    rows, d = failing
+    rows.rows = rows.rows[:, :-1]
+    with pytest.raises(OSError, match=r"an array of shape \(503, 3\) where \(503, 4\) was asked for"):
+        lo.solve(losses.logistic, d)
+
+
+def test_a_masked_number_is_none():
+    d = table()
+    masked = np.ma.masked_array(np.asarray(d.features), mask=np.arange(ROWS)[:, None] + np.zeros(COLUMNS) == 7)
+    with pytest.raises(ValueError, match=r"a masked or infinite value .* row 7"):
+        lo.solve(losses.logistic, d._replace(features=data.Stored(masked)))
+    found = lo.solve(losses.logistic, d._replace(features=data.Stored(np.ma.masked_array(np.asarray(d.features)))))
+    assert_same_bits(found, lo.solve(losses.logistic, d._replace(features=data.Stored(np.asarray(d.features)))))
+
+
+def test_a_file_that_was_written_anew_is_not_read_on(tmp_path):
+    path = tmp_path / "table.parquet"
+    frame = pd.DataFrame({"a": np.arange(50.0), "b": np.arange(50.0) % 7, "y": np.arange(50.0) % 5})
+    frame.to_parquet(path)
+    d = data.read_parquet(path, target="y")
+    lo.solve(losses.huber, d)
+    (2 * frame).to_parquet(path)
+    with pytest.raises(OSError, match="written anew after read_parquet had read its targets"):
+        lo.solve(losses.huber, d)

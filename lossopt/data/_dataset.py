@@ -92,7 +92,7 @@ def check(dataset: Any, *, stored: bool = False) -> Dataset:
     if isinstance(features, Stored) and stored:
         features.check()
     else:
-        features = _features(features[:] if isinstance(features, Stored) else features)
+        features = _features(features.whole() if isinstance(features, Stored) else features)
     rows = features.shape[0]
     targets: Any = _targets(dataset.targets, rows)
     weights: Any = None if dataset.weights is None else _weights(dataset.weights, rows)

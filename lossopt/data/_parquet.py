@@ -4,8 +4,8 @@ import bisect
 import collections
 import itertools
 import threading
-from collections.abc import Sequence
-from os import fspath, PathLike
+from collections.abc import Iterable, Sequence
+from os import fspath, PathLike, stat
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ def read_parquet(
 
     Raises:
         ImportError: pyarrow is not installed.
+        TypeError: `path` is no path, nor several.
         FileNotFoundError: there is no such file, or none in the folder.
         ValueError: a file that is not whole, or of no rows; an unknown column, one that holds no numbers, or files
             whose columns differ.
@@ -41,7 +42,8 @@ def read_parquet(
         import pyarrow.parquet  # noqa: F401
     except ImportError:
         raise ImportError("read_parquet needs pyarrow: install lossopt[parquet].") from None
-    files = [_opened(each) for each in _paths(path)]
+    paths = _paths(path)
+    files = [_opened(each) for each in paths]
     schema = files[0].schema_arrow
     names = _chosen(path, schema, target, features, weights)
     for name in (*names, target, *([] if weights is None else [weights])):
@@ -57,12 +59,14 @@ def read_parquet(
     def of_column(name: str) -> Any:
         return np.concatenate([file.read(columns=[name]).column(0).to_numpy() for file in files])
 
-    table: Any = Stored(_RowGroups(files, names))
+    table: Any = Stored(_RowGroups(paths, files, names))
     return Dataset(table, of_column(target), None if weights is None else of_column(weights))
 
 
 def _paths(path: Paths) -> list[str]:
-    several = [path] if isinstance(path, str | PathLike) else list(path)
+    several = [path] if isinstance(path, str | PathLike) or not isinstance(path, Iterable) else list(path)
+    if not all(isinstance(each, str | PathLike) for each in several):
+        raise TypeError(f"path={path!r} is no path of a file: give a str, a pathlib.Path, or a list of them.")
     folder = Path(several[0]) if len(several) == 1 else None
     found = sorted(folder.glob("*.parquet")) if folder is not None and folder.is_dir() else several
     missing = [fspath(each) for each in found if not Path(each).is_file()]
@@ -110,14 +114,24 @@ def _numeric(kind: Any) -> bool:
     return any(of_kind(kind) for of_kind in (kinds.is_integer, kinds.is_floating, kinds.is_boolean))
 
 
+def _written(path: str) -> tuple[int, int] | None:
+    """When a file was last written, and its size; None of one that is gone, which can be read as long as it is open."""
+    try:
+        found = stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
 class _RowGroups:
     """Rows of Parquet files by slices; the row group last read is kept, for the next slice begins in it."""
 
-    def __init__(self, files: list[Any], names: list[str]) -> None:
+    def __init__(self, paths: list[str], files: list[Any], names: list[str]) -> None:
         self._groups = [(file, number) for file in files for number in range(file.num_row_groups)]
         sizes = [file.metadata.row_group(number).num_rows for file, number in self._groups]
         self._ends = list(itertools.accumulate(sizes))
         self._kept: tuple[int, np.ndarray] = (-1, np.empty(0))
+        self._written = {path: _written(path) for path in paths}
         # A file is read by one thread at a time.
         self._reading = threading.Lock()
         self.names, self.shape = names, (sum(sizes), len(names))
@@ -126,6 +140,9 @@ class _RowGroups:
         self.dtype = kind if kind.kind == "f" else np.dtype(float)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
+        changed = [path for path, when in self._written.items() if _written(path) not in (when, None)]
+        if changed:
+            raise ValueError(f"{changed[0]!r} was written anew after read_parquet had read its targets: read it again.")
         start, stop, _ = rows.indices(self.shape[0])
         parts = []
         while start < stop:

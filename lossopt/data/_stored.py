@@ -1,5 +1,6 @@
 """Tables that stay where they are: rows of the features are read when a solver asks for them."""
 
+import contextlib
 import itertools
 import weakref
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+
+from ._reading import reading, watched
 
 
 # Numbers in a block that is looked at by the host.
@@ -65,9 +68,20 @@ class Stored:
         return self.shape[0] * self.shape[1]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """Some rows, in memory."""
-        with np.errstate(over="ignore"):
-            return np.asarray(self._rows[rows]).astype(self.dtype, copy=False)
+        """Some rows, in memory; a number that is masked is NaN."""
+        start, stop, step = rows.indices(self.shape[0])
+        with reading(int(self._number), f"rows {start} to {stop - 1}"), np.errstate(over="ignore"):
+            found, asked = self._rows[rows], (len(range(start, stop, step)), self.shape[1])
+            if np.shape(found) != asked:
+                raise ValueError(f"it gave an array of shape {np.shape(found)} where {asked} was asked for.")
+            if np.ma.is_masked(found):
+                return found.astype(self.dtype).filled(np.nan)
+            return np.asarray(found).astype(self.dtype, copy=False)
+
+    def whole(self) -> np.ndarray:
+        """All rows, in memory; OSError where some cannot be read."""
+        with self.watched():
+            return self[:]
 
     def read(self, start: Int[Array, ""], count: int) -> Float[Array, "count d"]:
         """`count` rows from `start` on, also inside a compiled programme."""
@@ -99,17 +113,22 @@ class Stored:
         for start in range(0, self.shape[0], rows):
             yield start, self[start : start + rows]
 
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Around what reads the table: Ctrl-C is heard, and what cannot be read is an OSError with a sentence."""
+        return watched(int(self._number))
+
     def check(self) -> None:
-        """Raise ValueError at the first number that is not finite."""
-        for start, block in self.blocks():
-            bad = ~np.isfinite(block)
-            if bad.any():
-                row, column = np.argwhere(bad)[0]
-                names = getattr(self._rows, "names", range(self.shape[1]))
-                raise ValueError(
-                    f"features hold NaN, an infinite value or one beyond {self.dtype}, the first in row {start + row} "
-                    f"(counting from 0), column {names[column]}; drop such rows or correct them."
-                )
+        """Raise ValueError at the first number that is not finite, OSError where some cannot be read."""
+        with self.watched():
+            for start, block in self.blocks():
+                bad = ~np.isfinite(block)
+                if bad.any():
+                    row, column = np.argwhere(bad)[0]
+                    names = getattr(self._rows, "names", range(self.shape[1]))
+                    raise ValueError(
+                        f"features hold NaN, a masked or infinite value or one beyond {self.dtype}, the first in row "
+                        f"{start + row} (counting from 0), column {names[column]}; drop such rows or correct them."
+                    )
 
     def hold(self) -> None:
         """Keep the table open from now on: it is a constant of a compiled programme, which may read it at any time."""

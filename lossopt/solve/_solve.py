@@ -1,5 +1,6 @@
 """`solve`: the exact minimum of what `fit` minimises. Checks and choice of a method are here, the methods beside."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -76,13 +77,14 @@ def solve(
             None chooses by the loss.
         tolerance: the largest gradient relative to the sum of its terms' sizes (Newton), or duality gap relative to
             the cost (interior point); None is eps**(2/3), which is 4e-11 in float64.
-        max_iterations: the most iterations made.
+        max_iterations: the most iterations made; in each round of the concave-convex procedure.
         dtype: the precision to compute in; None is that of the features. float64 for float32 features sums and solves
             in float64, and converts a large table only by the block.
         throw: raise RuntimeError with the status's advice unless the status is good.
 
     Raises:
         ValueError, TypeError: bad input, in one sentence, before anything is compiled.
+        OSError: a stored table cannot be read.
         RuntimeError: another process, which has some of the rows, was lost.
     """
     given = Given(loss, where_it_stays(data), l1, l2)
@@ -104,7 +106,7 @@ def solve(
         programme(plan, data.features.shape), losses.as_pytree(loss), penalty=penalty, model=model, facts=facts
     )
     run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
-    with among_processes("Start all processes again."):
+    with among_processes("Start all processes again."), _reading(data.features, plan):
         solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
     if out is not None and part:
         solution = doubted(solution, hides(out, data))
@@ -128,6 +130,11 @@ def _placed(data: Dataset, plan: Plan) -> Dataset:
     if plan.part:
         data.features.hold()
     return data
+
+
+def _reading(features: Any, plan: Plan) -> contextlib.AbstractContextManager[None]:
+    """Around a programme that may read a table from disk."""
+    return features.watched() if plan.stored and not plan.part else contextlib.nullcontext()
 
 
 def _facts(loss: losses.Loss, data: Dataset, model: models.Model) -> Traits:
@@ -187,7 +194,8 @@ def _misled(solution: Solution, method: str) -> bool:
 
 
 def _in_memory(data: Dataset) -> Dataset:
-    return data._replace(features=jnp.asarray(data.features[:]))
+    stored: Any = data.features
+    return data._replace(features=jnp.asarray(stored.whole()))
 
 
 def _number(value: Any, dtype: Any) -> Any:
