@@ -4,6 +4,7 @@ Of a large table the basis is a programme of its own, which serves every loss. W
 it is found, and the third programme is then not compiled.
 """
 
+import concurrent.futures
 import functools
 import inspect
 import math
@@ -74,20 +75,34 @@ def _by_stages(loss, *, table, **settings):
 
 
 def _in_blocks(loss, *, data, penalty, init, controls, model, method, facts, table, final):
-    options = {"intercept": model.intercept, "table": table, "final": final}
-    basis = basis_alone(data.features, data.weights, penalty, **options)
     known = {"model": model, "facts": facts, "table": table}
-    given = (loss, data, penalty, basis)
-    outcome, suspect, out = minimum_alone(*given, init, controls, method=method, final=final, **known)
+    of_basis = {"intercept": model.intercept, "table": table, "final": final}
+    of_minimum = {"method": method, "final": final, **known}
+    columns, given = (data.features, data.weights, penalty), (loss, data, penalty)
+    which = losses.label(loss), data.features.shape, *of_minimum.values()
+    if which not in _begun:
+        _begun.add(which)
+        _side_by_side(columns, of_basis, lambda basis: (*given, basis, init, controls), of_minimum)
+    basis = basis_alone(*columns, **of_basis)
+    outcome, suspect, out = minimum_alone(*given, basis, init, controls, **of_minimum)
     exact = outcome.exact is not None and not forgiving(loss) and bool(outcome.exact)
     # What is suspect is solved anew.
     if exact or (bool(suspect) and not final):
-        return (
-            Solution(outcome.params, outcome.cost, outcome.gap, outcome.iterations, Status(outcome.code)),
-            suspect,
-            out,
-        )
-    return solution_alone(*given, outcome, **known), suspect, out
+        found = Solution(outcome.params, outcome.cost, outcome.gap, outcome.iterations, Status(outcome.code))
+        return found, suspect, out
+    return solution_alone(*given, basis, outcome, **known), suspect, out
+
+
+# What has been compiled side by side, as far as it takes to know that it need not be tried again.
+_begun: set[Any] = set()
+
+
+def _side_by_side(columns: Any, of_basis: Any, given: Callable[[Any], Any], of_minimum: Any) -> None:
+    """Compile the programme of the basis while that of the minimum is traced."""
+    lowered = basis_alone.lower(*columns, **of_basis)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        beside.submit(lowered.compile)
+        minimum_alone.lower(*given(lowered.out_info), **of_minimum).compile()
 
 
 def _basis_alone(features, weights, penalty, *, intercept, table, final):
