@@ -118,27 +118,68 @@ def test_losses_that_are_treated_alike_are_one_programme(monkeypatch):
             np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-12)
 
 
-@pytest.mark.parametrize("several", [
-    (losses.logistic, losses.exponential, losses.squared_hinge),
-    (losses.squared_error, losses.huber),
-    (losses.hinge, losses.perceptron),
-    (losses.absolute_error, losses.epsilon_insensitive),
-    (losses.laplace_nll, losses.gaussian_nll),
-    (losses.poisson, losses.negative_binomial),
-    (losses.truncated_quadratic, losses.cauchy),
-], ids=lambda several: "-".join(losses.label(loss) for loss in several))  # fmt: skip
-def test_every_loss_is_solved_as_it_is_alone(several, key):
-    d = SETS[0]
-    if losses.card(several[0]).task == "binary":
-        d = data.Dataset(d.features, (d.targets > np.median(d.targets)).astype(float))
-    if losses.card(several[0]).task == "count":
-        d = data.Dataset(d.features, np.floor(np.abs(d.targets)))
-    model = models.multi_output(2) if losses.card(several[0]).task == "distribution" else models.linear
-    together = lo.sweep(several, d, model=model, l2=0.1)
-    for name in map(losses.label, several):
-        alone = lo.solve(losses.get(name), d, model=model, l2=0.1)
-        np.testing.assert_allclose(together[name].cost[0], alone.cost, rtol=1e-9, atol=1e-15)
-        assert together[name].status.code[0] == alone.status.code
+HALF = losses.mixture({losses.huber: 0.5, losses.log_cosh: 0.5})
+INSENSITIVE = lo.bind(losses.epsilon_insensitive, epsilon=0.3)
+LEVELS = lo.bind(losses.multi_quantile, levels=(0.2, 0.5, 0.8))
+TOGETHER = {
+    "margins": (losses.logistic, losses.exponential, losses.squared_hinge),
+    "squares": (losses.squared_error, losses.huber),
+    "hinges": (losses.hinge, losses.perceptron),
+    "lines": (losses.absolute_error, losses.epsilon_insensitive),
+    "scales": (losses.laplace_nll, losses.gaussian_nll, losses.scaled(losses.laplace_nll, 2.0)),
+    "counts": (losses.poisson, losses.negative_binomial),
+    "redescending": (losses.truncated_quadratic, losses.cauchy),
+    "cut off": (losses.clipped(losses.huber, 1.0), losses.tukey),
+    "sums": (losses.huber, HALF, losses.smoothed(losses.absolute_error, 0.5)),
+    "parabolas": (losses.mixture({losses.squared_error: 1.0}), losses.asymmetric(losses.huber, 0.2)),
+    "of several classes": (losses.crammer_singer, losses.weston_watkins),
+    "a dead zone and its double": (INSENSITIVE, losses.scaled(INSENSITIVE, 2.0)),
+    "quantiles": (lo.bind(losses.multi_quantile), LEVELS),
+    "ramps": (losses.ramp, losses.ramp),
+    "shares": (
+        losses.symmetric_absolute_percentage_error,
+        losses.scaled(losses.symmetric_absolute_percentage_error, 100.0),
+    ),
+}
+
+
+def posed(loss):
+    """A problem for a loss, and the model for it."""
+    d, card = SETS[0], losses.card(loss)
+    if card.task == "binary":
+        return data.Dataset(d.features, (d.targets > np.median(d.targets)).astype(float)), models.linear
+    if card.task == "multiclass":
+        return data.Dataset(d.features, np.arange(40) % 3), models.softmax(3)
+    if card.task == "count":
+        return data.Dataset(d.features, np.floor(np.abs(d.targets))), models.linear
+    return d, models.linear if card.prediction == "real" else models.multi_output(losses.length(loss))
+
+
+@pytest.mark.parametrize("l1", [0.0, 0.1])
+@pytest.mark.parametrize("name", TOGETHER)
+def test_every_loss_is_solved_as_it_is_alone(name, l1):
+    several = dict(zip("abc", TOGETHER[name], strict=False))
+    d, model = posed(TOGETHER[name][0])
+    options = {"model": model, "l2": 0.1} | ({"l1": l1} if l1 else {})
+    try:
+        alone = {key: lo.solve(loss, d, **options) for key, loss in several.items()}
+    except ValueError as error:
+        with pytest.raises(ValueError, match=str(error)[:40]):
+            lo.sweep(several, d, **options)
+        return
+    together = lo.sweep(several, d, **options)
+    for key, one in alone.items():
+        np.testing.assert_allclose(together[key].cost[0], one.cost, rtol=1e-9, atol=1e-15)
+        assert together[key].status.code[0] == one.status.code
+        assert np.isfinite(together[key].gap[0]) == np.isfinite(one.gap)
+
+
+def test_the_order_of_the_losses_is_nothing_to_a_sweep_that_goes_on(tmp_path):
+    named = {"h": losses.huber, "l": losses.log_cosh, "c": losses.pseudo_huber}
+    found = lo.sweep(named, SETS, resume=tmp_path)
+    again = lo.sweep(dict(reversed(named.items())), SETS, resume=tmp_path)
+    for name in named:
+        np.testing.assert_array_equal(found[name].cost, again[name].cost)
 
 
 class Stop(Exception):

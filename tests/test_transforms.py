@@ -5,6 +5,7 @@ import pickle
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import lossopt as lo
@@ -271,6 +272,9 @@ def test_an_envelope_holds_where_its_loss_overflows_in_double_precision():
     assert slope == pytest.approx(-1425.4754785875364, rel=1e-12)
 
 
+INSENSITIVE = lo.bind(losses.epsilon_insensitive, epsilon=0.3)
+
+
 @pytest.mark.parametrize(
     "several",
     [
@@ -278,6 +282,7 @@ def test_an_envelope_holds_where_its_loss_overflows_in_double_precision():
         (losses.absolute_error, losses.quantile),
         (losses.absolute_error, losses.huber, losses.cauchy),
         (losses.logistic, losses.exponential),
+        (INSENSITIVE, losses.scaled(INSENSITIVE, 2.0)),
     ],
     ids=lambda several: "-".join(map(losses.label, several)),
 )
@@ -288,3 +293,38 @@ def test_a_choice_has_the_minima_of_its_losses(several, key):
     for index, loss in enumerate(several):
         found = lo.solve(lo.bind(losses.one_of(*several), index=index), d, l2=0.1, throw=True)
         np.testing.assert_allclose(found.cost, lo.solve(loss, d, l2=0.1).cost, rtol=1e-9)
+
+
+def test_a_choice_of_losses_with_a_certificate_has_one(key):
+    d = data.linear_problem(key, n=60, d=2)
+    binary = data.Dataset(d.features, (d.targets > 0.3).astype(float))
+    several = losses.one_of(losses.huber, losses.mixture({losses.squared_error: 1.0}))
+    for loss, problem in ((losses.one_of(losses.logistic, losses.exponential), binary), (several, d)):
+        for index in range(2):
+            run = jax.jit(lambda i, loss=loss, problem=problem: lo.solve(lo.bind(loss, index=i), problem, l2=0.1))
+            for found in (run(index), lo.solve(lo.bind(loss, index=index), problem, l2=0.1)):
+                assert found.status.name == "converged"
+                assert 0 <= found.gap < 1e-12 * found.cost
+
+
+def test_a_sided_choice_of_lines_is_one_of_lines(key):
+    d = data.linear_problem(key, n=60, d=2)
+    choice = lo.bind(losses.one_of(losses.absolute_error, losses.quantile), index=1)
+    found = lo.solve(losses.asymmetric(choice, 0.3), d, throw=True)
+    expected = lo.solve(losses.asymmetric(losses.quantile, 0.3), d)
+    np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-9)
+
+
+def test_a_choice_among_quantiles_has_their_number(key):
+    levels = lo.bind(losses.multi_quantile, levels=(0.2, 0.5, 0.8))
+    d = data.linear_problem(key, n=60, d=2)
+    for loss in (losses.one_of(losses.multi_quantile, levels), losses.scaled(levels, 2.0)):
+        assert losses.length(loss) == 3
+        run = lo.fit(loss, d, model=models.multi_output(3), optimizer=optax.sgd(0.1), num_steps=3)
+        assert run.params.bias.shape == (3,)
+
+
+@pytest.mark.parametrize("index", [0.5, 1.0, True])
+def test_an_index_is_a_whole_number(index):
+    with pytest.raises(TypeError, match="one_of takes a whole number as its index, not"):
+        lo.bind(losses.one_of(losses.huber, losses.cauchy), index=index)(1.0, 0.0)

@@ -143,7 +143,9 @@ def _evaluate(value: Any, hyperparameters: Mapping[str, Any]) -> Any:
     if not callable(value):
         return value
     try:
-        found = value(**{parameter.name: hyperparameters[parameter.name] for parameter in parameters(value)})
+        # Of what is measured on the way nothing becomes part of a programme that is being traced.
+        with jax.ensure_compile_time_eval():
+            found = value(**{parameter.name: hyperparameters[parameter.name] for parameter in parameters(value)})
     except ArithmeticError:  # beyond what floats can hold, so that nobody can tell
         return None
     return None if isinstance(found, float) and math.isnan(found) else found

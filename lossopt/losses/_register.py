@@ -152,6 +152,8 @@ def as_pytree(loss: Loss) -> jax.tree_util.Partial:
 def length(loss: Loss) -> int | None:
     """How many numbers one prediction of a loss with a card holds; None where it is no vector, or of any length."""
     kind, values = claims(loss).prediction, hyperparameters(loss)
+    if kind == "quantiles" and (inside := parts(loss)):
+        return length(inside[0])
     if kind == "quantiles":
         return len(values["levels"]) if "levels" in values else 2 * len(values["coverages"]) + 1
     return VECTORS.get(kind)

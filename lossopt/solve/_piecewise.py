@@ -36,15 +36,21 @@ BY_CLASS = (losses.crammer_singer, losses.weston_watkins, losses.multiclass_perc
 def kind_of(loss: losses.Loss) -> Callable | None:
     """Which loss of those above it is, but for factors, or the first of those that it is a sum of; None if none is.
 
-    Of a choice among losses of one number with the same kinks, the first.
+    A choice among losses of one number that have the same kinks, whatever their hyperparameters, counts as the first.
     """
-    if several := choices(loss):
-        kinds, kinks = {*map(kind_of, several)}, {rising_kinks(each) for each in several}
-        return kind_of(several[0]) if kinds <= {*SCALAR} and len(kinks) == 1 else None
-    first, *others = map(losses.unbound, terms_of(loss))
+    terms = terms_of(loss)
+    chosen = [term for each in terms for choice in choices(each) or [each] for term in terms_of(choice)]
+    first, *others = map(losses.unbound, chosen)
+    if len(chosen) > len(terms) and not _same_kinks([first, *others]):
+        return None
     if others:
         return first if {first, *others} <= {*SCALAR} else None
     return first if first in (*SCALAR, *BY_ENTRY, *BY_CLASS) else None
+
+
+def _same_kinks(several: list[Callable]) -> bool:
+    first, *others = (losses.claims(each).kinks if each in SCALAR else None for each in several)
+    return isinstance(first, tuple) and all(other == first for other in others)
 
 
 class Lines(NamedTuple):

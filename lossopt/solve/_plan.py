@@ -100,13 +100,16 @@ def plan_of(
 def treatment(
     loss: losses.Loss, table: tuple[int, int], model: models.Model, named: str | None, *, absolute: bool
 ) -> Hashable:
-    """All that `solve`, as part of a larger programme, looks at in a loss; None if nothing is known of that.
+    """All that `solve`, as part of a larger programme, looks at in a loss; None if nothing is known or to be done.
 
     Losses that are treated alike may be one loss that chooses among them by a number.
     """
     if not losses.has_card(loss):
         return None
-    plan = plan_of(loss, jax.ShapeDtypeStruct(table, float), model, named, absolute=absolute, part=True)
+    try:
+        plan = plan_of(loss, jax.ShapeDtypeStruct(table, float), model, named, absolute=absolute, part=True)
+    except ValueError:
+        return None
     card = losses.claims(loss)
     looked_at = card.task, card.prediction, card.target, losses.constant_curvature(loss), forgiving(loss)
     return plan, traits(loss), kind_of(loss) and rising_kinks(loss), looked_at

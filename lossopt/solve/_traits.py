@@ -71,14 +71,11 @@ class Traits(NamedTuple):
 
 
 def traits(loss: losses.Loss) -> Traits:
-    """The traits of a loss, from its card; of one without a card nothing is known, nor of a choice among several that
-    differ."""
-    unknown = Traits(False, False, False)
+    """The traits of a loss, from its card; of one without a card nothing is known."""
     if several := choices(loss):
-        each = set(map(traits, several))
-        return each.pop() if len(each) == 1 else unknown
+        return _of_any(*map(traits, several))
     if not losses.has_card(loss):
-        return unknown
+        return Traits(False, False, False)
     card = losses.claims(loss)
     log_mean, convex = card.prediction == "log mean", _convex(loss)
     unbounded = callable(card.supremum) or card.supremum == float("inf")
@@ -98,6 +95,23 @@ def traits(loss: losses.Loss) -> Traits:
         # One whose curvature is bounded loses it by pieces, if at all, and not in a point.
         flat=convex and not vanishing and bounded and losses.constant_curvature(loss) is None,
         start=_STARTS.get(card.prediction, "least squares" if card.task == "regression" else "zero"),
+    )
+
+
+def _of_any(first: Traits, *others: Traits) -> Traits:
+    """What holds of each, or may of some; nothing if they go to their minima in different ways."""
+    every = (first, *others)
+    if any((each.vanishing, each.linear, each.start) != (first.vanishing, first.linear, first.start) for each in every):
+        return Traits(False, False, False)
+    convex = all(each.convex for each in every)
+    return first._replace(
+        convex=convex,
+        residual=all(each.residual for each in every),
+        met=any(each.met for each in every),
+        positive=all(each.positive for each in every),
+        singular=any(each.singular for each in every),
+        explosive=any(each.explosive for each in every),
+        flat=convex and any(each.flat for each in every),
     )
 
 

@@ -100,7 +100,9 @@ def _alike(
         how = None if own or fit is not solve else _treated(found.loss, found, settings, table)
         groups.setdefault(name if how is None else (how,), []).append(name)
     together = []
-    for key, names in groups.items():
+    for key, members in groups.items():
+        # Whatever the order in which they are given, it is the same programme.
+        names = sorted(members)
         several = losses.one_of(*(grids[name].loss for name in names)) if len(names) > 1 else None
         one = several is None or (_treated(several, grids[names[0]], settings, table),) == key
         together += [names] if one else [[name] for name in names]

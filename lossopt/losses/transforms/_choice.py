@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from .._card import LossCard
@@ -34,6 +35,8 @@ def _agreed(losses: tuple[Loss, ...], field: str) -> Any:
 
 @derive(_choice_card)
 def _one_of(prediction: Any, target: Any, *, losses: tuple[Loss, ...], index: ArrayLike = 0) -> jax.Array:
+    if not jnp.issubdtype(jnp.result_type(index), jnp.integer):
+        raise TypeError(f"one_of takes a whole number as its index, not {index}.")
     return jax.lax.switch(index, losses, prediction, target)
 
 
@@ -45,7 +48,8 @@ def one_of(*losses: Loss) -> Loss:
     compilation costs more than arithmetic. Its card claims what all of them claim.
 
     Raises:
-        TypeError: a loss is not a function. ValueError: no loss is given, or they are of different kinds.
+        TypeError: a loss is not a function or, when it is called, the index no integer.
+        ValueError: no loss is given, or they are of different kinds.
     """
     if not losses:
         raise ValueError("one_of needs at least one loss.")
