@@ -322,7 +322,15 @@ def test_what_cannot_be_read_is_said_in_a_sentence(failing, error, after):
     assert_same_bits(lo.solve(losses.logistic, d), expected)
 
 
-def test_an_interruption_is_heard_at_the_next_block(failing):
+@pytest.fixture
+def interruptible():
+    """As in a terminal: what is started in the background may ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interruption_is_heard_at_the_next_block(failing, interruptible):
     rows, d = failing
     lo.solve(losses.logistic, d)
     whole, rows.reads, rows.wait = rows.reads, 0, 0.05

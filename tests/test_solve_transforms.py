@@ -182,3 +182,10 @@ def test_a_multiple_ends_as_the_loss_does():
         plain, scaled = (lo.solve(each, given, model=models.softmax(3)) for each in (loss, losses.scaled(loss, 3.0)))
         assert scaled.status.name == plain.status.name == expected
         np.testing.assert_allclose(scaled.cost, 3 * plain.cost, rtol=1e-10, atol=1e-3)
+
+
+def test_a_traced_bandwidth_is_solved_as_a_known_one(key):
+    d = data.linear_problem(key, n=60, d=2)
+    run = jax.jit(lambda bandwidth: lo.solve(losses.smoothed(losses.quantile, bandwidth), d))
+    expected = lo.solve(losses.smoothed(losses.quantile, 0.7), d)
+    np.testing.assert_allclose(run(0.7).cost, expected.cost, rtol=1e-9)

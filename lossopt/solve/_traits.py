@@ -197,7 +197,7 @@ def _free(loss: losses.Loss) -> Any:
 def _bounded(loss: losses.Loss) -> bool:
     """Whether the curvature is."""
     largest = _claim(loss, "smoothness")
-    return largest is not None and math.isfinite(largest)
+    return largest is not None and not isinstance(largest, jax.core.Tracer) and math.isfinite(largest)
 
 
 def _claim(loss: losses.Loss, field: str) -> Any:
