@@ -127,8 +127,12 @@ class _RowGroups:
     """Rows of Parquet files by slices; the row group last read is kept, for the next slice begins in it."""
 
     def __init__(self, paths: list[str], files: list[Any], names: list[str]) -> None:
-        self._groups = [(file, number) for file in files for number in range(file.num_row_groups)]
-        sizes = [file.metadata.row_group(number).num_rows for file, number in self._groups]
+        self._groups = [
+            (path, file, number)
+            for path, file in zip(paths, files, strict=True)
+            for number in range(file.num_row_groups)
+        ]
+        sizes = [file.metadata.row_group(number).num_rows for _, file, number in self._groups]
         self._ends = list(itertools.accumulate(sizes))
         self._kept: tuple[int, np.ndarray] = (-1, np.empty(0))
         self._written = {path: _written(path) for path in paths}
@@ -140,9 +144,6 @@ class _RowGroups:
         self.dtype = kind if kind.kind == "f" else np.dtype(float)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        changed = [path for path, when in self._written.items() if _written(path) not in (when, None)]
-        if changed:
-            raise ValueError(f"{changed[0]!r} was written anew after read_parquet had read its targets: read it again.")
         start, stop, _ = rows.indices(self.shape[0])
         parts = []
         while start < stop:
@@ -153,9 +154,11 @@ class _RowGroups:
         return np.concatenate(parts) if parts else np.empty((0, self.shape[1]), self.dtype)
 
     def _group(self, number: int) -> np.ndarray:
+        path, file, place = self._groups[number]
+        if _written(path) not in (self._written[path], None):
+            raise ValueError(f"{path!r} was written anew after read_parquet had read its targets: read it again.")
         with self._reading:
             if self._kept[0] != number:
-                file, place = self._groups[number]
                 columns = file.read_row_group(place, columns=self.names)
                 cells = [columns.column(name).to_numpy().astype(self.dtype) for name in self.names]
                 self._kept = (number, np.column_stack(cells))

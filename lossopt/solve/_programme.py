@@ -112,14 +112,19 @@ def _basis_alone(features, weights, penalty, *, intercept, table, final):
 
 
 def _minimum_alone(loss, data, penalty, basis, init, controls, *, model, method, facts, table, final):
-    features, targets, share = _examples(loss, data, penalty, table)
-    basis = basis._replace(features=features, share=share)
+    targets, basis = _handed_on(loss, data, penalty, basis, table)
     return _minimum(loss, targets, penalty, basis, init, controls, model, method, facts, final)
 
 
 def _solution_alone(loss, data, penalty, basis, outcome, *, model, facts, table):
+    targets, basis = _handed_on(loss, data, penalty, basis, table)
+    return _solution(loss, targets, penalty, basis, outcome, model, facts)
+
+
+def _handed_on(loss, data, penalty, basis, table):
+    """The targets, and the basis with what is as long as the table."""
     features, targets, share = _examples(loss, data, penalty, table)
-    return _solution(loss, targets, penalty, basis._replace(features=features, share=share), outcome, model, facts)
+    return targets, basis._replace(features=features, share=share)
 
 
 def _examples(loss, data, penalty, table):

@@ -95,25 +95,19 @@ def solve(
     plan = plan_of(loss, data.features, model, method, absolute=traced(l1) or bool(l1 != 0), part=part)
     data = _placed(data, plan)
     init = None if init is None else border.check_init(init, data, model)
-    _check_tolerance(tolerance)
     max_iterations = min(border.whole("max_iterations", max_iterations), np.iinfo(np.int32).max)
     dtype = working_dtype(dtype, data.features.dtype)
-    tolerance = float(jnp.finfo(dtype).eps) ** (2 / 3) if tolerance is None else tolerance
-    tolerance = _number(tolerance, dtype)
+    tolerance = _checked_tolerance(tolerance, dtype)
     penalty = Penalty(_number(l1, dtype) if plan.absolute else None, _number(l2, dtype))
     facts = _facts(loss, data, model) if plan.smooth else None
-    once = functools.partial(
-        programme(plan, data.features.shape), losses.as_pytree(loss), penalty=penalty, model=model, facts=facts
-    )
+    compiled = programme(plan, data.features.shape)
+    once = functools.partial(compiled, losses.as_pytree(loss), penalty=penalty, model=model, facts=facts)
     run = functools.partial(_in_turn, once, plan, init, tolerance, max_iterations)
     with among_processes("Start all processes again."), _reading(data.features, plan):
         solution, out = _trusted(run, data, plan, patient=max_iterations >= _MANY)
-    if out is not None and part:
-        solution = doubted(solution, hides(out, data))
-    elif out is not None and bool(jnp.any(out)) and bool(hides(out, data)):
-        settings = {"init": init, "method": method, "tolerance": tolerance, "dtype": dtype}
-        again = functools.partial(solve, max_iterations=max_iterations, **settings)
-        solution = without(solution, out, data, loss, model, (l1, l2), tolerance, again)
+    settings = {"init": init, "method": method, "dtype": dtype, "max_iterations": max_iterations}
+    again = functools.partial(solve, tolerance=tolerance, **settings)
+    solution = _unhidden(solution, out, Given(loss, data, l1, l2), model, tolerance, again, part=part)
     if throw:
         solution.status.raise_if_bad()
     if not traced(given):
@@ -169,6 +163,27 @@ def _trusted(run: Callable[..., Any], data: Dataset, plan: Plan, *, patient: boo
     return solution, out
 
 
+def _unhidden(
+    solution: Solution,
+    out: Any,
+    given: Given,
+    model: models.Model,
+    tolerance: Any,
+    again: Callable[..., Solution],
+    *,
+    part: bool,
+) -> Solution:
+    """The solution, where an example that fixes a coefficient hides others: without it, or doubted."""
+    loss, data, l1, l2 = given
+    if out is None:
+        return solution
+    if part:
+        return doubted(solution, hides(out, data))
+    if not (bool(jnp.any(out)) and bool(hides(out, data))):
+        return solution
+    return without(solution, out, data, loss, model, (l1, l2), tolerance, again)
+
+
 def _in_turn(
     once: Callable[..., Any], plan: Plan, init: Any, tolerance: losses.Scalar, steps: int, *, method: str, **rest: Any
 ):
@@ -203,6 +218,9 @@ def _number(value: Any, dtype: Any) -> Any:
     return jnp.asarray(value, dtype) if isinstance(value, jax.Array) else np.asarray(value, dtype)
 
 
-def _check_tolerance(tolerance: Any) -> None:
-    if tolerance is not None and not traced(tolerance) and not (np.ndim(tolerance) == 0 and 0 < tolerance < 1):
+def _checked_tolerance(tolerance: Any, dtype: Any) -> Any:
+    if tolerance is None:
+        return _number(float(jnp.finfo(dtype).eps) ** (2 / 3), dtype)
+    if not traced(tolerance) and not (np.ndim(tolerance) == 0 and 0 < tolerance < 1):
         raise ValueError(f"tolerance={tolerance}: give a number between 0 and 1, or None.")
+    return _number(tolerance, dtype)

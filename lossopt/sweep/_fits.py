@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import losses, models
 from ..solve import solve, treatment
-from ..store import identity, Store
+from ..store import Store
 from ._grid import Grid, Source
 from ._programme import Programme, Recipe
 
@@ -41,7 +41,7 @@ class Fits:
     @property
     def identity(self) -> Any:
         """What says which programme the fits are made by."""
-        return identity(self._programme.traced(*self._arguments(0)))
+        return self._programme.identity(*self._arguments(0))
 
     def fits(self, part: int) -> int:
         """How many fits are in a part, those that fill up not counted."""
@@ -98,13 +98,13 @@ def _alike(
     for name, found in grids.items():
         own = {axis.name for axis in found.axes} - {"l1", "l2"}
         how = None if own or fit is not solve else _treated(found.loss, found, settings, table)
-        groups.setdefault(name if how is None else (how,), []).append(name)
+        groups.setdefault((how, name if how is None else ""), []).append(name)
     together = []
-    for key, members in groups.items():
+    for (how, _), members in groups.items():
         # Whatever the order in which they are given, it is the same programme.
         names = sorted(members)
-        several = losses.one_of(*(grids[name].loss for name in names)) if len(names) > 1 else None
-        one = several is None or (_treated(several, grids[names[0]], settings, table),) == key
+        choice = losses.one_of(*(grids[name].loss for name in names)) if len(names) > 1 else None
+        one = choice is None or _treated(choice, grids[names[0]], settings, table) == how
         together += [names] if one else [[name] for name in names]
     return together
 

@@ -12,6 +12,7 @@ from .. import losses
 from ..compiling import AT_ONCE, at_once, QUICKLY
 from ..data import Dataset
 from ..solve import solve
+from ..store import identity
 from ._grid import Grid, opened, Source
 
 
@@ -59,7 +60,7 @@ class Programme:
             self._run = _kept(recipe)
         except TypeError:
             self._run = _compiled(recipe)
-        self._compiling, self._structure = threading.Lock(), None
+        self._compiling, self._structure, self._identity = threading.Lock(), None, None
 
     def __call__(self, *arguments: Any) -> list[jax.Array]:
         """The leaves of the results. Whoever comes first compiles, and whoever needs the same waits."""
@@ -75,9 +76,11 @@ class Programme:
             self._structure = jax.tree.structure(jax.eval_shape(self._run, *arguments))
         return self._structure
 
-    def traced(self, *arguments: Any) -> jax.stages.Traced:
-        """The programme before it is compiled."""
-        return self._run.trace(*arguments)
+    def identity(self, *arguments: Any) -> Any:
+        """What says which programme it is."""
+        if self._identity is None:
+            self._identity = identity(self._run.trace(*arguments))
+        return self._identity
 
 
 def _compiled(recipe: Recipe) -> jax.stages.Wrapped:
