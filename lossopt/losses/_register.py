@@ -5,6 +5,7 @@ A loss is a plain function of one example; its card lies beside it and only reco
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -114,22 +115,24 @@ def claims(loss: Loss) -> LossCard:
 
 def constant_curvature(loss: Loss) -> float | None:
     """The a of a loss that is a r²/2 whatever its hyperparameters, as far as its card says so; else None."""
-    return _parabola(claims(loss)) if has_card(loss) else None
+    return _parabola(functools.partial(getattr, claims(loss))) if has_card(loss) else None
 
 
 def quadratic(loss: Loss) -> bool:
     """Whether a loss is a r²/2 for some a at its hyperparameters, as far as its card and what is not traced say so."""
-    return has_card(loss) and not _traced(hyperparameters(loss)) and _parabola(card(loss)) is not None
+    if not has_card(loss) or _traced(values := hyperparameters(loss)):
+        return False
+    return _parabola(functools.partial(claims(loss).claim, hyperparameters=values)) is not None
 
 
 def _traced(value: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
 
 
-def _parabola(card: LossCard) -> float | None:
-    largest, least = card.smoothness, card.least_curvature
+def _parabola(claim: Callable[[str], Any]) -> float | None:
+    largest, least = claim("smoothness"), claim("least_curvature")
     # One with a line in it has its least value elsewhere.
-    centred = card.of_residual and card.symmetric is True and card.zero_at_perfect_fit is True
+    centred = claim("of_residual") and claim("symmetric") is True and claim("zero_at_perfect_fit") is True
     return largest if centred and isinstance(largest, float) and 0 < largest == least else None
 
 

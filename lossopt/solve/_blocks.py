@@ -92,12 +92,19 @@ def by_parts(fn: Callable[..., PyTree], axes: tuple[int, ...], *arrays: Array) -
 
 
 def by_blocks(
-    fn: Callable[..., Fold], every: Array | int, table: Rows, share: Array, *arrays: Array, beside: int = 0
+    fn: Callable[..., Fold],
+    every: Array | int,
+    table: Rows,
+    share: Array,
+    *arrays: Array,
+    beside: int = 0,
+    seldom: Array | None = None,
 ) -> Fold:
     """`fn(rows, share, *arrays)`, of a block of each, over one in `every` blocks of rows, in the shares' dtype.
 
     `share` may be one number, which all rows have.
     `beside`: about how many numbers it computes of each row, if they are not few beside the columns.
+    `seldom`: where it is given, `fn` is told last whether the block is one in so many, none if that is 0.
     """
     n, d = table.shape
     rows = max((BLOCK if on_cpu() else WIDE) // (d + beside), 1)
@@ -110,6 +117,8 @@ def by_blocks(
             jax.lax.dynamic_slice_in_dim(array, start, rows) if array.ndim else array for array in (share, *arrays)
         )
         part = jnp.where(fresh, part, 0.0)
+        if seldom is not None:
+            rest.append((seldom > 0) & (jax.lax.rem(index, jnp.maximum(seldom, 1)) == 0))
         return start, fn(rows_of(table, start, rows).astype(share.dtype), part, *rest)
 
     # Traced once, to know the shapes and to run: of a large loss tracing is a fifth of the time to compile.

@@ -31,6 +31,11 @@ class Columns(NamedTuple):
         """|B|."""
         return self._replace(table=jnp.abs(self.table))
 
+    @property
+    def parts(self) -> Float[Array, "p q d"]:
+        """The rows as they lie in memory, in parts."""
+        return _parts(self.table.T)
+
     def scores(self, coefficients: Float[Array, " m *k"]) -> Float[Array, "*k n"]:
         """C' B."""
         if not self.constant:
@@ -44,9 +49,7 @@ class Columns(NamedTuple):
 
     def gram(self, weights: Float[Array, " n"]) -> Float[Array, "m m"]:
         """B diag(weights) B'."""
-        squares = (
-            self._by_parts("pna", _parts(weights[None] * self.table)) if self.by_row else gram(self.table, weights)
-        )
+        squares = self._squares(weights) if self.by_row else gram(self.table, weights)
         if not self.constant:
             return squares
         side = self._moments(weights[None])
@@ -57,7 +60,7 @@ class Columns(NamedTuple):
         if not self.by_row or coefficients.size > len(coefficients):
             # One product for several scores, or one whose columns lie in memory, is well divided already.
             return coefficients.T @ self.table
-        rows = _parts(self.table)
+        rows = self.parts
         by_part = jnp.einsum("pnd,pd...->pn...", rows, jnp.broadcast_to(coefficients, (len(rows), *coefficients.shape)))
         return by_part.reshape(self.table.shape[1], *coefficients.shape[1:]).T
 
@@ -67,25 +70,32 @@ class Columns(NamedTuple):
         if len(values) > 1:
             # Else the transpose becomes part of the product, which then takes twice as long.
             return jax.lax.optimization_barrier(values @ self.table.T).T
-        return self._by_parts("apn", values.reshape(len(values), len(_parts(self.table)), -1)).T
+        return self._by_parts("apn", values.reshape(len(values), len(self.parts), -1)).T
+
+    def _squares(self, weights: Array) -> Array:
+        return self._by_parts("pna", weights.reshape(len(self.parts), -1, 1) * self.parts)
 
     def _by_parts(self, axes: str, values: Array) -> Array:
         """Values B', summed by parts of the examples."""
-        return jnp.sum(jnp.einsum(f"{axes},pnd->pad", values, _parts(self.table)), axis=0)
-
-
-def _parts(columns: Array) -> Array:
-    """The examples in parts, which are multiplied side by side: XLA gives each product to one thread."""
-    rows = columns.T
-    return rows.reshape(PARTS if len(rows) % PARTS == 0 else 1, -1, rows.shape[1])
+        return jnp.sum(jnp.einsum(f"{axes},pnd->pad", values, self.parts), axis=0)
 
 
 def standardised(
     rows: Float[Array, "n d"], centre: Float[Array, " d"], size: Float[Array, " d"], constant: bool | int
 ) -> Columns:
     """Rows of a table, centred and divided by sizes, as columns."""
+    return of_parts((_parts(rows) - centre[None, None]) * (1 / size)[None, None], bool(constant))
+
+
+def of_parts(parts: Float[Array, "p q d"], constant: bool) -> Columns:
+    """The columns whose rows lie in memory."""
     # Transposed last, and only for the products to see: moving the numbers would take longer than they do.
-    return Columns(((rows - centre[None]) * (1 / size)[None]).T, bool(constant), by_row=True)
+    return Columns(parts.reshape(-1, parts.shape[2]).T, constant, by_row=True)
+
+
+def _parts(rows: Array) -> Array:
+    """The examples in parts, which are multiplied side by side: XLA gives each product to one thread."""
+    return rows.reshape(PARTS if len(rows) % PARTS == 0 else 1, -1, rows.shape[1])
 
 
 def extents(features: Rows, share: Array, intercept: bool, every: Array | int = 1) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Shaped
 from .. import losses
 from ..status import Status
 from ._design import Design
-from ._normal import times
+from ._normal import dot, length, times
 from ._traits import Traits
 
 
@@ -50,7 +50,7 @@ def penalised(cost: Cost, coefficients: Array, mean: Array, size: Array, gradien
     """The value, from sums over the examples: of losses, sizes of their terms, gradients and squared slopes."""
     penalty, units = cost.design.penalty, cost.units[None]
     shrunk = times(penalty, coefficients) * units
-    square = jnp.sum(shrunk**2)
+    square = dot(shrunk, shrunk)
     return Value(
         coefficients=coefficients,
         cost=mean + square / 2,
@@ -87,7 +87,7 @@ def relative(gradient: Array, steep: Array) -> Array:
     """The size of a gradient, in units of the root of a mean square; 0 where that is 0."""
     # Beside a square that has left the floats nothing would count.
     scale = jnp.sqrt(jnp.minimum(steep, jnp.finfo(steep.dtype).max))
-    return jnp.where(scale > 0, jnp.linalg.norm(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0)
+    return jnp.where(scale > 0, length(gradient) / jnp.where(scale > 0, scale, 1.0), 0.0)
 
 
 def succeeds(before: Value, after: Value, step: Array) -> Array:
@@ -96,10 +96,10 @@ def succeeds(before: Value, after: Value, step: Array) -> Array:
     At the end, where the cost is all rounding, whether the slope along the step has turned up by no more than a
     parabola's would (Hager and Zhang 2005, equation 4.1).
     """
-    promised = jnp.sum(before.gradient * step)
+    promised = dot(before.gradient, step)
     enough = after.cost <= before.cost + 1e-4 * promised
     level = after.cost <= before.cost + before.rounding
-    turned = jnp.sum(after.gradient * step) <= -0.8 * promised
+    turned = dot(after.gradient, step) <= -0.8 * promised
     return jnp.isfinite(after.cost) & (enough | (level & turned))
 
 

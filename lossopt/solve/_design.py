@@ -23,7 +23,7 @@ Three ways lead there.
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,7 @@ from ._blocks import by_blocks, Fold, Rows, rows_at, sample_first
 from ._branch import only_if
 from ._columns import Columns, extents, largest_of, leverage, positive, power_of_two, standardised
 from ._factor import by_cholesky, from_squares, from_triangle, orthogonal, Triangle, triangle_of
-from ._normal import times
+from ._normal import added, times
 
 
 # One in so many blocks is a sample of them, or a sparse one; so many rows for each column are enough of it.
@@ -86,19 +86,19 @@ class Design(NamedTuple):
         """How many leading coefficients are for the intercept: 1 or 0."""
         return int(self.offset is not None)
 
-    def fold(self, fn: Callable[..., Fold], *columns: Array, every: Array | int = 1, beside: int = 0) -> Fold:
+    def fold(self, fn: Callable[..., Fold], *columns: Array, every: Array | int = 1, **options: Any) -> Fold:
         """`fn(basis, share, *columns)` over all examples; if the table is large, over one in `every` blocks (0: none).
 
-        `beside` is as in `by_blocks`.
+        `options` are those of `by_blocks`; a small table is one block, which is wanted.
         `fn` is given `Columns`. Their scores are `basis.scores(self.inner(c))`, and moments go back by `self.outer`.
         """
         if self.formed is not None:
-            return fn(Columns(self.formed), self.share, *columns)
+            return fn(Columns(self.formed), self.share, *columns, *[True] * ("seldom" in options))
 
         def of_block(features: Array, share: Array, *columns: Array) -> Fold:
             return fn(standardised(features, self.centre, self.size, self.constants), share, *columns)
 
-        return by_blocks(of_block, every, self.features, self.share, *columns, beside=beside)
+        return by_blocks(of_block, every, self.features, self.share, *columns, **options)
 
     @property
     def shares(self) -> Float[Array, " n"]:
@@ -175,7 +175,8 @@ class Design(NamedTuple):
         weights = times(self.weights_of, coefficients[self.constants :])
         if self.offset is None:
             return Params(weights, None)
-        return Params(weights, self.level * coefficients[0] - self.offset @ weights)
+        shift = added(weights.T * jnp.broadcast_to(self.offset, weights.T.shape))
+        return Params(weights, self.level * coefficients[0] - shift)
 
     def pull_back(self, by_weights: Float[Array, " d"], by_bias: Float[Array, ""]) -> Float[Array, " m"]:
         """The gradient in the coefficients, from that in weights and bias."""

@@ -55,6 +55,11 @@ def lone(design: Design, tolerance: Float[Array, ""], *, orthonormal: bool) -> B
     return design.share * (jnp.sum(constant, axis=0) + most) > all_of_it
 
 
+def some(out: Bool[Array, "*n"]) -> bool:
+    """Whether there are any, known without a programme where that can be."""
+    return bool(np.any(out)) if out.is_fully_replicated else bool(jnp.any(out))
+
+
 def _less(dtype: Any, tolerance: float) -> float:
     return max(_ALL, 8 * float(jnp.finfo(dtype).eps), tolerance)
 

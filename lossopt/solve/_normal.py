@@ -7,20 +7,22 @@ several at once never return (jaxlib 0.10.2). For the same reason LAPACK is give
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ._blocks import by_parts, walk
 
 
 # The size up to which LAPACK uses one thread, and up to which matrices of a batch are eliminated here.
 _ALONE, _SMALL = 24, 64
-# How many terms a sum may have that stands for a product: more are added up in a tree, which compiles no sooner.
-_FUSED = 32
+# How many terms XLA's CPU compiler adds up in one loop, and up to how many columns a product with a vector is such
+# sums: its kernel for a product takes four times as long to compile, and a longer sum it adds up in a tree of kernels.
+_TERMS, _COLUMNS = 32, 128
 # From how many columns on a Gram matrix is computed by halves, which saves a quarter of the work.
 _HALVED = 32
 # The numbers in a block of columns of which one is computed, where there are several blocks.
@@ -59,10 +61,34 @@ def moments(basis: Float[Array, "m n"], values: Float[Array, "k n"]) -> Float[Ar
 
 
 def times(matrix: Float[Array, "l m"], right: Float[Array, " m *k"]) -> Float[Array, " l *k"]:
-    """matrix @ right. A small one is a sum, which is compiled with what comes before and after it, in half the time."""
-    if max(matrix.shape) > _FUSED or right.ndim > 1:
+    """matrix @ right. A small one is a sum, which is compiled with what comes before and after it."""
+    columns = right.reshape(len(right), math.prod(right.shape[1:])).T
+    if len(columns) > 2 or max(matrix.shape) > (_COLUMNS if len(columns) == 1 else _TERMS):
         return matrix @ right
-    return jnp.sum(matrix * right[None], axis=1)
+    return added(matrix[:, None] * columns[None]).reshape(-1, *right.shape[1:])
+
+
+def added(terms: Float[Array, "*m n"]) -> Float[Array, "*m"]:
+    """The sum along the last axis; that of few terms by parts of which each is added up in one loop."""
+    count = terms.shape[-1]
+    starts = range(0, max(count, 1), _TERMS if count <= _COLUMNS else count)
+    parts = [jnp.sum(terms[..., start : start + starts.step], axis=-1) for start in starts]
+    return functools.reduce(jnp.add, parts)
+
+
+def dot(left: Float[Array, "..."], right: Float[Array, "..."]) -> Float[Array, ""]:
+    """The inner product of two arrays."""
+    return added((left * right).ravel())
+
+
+def length(values: Float[Array, "..."]) -> Float[Array, ""]:
+    """The Euclidean length of an array."""
+    return jnp.sqrt(dot(values, values))
+
+
+def all_finite(values: Float[Array, "..."]) -> Bool[Array, ""]:
+    """Whether all numbers of an array are."""
+    return added(jnp.where(jnp.isfinite(values), 0.0, 1.0).ravel()) == 0
 
 
 def once(values: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -111,8 +137,6 @@ def definite_solver(matrix: Float[Array, "m m"]) -> Callable[[Float[Array, " m *
 
 @jax.custom_batching.custom_vmap
 def _solution(matrix: Array, upper: Array, inverse: Array, right: Array) -> Array:
-    if not _by_lapack(len(matrix)):
-        return _by_inverse(matrix, upper, inverse, right)
     half = jax.lax.linalg.triangular_solve(upper, right.reshape(len(right), -1), left_side=True, transpose_a=True)
     return jax.lax.linalg.triangular_solve(upper, half, left_side=True).reshape(right.shape)
 

@@ -1,8 +1,7 @@
 """A point of Newton's method: the cost and its derivatives at some coefficients, by one pass over the examples."""
 
-import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +10,10 @@ from jaxtyping import Array, Float
 from .. import losses
 from ..losses._elementary import sums
 from ._blocks import Fold
-from ._columns import Columns, positive
+from ._columns import Columns, of_parts, positive
 from ._descent import Cost, error, penalised, unseen, Value
 from ._design import ENOUGH, SAMPLED
-from ._normal import once
+from ._normal import dot, once, times
 from ._traits import Traits
 
 
@@ -56,48 +55,39 @@ class _Examples(NamedTuple):
 def visit(cost: Cost, origin: Point, step: Array, blend: Array, every: Array, thin: Array | int = 1) -> Point:
     """The point a step further.
 
-    Of a small table everything is summed in one pass. Of one in blocks a Hessian is summed apart, over one in `every`
-    blocks; with 0 the last is corrected by what the step has done to the gradient. `blend` is its λ. All else is summed
-    over one in `thin` blocks, and the Hessian over no more. The majorant is of the blocks of the Hessian.
+    Of a small table everything is summed. Of one in blocks a Hessian is summed over one in `every` blocks; with 0 the
+    last is corrected by what the step has done to the gradient. `blend` is its λ. All else is summed over one in `thin`
+    blocks, and the Hessian over no more. The majorant is of the blocks of the Hessian.
     """
     design, coefficients = cost.design, origin.value.coefficients + step
-    apart, unmoved = design.formed is None, jnp.zeros_like(origin.moved)
-    # The curvatures of the scores, and these by share and by weight.
-    beside = 3 * step.shape[1] ** 2
-    fold = lambda fn, every: design.fold(fn, cost.targets, *origin.each, every=every, beside=beside)  # noqa: E731
+    unmoved = jnp.zeros_like(origin.moved)
     inner, along = design.inner(coefficients), design.inner(step)
-    # As a programme of its own it is traced once, for the gradient and for the Hessian.
-    derivatives = jax.jit(jax.vmap(_derivatives(cost.loss), in_axes=(1, 0), out_axes=-1))
-    examples = functools.partial(_examples, cost, derivatives, inner, blend)
 
-    def of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
-        found = examples(basis, share, targets, *last)
+    def of_block(basis: Columns, share: Array, targets: Array, *rest: Any) -> Fold:
+        *last, bent = rest
+        found = _examples(cost, inner, blend, basis, share, targets, *last)
         gradient = basis.moments(share[None] * found.slopes)
-        bent = Fold(()) if apart else _bent(basis, share, found)
-        sums = (_sizes(cost, found) @ share, gradient, bent.sums, jnp.sum(share))
+        (hessian, part), majorant = _bent(bent, basis, share, found)
+        sums = (_sizes(cost, found) @ share, gradient, jnp.sum(share)), (hessian, part)
         # A score is linear in the coefficients: nobody need remember what it was.
         moves = jnp.abs(basis.scores(along)) if cost.traits.vanishing else unmoved
-        return Fold(sums, (moves, bent.largest), found.each)
+        return Fold(sums, (moves, majorant), found.each)
 
-    def bent_of_block(basis: Columns, share: Array, targets: Array, *last: Array) -> Fold:
-        # Computed again: most passes sum no Hessian, or one of few blocks.
-        found = _bent(basis, share, examples(basis, share, targets, *last))
-        return Fold((found.sums, jnp.sum(share)), found.largest)
-
-    sums, (moves, majorants), each = fold(of_block, thin)
-    (mean, size, steep), gradient, hessian, part = sums
-    if apart:
+    every = jnp.where(every > 0, jnp.maximum(every, thin), 0)
+    # The curvatures of the scores, and these by share and by weight.
+    beside = 3 * step.shape[1] ** 2
+    found = design.fold(of_block, cost.targets, *origin.each, every=thin, beside=beside, seldom=every)
+    (((mean, size, steep), gradient, part), (hessian, curved)), (moves, majorant), each = found
+    if design.formed is None:
         scale = jnp.where(jnp.asarray(thin) > 1, 1 / positive(part), 1.0)
         mean, size, steep, gradient = scale * mean, scale * size, scale * steep, scale * gradient
     value = penalised(cost, coefficients, mean, size, gradient, steep)
-    if apart:
-        every = jnp.where(every > 0, jnp.maximum(every, thin), 0)
-        (summed, part), majorants, _ = fold(bent_of_block, every)
-        summed = jnp.einsum("pa,jpkq,qb->jakb", design.change, summed, design.change)
-        hessian = jnp.where(part > 0, summed / positive(part), _corrected(cost, origin, step, value.gradient))
-        majorants = jnp.where(part > 0, majorants, origin.majorant)
+    if design.change is not None:
+        hessian = jnp.einsum("pa,jpkq,qb->jakb", design.change, hessian, design.change) / positive(curved)
+        hessian = jnp.where(curved > 0, hessian, _corrected(cost, origin, step, value.gradient))
+        majorant = jnp.where(curved > 0, majorant, origin.majorant)
     moved = jnp.where(jnp.isfinite(origin.value.cost), jnp.max(moves), jnp.inf)
-    return Point(value, error(value), hessian, jnp.max(majorants), moved, each)
+    return Point(value, error(value), hessian, majorant, moved, each)
 
 
 def portion(every: Array, near: Array, fast: Array, success: Array) -> Array:
@@ -135,8 +125,8 @@ def _corrected(cost: Cost, origin: Point, step: Array, gradient: Array) -> Array
     """The last Hessian, with the curvature seen along the step in place of its own."""
     whole, (m, k) = penalised_hessian(cost, origin), step.shape
     along, change = (array.T.reshape(k * m) for array in (step, gradient - origin.value.gradient))
-    expected = whole @ along
-    seen, foreseen = along @ change, along @ expected
+    expected = times(whole, along)
+    seen, foreseen = dot(along, change), dot(along, expected)
     # Rounding has taken a curvature that is not positive, or the loss is not convex.
     known = (seen > 0) & (foreseen > 0)
     more = jnp.outer(change, change) / jnp.where(known, seen, 1.0)
@@ -166,16 +156,10 @@ def has_force(cost: Cost) -> bool:
 
 
 def _examples(
-    cost: Cost,
-    derivatives: Callable[[Array, Array], tuple[Array, Array, Array]],
-    inner: Array,
-    blend: Array,
-    basis: Columns,
-    share: Array,
-    targets: Array,
-    *last: Array,
+    cost: Cost, inner: Array, blend: Array, basis: Columns, share: Array, targets: Array, *last: Array
 ) -> _Examples:
     scores = basis.scores(inner)
+    derivatives = jax.vmap(_derivatives(cost.loss), in_axes=(1, 0), out_axes=-1)
     # Many sums are taken of each: none should compute it again.
     values, slopes, curvature = map(jax.lax.optimization_barrier, derivatives(scores, targets))
     if cost.traits.singular:
@@ -210,9 +194,27 @@ def _sizes(cost: Cost, found: _Examples) -> Array:
     return jnp.stack([found.values, jnp.abs(found.values) + size, steep])
 
 
-def _bent(basis: Columns, share: Array, found: _Examples) -> Fold:
-    """The Hessian, and the majorants, of which the largest is wanted."""
-    return Fold(_hessian(basis, share[None, None] * found.weights), jnp.where(share > 0, found.majorant, 0.0))
+def _bent(wanted: Any, basis: Columns, share: Array, found: _Examples) -> tuple[tuple[Array, Array], Array]:
+    """The Hessian with the share of the examples that it is of, and the largest majorant; 0 unless it is wanted."""
+
+    def of(basis: Columns, share: Array, weights: Array, majorant: Array) -> tuple[tuple[Array, Array], Array]:
+        hessian = _hessian(basis, share[None, None] * weights)
+        return (hessian, jnp.sum(share)), jnp.max(jnp.where(share > 0, majorant, 0.0))
+
+    each = share, found.weights, found.majorant
+    if wanted is True:
+        return of(basis, *each)
+    (m, k), zero = (len(basis.table) + basis.constant, len(found.slopes)), jnp.zeros_like(share[0])
+    nothing = (jnp.zeros((k, m, k, m), share.dtype), zero), zero
+
+    # In a batch one after the other: `cond` would always compute both.
+    @jax.custom_batching.sequential_vmap
+    def if_wanted(wanted: Array, parts: Array, *each: Array) -> tuple[tuple[Array, Array], Array]:
+        bent = lambda parts, *each: of(of_parts(parts, basis.constant), *each)  # noqa: E731
+        return jax.lax.cond(wanted, bent, lambda *_: nothing, parts, *each)
+
+    # What a branch is given lies in memory: the very array that the products see, or the block would lie there twice.
+    return if_wanted(wanted, basis.parts, *each)
 
 
 def _hessian(basis: Columns, weights: Array) -> Array:

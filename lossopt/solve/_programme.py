@@ -23,6 +23,7 @@ from ._cleaned import cleaned, shared
 from ._column_design import column_design
 from ._design import blocked_design, design
 from ._lone import lone, may_be_far
+from ._normal import all_finite
 from ._outcome import Solution
 from ._plan import Plan
 from ._traits import choices, forgiving
@@ -158,7 +159,7 @@ def _minimum(loss, targets, penalty, basis, init, controls, model, method, facts
         # What is suspect is not worth a step.
         controls = controls[0], jnp.where(basis.suspect, 0, controls[1])
     outcome = ALGORITHMS[method](loss, basis, targets, penalty, init, controls, model, facts)
-    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(outcome.params)]))
+    finite = jnp.all(jnp.stack([all_finite(leaf) for leaf in jax.tree.leaves(outcome.params)]))
     outcome = outcome._replace(
         # Where even the start overflows, zeros and a status say more than NaN.
         params=jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params),

@@ -17,7 +17,7 @@ from ..status import Status
 from ._cleaned import where_it_stays, working_dtype
 from ._implicit import following, Given, held, How, no_derivative
 from ._lbfgs_first import FELL_SHORT
-from ._lone import doubted, hides, without
+from ._lone import doubted, hides, some, without
 from ._measured import seems_convex
 from ._outcome import Solution
 from ._plan import Plan, plan_of, UNPROVED
@@ -179,7 +179,7 @@ def _unhidden(
         return solution
     if part:
         return doubted(solution, hides(out, data))
-    if not (bool(jnp.any(out)) and bool(hides(out, data))):
+    if not (some(out) and bool(hides(out, data))):
         return solution
     return without(solution, out, data, loss, model, (l1, l2), tolerance, again)
 
@@ -195,7 +195,7 @@ def _in_turn(
         return solution, suspect, out
     left = steps - int(solution.iterations)
     # What an example that is far out fixes by itself takes L-BFGS for ever.
-    far = out is not None and bool(jnp.any(out))
+    far = out is not None and some(out)
     if left == 0 or not (far or int(solution.status.code) in FELL_SHORT):
         return solution, suspect, out
     again, suspect, out = once(method=second, init=init, controls=(tolerance, np.asarray(left)), **rest)

@@ -44,7 +44,7 @@ from ._columns import positive
 from ._descent import code, Cost, higher, lower, MOST, much, STILL, succeeds
 from ._design import SAMPLED, SPARSELY
 from ._factor import one_minimiser
-from ._normal import definite_solver
+from ._normal import all_finite, definite_solver, dot, length
 from ._outcome import Outcome
 from ._point import (
     DENSELY,
@@ -143,7 +143,7 @@ def _iterate(cost: Cost, start: Array, samples: bool, prove: bool, state: _State
     near, fast = (samples | (point.error < NEAR)) & whole, point.error <= FAST * before.error
     every = portion(state.every, near, fast, success)
     (step, gone), escaping = _step(cost, point, blend), jnp.array(False)
-    promised, left = -jnp.sum(point.value.gradient * step) / 2, _left(point, before)
+    promised, left = -dot(point.value.gradient, step) / 2, _left(point, before)
     # A gradient that is small may promise much, where one example is so far out that the others are nothing beside it.
     settled = (point.error * left <= cost.tolerance) & ~much(cost, point.value, promised) & whole
     if traits.flat and has_force(cost):
@@ -176,7 +176,7 @@ def _way_out(cost: Cost, state: _State, point: Point, gone: Array, still: Array,
     odd = ~still & ((point.error > FAST * state.point.error) | (point.moved > _LONG))
     odd &= (state.iterations >= patience) & jnp.isfinite(state.point.value.cost)
     # So far out that nothing is left of slopes and curvatures, any point looks like a minimum.
-    far = jnp.linalg.norm(gone) * len(cost.targets) ** 0.5 > _LONG
+    far = length(gone) * len(cost.targets) ** 0.5 > _LONG
     return jnp.where(far, gone, state.step), (odd | far) & (state.thin == 1)
 
 
@@ -188,7 +188,7 @@ def _own(cost: Cost, before: Point, step: Array) -> Array | float:
     """
     if cost.traits.start != "log mean":
         return 1.0
-    square, fall = little(before.majorant) * jnp.sum(step**2), -jnp.sum(before.value.gradient * step)
+    square, fall = little(before.majorant) * dot(step, step), -dot(before.value.gradient, step)
     return 1 - square / jnp.where(fall > 0, fall, jnp.inf)
 
 
@@ -205,7 +205,7 @@ def _from_sample(cost: Cost, start: Array, state: _State) -> _State:
     """The state with which all examples are begun, once the sample is solved, or cannot be."""
     value, done = state.point.value, state.point.error <= _ROUGHLY
     over = (state.thin > 1) & (done | (state.blend >= MOST) | (state.iterations >= _TRIED))
-    usable = done & jnp.all(jnp.isfinite(state.step)) & ~state.again
+    usable = done & all_finite(state.step) & ~state.again
     origin = jnp.where(usable, value.coefficients + state.step, start)
     if_over = lambda new, old: jnp.where(over, new, old)  # noqa: E731
     unseen = value._replace(coefficients=if_over(origin, value.coefficients), cost=if_over(jnp.inf, value.cost))
@@ -236,12 +236,12 @@ def _step(cost: Cost, point: Point, blend: Array) -> tuple[Array, Array]:
     # all logits, the steps have none.
     extra = little(point.majorant) * unit + jnp.full_like(unit, 1 / k) * idle(point, largest)
     hessian = hessian + of_penalty + jnp.kron(extra, eye)
-    solve_newton = definite_solver(jnp.maximum(blend, 1.0) * hessian)
-    by_score = lambda right: solve_newton(right.T.reshape(k * m)).reshape(k, m).T  # noqa: E731
-    step, gone = -by_score(point.value.gradient), jnp.zeros_like(point.value.coefficients)
+    right = [-point.value.gradient]
     if cost.traits.vanishing:
-        gone = by_score(little(point.majorant) * point.value.coefficients)
-    return step, gone
+        right.append(little(point.majorant) * point.value.coefficients)
+    found = definite_solver(jnp.maximum(blend, 1.0) * hessian)(jnp.stack(right).T.reshape(k * m, -1))
+    step, *gone = found.reshape(k, m, -1).T
+    return step, gone[0] if gone else jnp.zeros_like(step)
 
 
 def _lower(blend: Array, error: Array, traits: Traits) -> Array:
@@ -262,8 +262,8 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     gap = jnp.where(known, jnp.maximum(ended.promised, 0.0), jnp.inf)
     # The last step is taken unseen: so near the minimum Newton's leads to the floor of rounding. Where the loss is not
     # convex, only one that moves no score by much.
-    short = convex | (jnp.linalg.norm(ended.step) * len(cost.targets) ** 0.5 <= STILL)
-    last = ended.settled & short & jnp.all(jnp.isfinite(ended.step)) & ~ended.again
+    short = convex | (length(ended.step) * len(cost.targets) ** 0.5 <= STILL)
+    last = ended.settled & short & all_finite(ended.step) & ~ended.again
     coefficients = value.coefficients + jnp.where(last, ended.step, 0.0)
     params = cost.design.decode(coefficients * cost.units[None])
     found = Outcome(params, gap, ended.iterations, reached, cost=value.cost)
@@ -272,7 +272,7 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     # Of a table in blocks it saves a pass to know what the last step lowers, and that the way from the basis raises
     # nothing.
     lost = cost.design.encode(params) / cost.units[None] - coefficients
-    doubt = jnp.maximum(ended.left * ended.promised, ended.point.majorant * jnp.sum(lost**2))
+    doubt = jnp.maximum(ended.left * ended.promised, ended.point.majorant * dot(lost, lost))
     return found._replace(
         cost=value.cost - jnp.where(last, ended.promised, 0.0), exact=last & (doubt <= value.rounding)
     )
