@@ -1,7 +1,8 @@
 """Symmetric positive definite matrices: from a table, as triangles, and normal equations that may be singular.
 
 A very small matrix is left to LAPACK, and so is a large one. For others LAPACK has threads of its own, which spin for a
-while when they have done and take the cores from what comes next. Small ones of a batch are eliminated here, too: of
+while when they have done and take the cores from what comes next; but to solve with a triangle it has none, where there
+are few right-hand sides. Small ones of a batch are eliminated here, too: of
 thousands that is faster, and LAPACK's batched routines block a thread of XLA's pool until the pool has done them:
 several at once never return (jaxlib 0.10.2). For the same reason LAPACK is given large ones one after the other.
 """
