@@ -25,7 +25,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ._descent import code, Cost, higher, lower, MOST, relative, Value
 from ._design import SAMPLED
-from ._normal import definite_solver
+from ._normal import added, all_finite, definite_solver, dot, length, times
 from ._outcome import Outcome
 from ._point import FAST, idle, little, NEAR, penalised_hessian, Point, portion, start_at, visit
 from .separation import falls_for_ever
@@ -76,10 +76,11 @@ def solve(
     reached = code(cost.design, value, settled=settled, stalled=ended.blend >= MOST, bent=no, escaping=ended.escaping)
     step = ended.aim - value.coefficients
     along = step.T.ravel()
-    decrement = -_promised(thresholds, value, step) - along @ _hessian(cost, ended.point, zero) @ along / 2
+    bent = times(_hessian(cost, ended.point, zero), along)
+    decrement = -_promised(thresholds, value, step) - dot(along, bent) / 2
     gap = jnp.where(settled & jnp.isfinite(decrement) & ~ended.escaping, jnp.maximum(decrement, 0.0), jnp.inf)
     # As in `newton`, the last step is taken unseen.
-    last = settled & jnp.all(jnp.isfinite(step))
+    last = settled & all_finite(step)
     found = jnp.where(last, ended.aim, value.coefficients)
     return Outcome(cost.design.decode(found * cost.units[None]), gap, ended.iterations, reached)
 
@@ -110,7 +111,7 @@ def _iterate(cost: Cost, thresholds: Array, quadratic: bool, state: _State) -> _
 
 def _rise(thresholds: Array, coefficients: Array, step: Array) -> Array:
     """What a step adds to the penalty."""
-    return jnp.sum(thresholds[:, None] * (jnp.abs(coefficients + step) - jnp.abs(coefficients)))
+    return added((thresholds[:, None] * (jnp.abs(coefficients + step) - jnp.abs(coefficients))).ravel())
 
 
 def _promised(thresholds: Array, value: Value, step: Array) -> Array:
@@ -173,12 +174,12 @@ def _minimum(hessian: Array, gradient: Array, coefficients: Array, thresholds: A
         return x.at[j].set(shrunk), slope + (shrunk - x[j]) * hessian[j]
 
     def improve(search: _Search) -> _Search:
-        slope = g + hessian @ (search.x - c)
+        slope = g + times(hessian, search.x - c)
         # A sweep before that would bring back what a step has just taken to 0.
         x, slope = jax.lax.fori_loop(0, jnp.where(search.whole, k * m, 0), descend, (search.x, slope))
         x, whole = _for_signs(hessian, slope, x, bounds)
-        rest = _subgradient(g + hessian @ (x - c), x, bounds)
-        close = (jnp.linalg.norm(rest) <= within) | ~jnp.all(jnp.isfinite(x))
+        rest = _subgradient(g + times(hessian, x - c), x, bounds)
+        close = (length(rest) <= within) | ~all_finite(x)
         return _Search(x, search.steps + 1, whole, close)
 
     first = _Search(c, jnp.zeros((), int), jnp.array(True), jnp.array(False))
@@ -202,6 +203,5 @@ def _for_signs(hessian: Array, slope: Array, x: Array, bounds: Array) -> tuple[A
     lengths = jnp.minimum(jnp.append(jnp.asarray(_SHARES_OF_STEP, x.dtype), jnp.min(ends)), 1.0)[:, None]
     tried = jnp.where(crossing[None] & (ends[None] <= lengths), 0.0, x[None] + lengths * step[None])
     moves = tried - x[None]
-    change = moves @ slope + jnp.sum(moves * (moves @ hessian), axis=1) / 2
-    change += jnp.sum(bounds[None] * (jnp.abs(tried) - jnp.abs(x)[None]), axis=1)
+    change = added(moves * (slope[None] + moves @ hessian / 2) + bounds[None] * (jnp.abs(tried) - jnp.abs(x)[None]))
     return tried[jnp.argmin(change)], ~jnp.any(crossing)
