@@ -57,7 +57,7 @@ def lone(design: Design, tolerance: Float[Array, ""], *, orthonormal: bool) -> B
 
 def some(out: Bool[Array, "*n"]) -> bool:
     """Whether there are any, known without a programme where that can be."""
-    return bool(np.any(out)) if out.is_fully_replicated else bool(jnp.any(out))
+    return bool(np.asarray(out).any() if out.is_fully_replicated else jnp.any(out))
 
 
 def _less(dtype: Any, tolerance: float) -> float:
