@@ -29,19 +29,19 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_traceback_in_locations_limit", 0)
 
 # What `make check` tests and `make test` leaves out, more than half of the time of all: certificates at the edges,
-# tables that are long, stored, spread or lopsided, losses of a kind of their own or solved together, derivatives of
-# minima, tuning, experiments.
+# others' values, tables that are long, stored, spread or lopsided, losses of a kind of their own or solved together,
+# derivatives of minima, tuning, experiments.
 THOROUGH = [
     "test_solve_certificates.py", "test_experiments.py", "test_solve_derivatives.py", "test_solve_large.py",
     "test_asymptotics.py", "test_sharding.py", "test_solve_lone.py", "test_solve_long.py", "test_solve_lbfgs.py",
     "test_solve_stored.py", "test_solve_counts.py", "test_solve_multiclass_margin.py", "test_solve_rounding.py",
     "test_solve_transforms.py", "test_loss_edges.py", "test_loss_traps.py", "test_solve_absolute_lines.py",
-    "test_sweep_alike.py", "test_solve_absolute.py",
+    "test_sweep_alike.py", "test_solve_absolute.py", "test_solve_reference.py",
 ]  # fmt: skip
 # The files that take longest, so that they start first and both workers end together.
 LONGEST = [
-    "test_losses.py", "test_solve.py", *THOROUGH, "test_sweep.py", "test_solve_reference.py", "test_properties.py",
-    "test_transforms.py", "test_train.py", "test_readme.py",
+    "test_losses.py", "test_solve.py", *THOROUGH, "test_sweep.py", "test_properties.py", "test_transforms.py",
+    "test_train.py", "test_readme.py",
 ]  # fmt: skip
 
 

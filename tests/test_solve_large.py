@@ -229,6 +229,26 @@ def test_an_example_outside_the_sample_may_have_no_finite_minimiser():
     assert found.status.name == "no finite minimiser"
 
 
+@pytest.mark.parametrize(("seldom", "told"), [(0, 0), (1, 51), (4, 13), (64, 1)])
+def test_one_block_in_so_many_is_told_that_it_is_wanted(seldom, told):
+    def count(rows, share, wanted):
+        return _blocks.Fold((jnp.sum(share), jnp.where(wanted, 1, 0)))
+
+    features = jnp.ones((ROWS, COLUMNS + 3))
+    (total, found), *_ = _blocks.by_blocks(count, 1, features, jnp.ones(ROWS), seldom=jnp.array(seldom))
+    assert (total, found) == (ROWS, told)
+
+
+@pytest.mark.parametrize("name", ["logistic", "huber", "softmax_cross_entropy"])
+def test_a_batch_of_penalties_on_a_large_table_is_a_loop_over_them(name):
+    loss, d = losses.get(name), table(name)
+    model = models.softmax(3) if name.startswith("softmax") else models.linear
+    run = lambda l2: lo.solve(loss, d, model=model, l2=l2)  # noqa: E731
+    penalties = jnp.array([0.01, 1.0])
+    for index, found in enumerate(jax.vmap(run)(penalties).cost):
+        np.testing.assert_allclose(found, run(penalties[index]).cost, rtol=1e-10)
+
+
 def test_a_large_table_is_not_copied(monkeypatch):
     monkeypatch.setattr(_blocks, "BLOCK", 2**18)
     d = data.Dataset(jax.ShapeDtypeStruct((1_000_000, 50), float), jax.ShapeDtypeStruct((1_000_000,), float))

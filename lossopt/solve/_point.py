@@ -204,12 +204,13 @@ def _bent(wanted: Any, basis: Columns, share: Array, found: _Examples) -> tuple[
     each = share, found.weights, found.majorant
     if wanted is True:
         return of(basis, *each)
-    (m, k), zero = (len(basis.table) + basis.constant, len(found.slopes)), jnp.zeros_like(share[0])
-    nothing = (jnp.zeros((k, m, k, m), share.dtype), zero), zero
+    m, k = len(basis.table) + basis.constant, len(found.slopes)
 
     # In a batch one after the other: `cond` would always compute both.
     @jax.custom_batching.sequential_vmap
     def if_wanted(wanted: Array, parts: Array, *each: Array) -> tuple[tuple[Array, Array], Array]:
+        zero = jnp.zeros((), share.dtype)
+        nothing = (jnp.zeros((k, m, k, m), share.dtype), zero), zero
         bent = lambda parts, *each: of(of_parts(parts, basis.constant), *each)  # noqa: E731
         return jax.lax.cond(wanted, bent, lambda *_: nothing, parts, *each)
 
