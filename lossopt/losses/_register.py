@@ -120,19 +120,18 @@ def constant_curvature(loss: Loss) -> float | None:
 
 def quadratic(loss: Loss) -> bool:
     """Whether a loss is a r²/2 for some a at its hyperparameters, as far as its card and what is not traced say so."""
-    if not has_card(loss) or _traced(values := hyperparameters(loss)):
-        return False
-    return _parabola(functools.partial(claims(loss).claim, hyperparameters=values)) is not None
+    known = has_card(loss) and not _traced(hyperparameters(loss))
+    return known and _parabola(functools.partial(claim, loss)) is not None
 
 
 def _traced(value: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
 
 
-def _parabola(claim: Callable[[str], Any]) -> float | None:
-    largest, least = claim("smoothness"), claim("least_curvature")
+def _parabola(claimed: Callable[[str], Any]) -> float | None:
+    largest, least = claimed("smoothness"), claimed("least_curvature")
     # One with a line in it has its least value elsewhere.
-    centred = claim("of_residual") and claim("symmetric") is True and claim("zero_at_perfect_fit") is True
+    centred = claimed("of_residual") and claimed("symmetric") is True and claimed("zero_at_perfect_fit") is True
     return largest if centred and isinstance(largest, float) and 0 < largest == least else None
 
 

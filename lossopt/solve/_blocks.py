@@ -106,10 +106,7 @@ def by_blocks(
     `beside`: about how many numbers it computes of each row, if they are not few beside the columns.
     `seldom`: where it is given, `fn` is told last whether the block is one in so many, none if that is 0.
     """
-    n, d = table.shape
-    rows = max((BLOCK if on_cpu() else WIDE) // (d + beside), 1)
-    rows = min(n, rows - rows % PARTS if rows > PARTS else rows)
-    blocks = -(-n // rows)
+    n, rows = table.shape[0], _rows_in_block(table, beside)
 
     def of_block(index: Array) -> tuple[Array, Fold]:
         start, fresh = place(index, rows, n)
@@ -127,22 +124,38 @@ def by_blocks(
 
     def step(number: Array, total: Fold) -> Fold:
         start, found = rebuilt(jaxpr_as_fun(traced)(number * every))
-        put = lambda into, part: jax.lax.dynamic_update_slice_in_dim(into, part, start, 0)  # noqa: E731
-        return Fold(
-            jax.tree.map(jnp.add, total.sums, found.sums),
-            jax.tree.map(jnp.maximum, total.largest, found.largest),
-            jax.tree.map(put, total.each, found.each),
-        )
+        return _with_block(total, start, found)
 
-    sums, largest, each = shapes[1]
-    nothing = Fold(
+    blocks = -(-n // rows)
+    count = jnp.where(jnp.asarray(every) > 0, -(-blocks // jnp.maximum(every, 1)), 0)
+    return jax.lax.fori_loop(0, count, step, _of_no_block(shapes[1], n))
+
+
+def _rows_in_block(table: Rows, beside: int) -> int:
+    n, d = table.shape
+    rows = max((BLOCK if on_cpu() else WIDE) // (d + beside), 1)
+    return min(n, rows - rows % PARTS if rows > PARTS else rows)
+
+
+def _with_block(total: Fold, start: Array, found: Fold) -> Fold:
+    """What is known of some blocks, and of one more, which begins at `start`."""
+    put = lambda into, part: jax.lax.dynamic_update_slice_in_dim(into, part, start, 0)  # noqa: E731
+    return Fold(
+        jax.tree.map(jnp.add, total.sums, found.sums),
+        jax.tree.map(jnp.maximum, total.largest, found.largest),
+        jax.tree.map(put, total.each, found.each),
+    )
+
+
+def _of_no_block(shapes: Fold, n: int) -> Fold:
+    """What is known of n examples before any block, from the shapes of what is found in one."""
+    sums, largest, each = shapes
+    return Fold(
         jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), sums),
         # Not a minus infinity of that dtype: the one of bool is True.
         jax.tree.map(lambda leaf: jnp.full(leaf.shape, False if leaf.dtype == bool else -jnp.inf, leaf.dtype), largest),
         jax.tree.map(lambda leaf: jnp.zeros((n, *leaf.shape[1:]), leaf.dtype), each),
     )
-    count = jnp.where(jnp.asarray(every) > 0, -(-blocks // jnp.maximum(every, 1)), 0)
-    return jax.lax.fori_loop(0, count, step, nothing)
 
 
 def sample_first(

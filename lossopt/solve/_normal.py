@@ -100,7 +100,7 @@ def once(values: Float[Array, " n"]) -> Float[Array, " n"]:
 @jax.custom_batching.custom_vmap
 def triangle(matrix: Float[Array, "m m"]) -> tuple[Float[Array, "m m"], Float[Array, "m m"]]:
     """The upper triangle R with R'R = matrix and the transposed inverse of R; NaN if it is not positive definite."""
-    if not _by_lapack(len(matrix)):
+    if _ALONE < len(matrix) <= _SMALL:
         return _eliminated(matrix)
     lower, eye = jax.lax.linalg.cholesky(matrix, symmetrize_input=False), jnp.eye(len(matrix), dtype=matrix.dtype)
     return lower.T, jax.lax.linalg.triangular_solve(lower, eye, left_side=True, lower=True)
@@ -111,10 +111,6 @@ def _triangles(count: int, batched: Any, matrices: Array) -> tuple[tuple[Array, 
     if matrices.shape[-1] > _SMALL:
         return jax.lax.map(triangle, matrices), (True, True)
     return jax.vmap(_eliminated)(matrices), (True, True)
-
-
-def _by_lapack(size: int) -> bool:
-    return not _ALONE < size <= _SMALL
 
 
 def _eliminated(matrix: Array) -> tuple[Array, Array]:
