@@ -102,7 +102,7 @@ def check_init(init: Any, dataset: data.Dataset, model: models.Model) -> models.
     dtype = dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
     start = f"start from model.init({columns})"
     if init is None:
-        return model.init(columns, dtype)
+        return models.zeros(model, columns, dtype)
     if not isinstance(init, models.Params):
         hint = "pass its params" if hasattr(init, "params") else start
         raise TypeError(f"init is a {type(init).__name__}, not models.Params(weights, bias): {hint}.")

@@ -10,6 +10,7 @@ from importlib import metadata
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 Options = dict[str, str | bool | int]
@@ -61,7 +62,8 @@ def at_once(numbers: int, most: int) -> bool:
 
 def staged() -> bool:
     """Whether what is called becomes part of a larger programme, for which alone options can be given."""
-    return isinstance(jnp.zeros(()), jax.core.Tracer)
+    # JAX's own zeros would be compiled.
+    return isinstance(jnp.asarray(np.zeros(())), jax.core.Tracer)
 
 
 @contextlib.contextmanager

@@ -37,8 +37,7 @@ class Model(NamedTuple):
     def init(self, num_features: int, dtype: Any = None) -> Params:
         """All coefficients zero: the score of ignorance, and where every fit starts unless told otherwise."""
         # NumPy's zeros are put on the device in half of the time that JAX's take.
-        weights = jnp.asarray(np.zeros((num_features, *self.score_shape), dtype))
-        return Params(weights, jnp.asarray(np.zeros(self.score_shape, dtype)) if self.intercept else None)
+        return jax.tree.map(jnp.asarray, zeros(self, num_features, dtype))
 
     def predict(self, params: Params, features: Float[Array, " d"]) -> Float[Array, "*k"]:
         """The raw score of one example: `features @ weights + bias`; a logit, or k of them, for a classifier."""
@@ -92,6 +91,12 @@ def multi_output(outputs: int) -> Model:
 
 def _whole(number: Any) -> bool:
     return isinstance(number, numbers.Integral)
+
+
+def zeros(model: Model, num_features: int, dtype: Any = None) -> Params:
+    """What `init` gives, as NumPy's arrays, which a programme takes as they are."""
+    weights = np.zeros((num_features, *model.score_shape), dtype)
+    return Params(weights, np.zeros(model.score_shape, dtype) if model.intercept else None)  # type: ignore[arg-type]
 
 
 def without_intercept(model: Model) -> Model:

@@ -138,5 +138,9 @@ def positive(values: Array) -> Array:
 
 
 def power_of_two(values: Array) -> Array:
-    """The next above each of some positive values, by which to multiply and divide is exact."""
-    return jnp.ldexp(jnp.ones_like(values), jnp.frexp(values)[1])
+    """One next to each of some positive values, by which to multiply and divide is exact."""
+    info = jnp.finfo(values.dtype)
+    whole = jnp.dtype(f"int{info.bits}")
+    # A number without its mantissa; `frexp` and `ldexp` are forty operations.
+    bits = jax.lax.bitcast_convert_type(jnp.maximum(values, info.tiny), whole)
+    return jax.lax.bitcast_convert_type(bits & jnp.array(-1 << info.nmant, whole), values.dtype)

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ._columns import positive
 from ._descent import Value
 from ._design import Design
+from ._normal import dot, length
 
 
 # How small a part of the sum is left at the end, and the most products.
@@ -44,15 +45,15 @@ class Search(NamedTuple):
 
     def unfinished(self, design: Design, value: Value) -> Bool[Array, ""]:
         """Whether, once it began, more passes are needed to know if some direction has no curvature at a value."""
-        left = jnp.linalg.norm(self.residual) > _LEFT * jnp.linalg.norm(self.faded)
+        left = length(self.residual) > _LEFT * length(self.faded)
         # No curvature is less than what the penalty's is at least.
-        norms = [jnp.sum(part**2) for part in (design.penalty, design.weights_of, design.spread)]
+        norms = [dot(part, part) for part in (design.penalty, design.weights_of, design.spread)]
         held = norms[0] > _none(value) * norms[1] * norms[2]
         return left & ~held & ~self.weak(design, value) & (self.passes <= _MOST)
 
     def weak(self, design: Design, value: Value) -> Bool[Array, ""]:
         """Whether there is a direction without curvature, at a value."""
-        return jnp.any(self.constants(design) != 0) | (self.least <= _none(value))
+        return jnp.any(self.constants(design)[:1] != 0) | (self.least <= _none(value))
 
     def constants(self, design: Design) -> Float[Array, "m k"]:
         """The coefficients of constants that bring down the scores whose slopes have faded for all examples, if any."""
@@ -68,10 +69,10 @@ class Search(NamedTuple):
     def after(self, value: Value, gradient: Array) -> "Search":
         """With the gradient there."""
         bent = (gradient - value.gradient) * self._lengthened
-        along, square = jnp.vdot(self.direction, bent), jnp.sum(self.residual**2)
+        along, square = dot(self.direction, bent), dot(self.residual, self.residual)
         residual = self.residual - square / jnp.where(along > 0, along, 1.0) * bent
-        direction = residual + jnp.sum(residual**2) / positive(square) * self.direction
-        least = jnp.minimum(self.least, along / positive(jnp.sum(self.direction**2)))
+        direction = residual + dot(residual, residual) / positive(square) * self.direction
+        least = jnp.minimum(self.least, along / positive(dot(self.direction, self.direction)))
         # Equal changes of all scores may change nothing.
         apart = gradient - jnp.mean(gradient, axis=1, keepdims=True) if gradient.shape[1] > 1 else gradient
         begun = Search(gradient, apart, apart, self.least, self.passes)
@@ -82,7 +83,7 @@ class Search(NamedTuple):
     @property
     def _lengthened(self) -> Array:
         """How much longer the direction is than a short way."""
-        return positive(jnp.linalg.norm(self.direction) / jnp.finfo(self.least.dtype).eps ** (1 / 4))
+        return positive(length(self.direction) / jnp.finfo(self.least.dtype).eps ** (1 / 4))
 
 
 def unsought(coefficients: Float[Array, "m k"]) -> Search:

@@ -72,14 +72,22 @@ def times(matrix: Float[Array, "l m"], right: Float[Array, " m *k"]) -> Float[Ar
 def added(terms: Float[Array, "*m n"]) -> Float[Array, "*m"]:
     """The sum along the last axis; that of few terms by parts of which each is added up in one loop."""
     count = terms.shape[-1]
-    starts = range(0, max(count, 1), _TERMS if count <= _COLUMNS else count)
-    parts = [jnp.sum(terms[..., start : start + starts.step], axis=-1) for start in starts]
-    return functools.reduce(jnp.add, parts)
+    if not _TERMS < count <= _COLUMNS:
+        return jnp.sum(terms, axis=-1)
+    parts = jnp.split(terms, list(range(_TERMS, count, _TERMS)), axis=-1)
+    return functools.reduce(jnp.add, [jnp.sum(part, axis=-1) for part in parts])
+
+
+def total(values: Float[Array, "..."]) -> Float[Array, ""]:
+    """The sum of all numbers of an array, along one axis after the other."""
+    while values.ndim:
+        values = added(values)
+    return values
 
 
 def dot(left: Float[Array, "..."], right: Float[Array, "..."]) -> Float[Array, ""]:
     """The inner product of two arrays."""
-    return added((left * right).ravel())
+    return total(left * right)
 
 
 def length(values: Float[Array, "..."]) -> Float[Array, ""]:
@@ -89,7 +97,7 @@ def length(values: Float[Array, "..."]) -> Float[Array, ""]:
 
 def all_finite(values: Float[Array, "..."]) -> Bool[Array, ""]:
     """Whether all numbers of an array are."""
-    return added(jnp.where(jnp.isfinite(values), 0.0, 1.0).ravel()) == 0
+    return total(jnp.where(jnp.isfinite(values), 0.0, 1.0)) == 0
 
 
 def once(values: Float[Array, " n"]) -> Float[Array, " n"]:

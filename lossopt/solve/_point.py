@@ -1,5 +1,6 @@
 """A point of Newton's method: the cost and its derivatives at some coefficients, by one pass over the examples."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -235,10 +236,20 @@ def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Arr
             value, gradient = jax.value_and_grad(loss)(s, target)
             return gradient, (value, gradient)
 
+        if score.size == 1:
+            with contextlib.suppress(TypeError):  # a derivative of its own that is known backwards alone
+                return _along(lambda s: loss(s, target), score)
         curvature, (value, gradient) = jax.jacfwd(slope, has_aux=True)(score)
         return value, gradient, curvature
 
     return derivatives
+
+
+def _along(loss: Callable[[Array], Array], score: Float[Array, "1"]) -> tuple[Array, Array, Array]:
+    """The derivatives forwards, with one number there is: a third less to trace than forwards over backwards."""
+    one = jnp.ones_like(score)
+    (value, slope), (_, curvature) = jax.jvp(lambda at: jax.jvp(loss, (at,), (one,)), (score,), (one,))
+    return value, slope[None], curvature[None, None]
 
 
 def _majorant(traits: Traits, values: Array, slopes: Array, curvature: Array, residual: Array | None) -> Array:

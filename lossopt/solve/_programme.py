@@ -30,9 +30,9 @@ from ._traits import choices, forgiving
 from ._value import value_at
 
 
-# Numbers in a table up to which compiling well takes longer than it saves, in some hundred solutions: half a second
-# against a millisecond or two.
-_SMALL = 2**14
+# Numbers in a table up to which compiling well takes longer than it saves, in some fifty solutions: a second against
+# some 10 ms; and in a long one, of which few examples are looked at twice.
+_SMALL, _SMALL_LONG = 2**17, 2**19
 # Which share of the cost, or of that of scores of 0, may be lost on the way from a basis to weights.
 _MUCH = 1e-6
 _BLOCKS = ("sample", "blocks")
@@ -51,9 +51,10 @@ def programme(plan: Plan, shape: tuple[int, ...]) -> Callable[..., Any]:
         return inside
     if plan.smooth and plan.table in _BLOCKS:
         return _by_stages
-    if at_once(math.prod(shape), _SMALL):
+    long = plan.method == "aggregation"
+    if at_once(math.prod(shape), _SMALL_LONG if long else _SMALL):
         return of_small
-    return of_long if plan.method == "aggregation" else alone
+    return of_long if long else alone
 
 
 def _whole(loss, *, data, penalty, init, controls, model, method, facts, table, final):
@@ -199,6 +200,6 @@ def _compiled(fn: Callable[..., Any], options: Options | None) -> jax.stages.Wra
 
 # Inside another programme, and by itself, of a small table, of a long one and of another.
 inside, of_small, of_long, alone = (_compiled(_whole, options) for options in (None, AT_ONCE, LEANER, SOONER))
-basis_alone, minimum_alone, solution_alone = (
-    _compiled(stage, SOONER) for stage in (_basis_alone, _minimum_alone, _solution_alone)
-)
+# What a basis takes to run are products, which are a library's.
+basis_alone = _compiled(_basis_alone, AT_ONCE)
+minimum_alone, solution_alone = (_compiled(stage, SOONER) for stage in (_minimum_alone, _solution_alone))

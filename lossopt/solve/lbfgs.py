@@ -27,7 +27,7 @@ from ._blocks import Fold
 from ._columns import Columns
 from ._descent import code, Cost, error, much, penalised, STILL, succeeds, unseen, Value
 from ._faded import faded, Search, unsought
-from ._normal import once
+from ._normal import dot, length, once
 from ._outcome import Outcome
 from .separation import falls_for_ever
 
@@ -111,18 +111,24 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
         # Far out on separable data the coefficients themselves are nearly a direction that separates; where some of
         # them are finite, the steps are.
         direction = jnp.where(close, ended.step, value.coefficients)
-        direction = jnp.where(jnp.any(constants != 0), constants, direction)
+        direction = jnp.where(jnp.any(constants[:1] != 0), constants, direction)
         escaping = falls_for_ever(cost, direction, ~settled)
     bent = jnp.array(not convex)
     reached = code(cost.design, value, settled=settled, stalled=stalled, bent=bent, escaping=escaping)
     gap = jnp.where(settled & convex, _promised(ended), jnp.inf)
     params = cost.design.decode(value.coefficients * cost.units[None])
-    return Outcome(params, gap, ended.iterations, reached, cost=value.cost)
+    found = Outcome(params, gap, ended.iterations, reached, cost=value.cost)
+    if cost.design.formed is not None:
+        return found
+    # Of a table in blocks it saves a pass, and compiling it, to know that the way from the basis raises nothing.
+    lost = cost.design.encode(params) / cost.units[None] - value.coefficients
+    doubt = length(lost) * jnp.sqrt(value.steep)
+    return found._replace(exact=settled & (doubt <= value.rounding))
 
 
 def _promised(state: _State) -> Array:
     """How far below the cost a parabola with the curvature along the last step has its minimum."""
-    square, known = jnp.sum(state.value.gradient**2), state.bend > 0
+    square, known = dot(state.value.gradient, state.value.gradient), state.bend > 0
     return jnp.where(known | (square == 0), square / (2 * jnp.where(known, state.bend, 1.0)), jnp.inf)
 
 
@@ -132,15 +138,15 @@ def _descended(cost: Cost, state: _State, value: Value) -> _State:
     # optax computes with Python numbers, for which it needs JAX's standard promotion.
     with jax.numpy_dtype_promotion("standard"):
         against, remembered = _REMEMBERED.update(value.gradient, state.remembered, value.coefficients)
-    square = jnp.sum(state.step**2)
-    along = jnp.sum((value.gradient - state.value.gradient) * state.step)
+    square = dot(state.step, state.step)
+    along = dot(value.gradient - state.value.gradient, state.step)
     bend = jnp.where(square > 0, along / jnp.where(square > 0, square, 1.0), 0.0)
     # In this basis the mean square of the scores is that of the coefficients.
-    wide = jnp.sum(value.coefficients**2)
+    wide = dot(value.coefficients, value.coefficients)
     blur = (8 * jnp.finfo(bend.dtype).eps / cost.tolerance * bend) ** 2 * wide
     none = jnp.zeros_like(state.failures)
-    length = jnp.linalg.norm(against)
-    tried = _State(value, -against, remembered, length, bend, error(value, blur), none, count, state.search)
+    far = length(against)
+    tried = _State(value, -against, remembered, far, bend, error(value, blur), none, count, state.search)
     failed = state._replace(step=state.step / _SHORTER, failures=state.failures + 1, iterations=count)
     return jax.tree.map(lambda new, old: jnp.where(success, new, old), tried, failed)
 

@@ -82,7 +82,15 @@ def solve(
     # As in `newton`, the last step is taken unseen.
     last = settled & all_finite(step)
     found = jnp.where(last, ended.aim, value.coefficients)
-    return Outcome(cost.design.decode(found * cost.units[None]), gap, ended.iterations, reached)
+    params = cost.design.decode(found * cost.units[None])
+    outcome = Outcome(params, gap, ended.iterations, reached)
+    if cost.design.formed is not None:
+        return outcome
+    # As there, what is known need not be computed again.
+    lost = cost.design.encode(params) / cost.units[None] - found
+    doubt = jnp.abs(decrement) + length(lost) * jnp.sqrt(value.steep)
+    penalised = value.cost + _rise(thresholds, jnp.zeros_like(found), found)
+    return outcome._replace(cost=penalised, exact=last & (doubt <= value.rounding))
 
 
 def _iterate(cost: Cost, thresholds: Array, quadratic: bool, state: _State) -> _State:
