@@ -72,6 +72,13 @@ def test_a_custom_rule_that_is_wrong():
     assert any("a custom derivative rule or a stop_gradient is wrong" in warning for warning in report.warnings)
 
 
+def test_a_rule_that_is_told_backwards_alone():
+    half_square = jax.custom_vjp(lambda p, t: (p - t) ** 2 / 2)
+    half_square.defvjp(lambda p, t: (half_square(p, t), p - t), lambda r, g: (g * r, -g * r))
+    report = check(half_square)
+    assert (report.smoothness, report.least_curvature, report.gradient_error < 1e-6) == (1.0, 1.0, True)
+
+
 def test_a_stopped_gradient():
     report = check(
         lambda prediction, target: jax.lax.stop_gradient(jnp.abs(prediction - target)) * jnp.abs(prediction - target)

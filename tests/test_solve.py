@@ -144,6 +144,20 @@ def test_only_a_convex_loss_of_ones_own_has_a_certificate(name, jitted):
     assert np.isfinite(found.gap) == convex
 
 
+@jax.custom_vjp
+def backwards_alone(p, t):
+    """Half the squared error, with a derivative that JAX is told backwards and does not know forwards."""
+    return (p - t) ** 2 / 2
+
+
+backwards_alone.defvjp(lambda p, t: (backwards_alone(p, t), p - t), lambda r, g: (g * r, -g * r))
+
+
+def test_a_loss_may_be_told_its_derivative():
+    own = lo.solve(backwards_alone, problem(3), method="newton", l2=0.1)
+    np.testing.assert_allclose(flat(own), flat(lo.solve(losses.half_squared_error, problem(3), l2=0.1)), rtol=1e-9)
+
+
 def test_a_users_own_loss_is_solved_when_the_method_is_named():
     own = lo.solve(lambda p, t: losses.huber(p, t, delta=0.7), problem(3), method="newton")
     np.testing.assert_allclose(flat(own), flat(lo.solve(REGRESSION["huber"], problem(3))), rtol=1e-10)

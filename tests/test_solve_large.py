@@ -78,6 +78,29 @@ def test_the_cost_is_that_of_the_coefficients_however_few_passes_told_it(offset)
         np.testing.assert_allclose(found.cost, own, rtol=1e-13 + 1e-15 * offset)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("huber", {}),
+        ("logistic", {"l1": 0.03, "l2": 0.01}),
+        ("squared_error", {"l1": 0.1}),
+        ("softmax_cross_entropy", {"l2": 0.1}),
+        ("softmax_cross_entropy", {"l2": 0.1, "method": "lbfgs"}),
+    ],
+)
+def test_no_programme_is_made_for_a_cost_that_is_known(monkeypatch, name, options):
+    monkeypatch.setattr(_programme, "solution_alone", None)
+    loss, d = losses.get(name), table(name)
+    model = models.softmax(3) if name.startswith("softmax") else models.linear
+    found = lo.solve(loss, d, model=model, **options)
+    scores = model.scores(found.params, jnp.asarray(d.features))
+    own = (d.weights / d.weights.sum()) @ jax.vmap(loss)(scores, jnp.asarray(d.targets))
+    weights = found.params.weights
+    own += options.get("l1", 0.0) * jnp.sum(jnp.abs(weights)) + options.get("l2", 0.0) / 2 * jnp.sum(weights**2)
+    assert found.status.good
+    np.testing.assert_allclose(found.cost, own, rtol=1e-13)
+
+
 @pytest.mark.parametrize("name", ["tukey", "truncated_quadratic"])
 def test_targets_far_from_0_lead_to_the_same_minimum(monkeypatch, name):
     d = table("tukey")._replace(weights=None)

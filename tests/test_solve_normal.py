@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lossopt.solve import _normal
+from lossopt.solve import _columns, _normal
 
 
 # On both sides of what is added up in one loop, of what is a sum, and of what LAPACK is given.
@@ -31,6 +31,8 @@ def test_sums_lengths_and_what_is_finite(size):
     np.testing.assert_allclose(_normal.added(left), left.sum(axis=1), rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(_normal.dot(left, right), np.sum(left * right), rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(_normal.length(left), np.linalg.norm(left), rtol=1e-12)
+    table = jnp.outer(jnp.arange(1.0, 41), left[0])
+    np.testing.assert_allclose(_normal.total(table), np.sum(table), rtol=1e-12, atol=1e-10)
     assert _normal.all_finite(left)
     for value in (np.nan, np.inf, -np.inf) if size else ():
         assert not _normal.all_finite(jnp.append(left, value))
@@ -58,3 +60,12 @@ def test_a_small_product_and_a_short_sum_have_no_kernel_of_their_own():
     text = jax.jit(chain).lower(random(51, 51), random(51)).compile().as_text()
     assert " dot(" not in text
     assert "reduce-window" not in text
+
+
+@pytest.mark.parametrize("dtype", [jnp.float64, jnp.float32, jnp.bfloat16])
+def test_a_power_of_two_is_next_to_each_number(dtype):
+    info = jnp.finfo(dtype)
+    values = jnp.array([1.0, 1.5, 1.99, 2.0, 3.0, 0.7, 1e-3, float(info.tiny), float(info.max)], dtype)
+    found = np.asarray(_columns.power_of_two(values), float)
+    assert np.all((found <= np.asarray(values, float)) & (np.asarray(values, float) / 2 < found))
+    assert np.all(np.frexp(found)[0] == 0.5)

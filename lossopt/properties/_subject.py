@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import losses
+from ..losses._derivatives import value_slope_curvature
 
 
 DEFAULTS = {
@@ -102,15 +103,7 @@ def jet(what: Subject, predictions: np.ndarray, targets: np.ndarray) -> Jet:
 
 @jax.jit
 def _block(loss: Any, predictions: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    def one(prediction: jax.Array, target: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        def slope(at: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-            value, by_prediction = jax.value_and_grad(loss)(at, target)
-            return by_prediction, (value, by_prediction)
-
-        curvature, (value, by_prediction) = jax.jacfwd(slope, has_aux=True)(prediction)
-        return value, by_prediction, curvature
-
-    return jax.vmap(one)(predictions, targets)
+    return jax.vmap(value_slope_curvature(loss))(predictions, targets)
 
 
 def _leaves(loss: losses.Loss) -> Any:

@@ -50,7 +50,7 @@ def _along(loss: Any, along: Array, directions: Array, targets: Array) -> tuple[
     """Values and slopes, by target and line, at some places along it."""
 
     def at(place: Array, direction: Array, target: Array) -> tuple[Array, Array]:
-        return jax.jvp(lambda place: loss(place * direction, target), (place,), (jnp.ones_like(place),))
+        return jax.value_and_grad(lambda place: loss(place * direction, target))(place)
 
     by_place = jax.vmap(at, in_axes=(0, None, None))
     by_line = jax.vmap(by_place, in_axes=(None, 0, None)) if directions.ndim else by_place

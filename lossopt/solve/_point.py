@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import losses
+from ..losses._derivatives import value_slope_curvature
 from ..losses._elementary import sums
 from ._blocks import Fold
 from ._columns import Columns, of_parts, positive
@@ -232,21 +233,16 @@ def _derivatives(loss: losses.Loss) -> Callable[[Array, Array], tuple[Array, Arr
     """Value, slope (k,) and curvature (k, k) of one example."""
 
     def derivatives(score: Array, target: Array) -> tuple[Array, Array, Array]:
-        def slope(s: Array) -> tuple[Array, tuple[Array, Array]]:
-            value, gradient = jax.value_and_grad(loss)(s, target)
-            return gradient, (value, gradient)
-
         if score.size == 1:
-            with contextlib.suppress(TypeError):  # a derivative of its own that is known backwards alone
+            with contextlib.suppress(TypeError):  # where JAX knows no way forwards
                 return _along(lambda s: loss(s, target), score)
-        curvature, (value, gradient) = jax.jacfwd(slope, has_aux=True)(score)
-        return value, gradient, curvature
+        return value_slope_curvature(loss)(score, target)
 
     return derivatives
 
 
 def _along(loss: Callable[[Array], Array], score: Float[Array, "1"]) -> tuple[Array, Array, Array]:
-    """The derivatives forwards, with one number there is: a third less to trace than forwards over backwards."""
+    """The derivatives along the one score there is: a third less to trace than the derivative of a gradient."""
     one = jnp.ones_like(score)
     (value, slope), (_, curvature) = jax.jvp(lambda at: jax.jvp(loss, (at,), (one,)), (score,), (one,))
     return value, slope[None], curvature[None, None]

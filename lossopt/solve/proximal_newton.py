@@ -89,8 +89,8 @@ def solve(
     # As there, what is known need not be computed again.
     lost = cost.design.encode(params) / cost.units[None] - found
     doubt = jnp.abs(decrement) + length(lost) * jnp.sqrt(value.steep)
-    penalised = value.cost + _rise(thresholds, jnp.zeros_like(found), found)
-    return outcome._replace(cost=penalised, exact=last & (doubt <= value.rounding))
+    penalised = value.cost + _rise(thresholds, jnp.zeros_like(found), value.coefficients)
+    return outcome._replace(cost=penalised - decrement, exact=last & (doubt <= value.rounding))
 
 
 def _iterate(cost: Cost, thresholds: Array, quadratic: bool, state: _State) -> _State:

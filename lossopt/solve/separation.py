@@ -37,7 +37,8 @@ def falls_for_ever(cost: Cost, direction: Float[Array, "m k"], suspicious: Bool[
     tolerance, noise = eps ** (2 / 3), 8 * eps
 
     def recession(score: Array, target: Array) -> Array:
-        far, slope = jax.jvp(lambda s: cost.loss(s, target), (_FAR * score,), (score,))
+        far, slopes = jax.value_and_grad(cost.loss)(_FAR * score, target)
+        slope = slopes @ score
         # The slope of an example that has gone the wrong way fades as well, if the loss is bounded.
         near = cost.loss(0 * score, target)
         return jnp.where(far > near + jnp.sqrt(eps) * jnp.abs(near), jnp.inf, slope)

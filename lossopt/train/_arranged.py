@@ -120,7 +120,7 @@ def _triangle(data: Dataset, origin: models.Params, summed: bool) -> Triangle:
         left = targets[part] - (features[part] @ slopes + level if slopes.any() else level)
         block = np.sqrt(share[part])[:, None] * np.column_stack([features[part], np.ones_like(left), left])
         found = np.linalg.qr(np.concatenate([found, block]), mode="r")
-    mass = weights.sum() if summed else np.asarray(width, targets.dtype)
+    mass: Any = weights.sum() if summed else np.asarray(width, targets.dtype)
     # Where there is one place, a programme takes them there sooner by itself.
     if jax.default_backend() != "cpu" or jax.device_count() > 1:
         found, mass = jax.device_put((found, mass), *data.targets.devices())
