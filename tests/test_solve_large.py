@@ -1,5 +1,7 @@
 """Tables that are gone through in blocks, and Hessians that are too large: the same answers as by the other way."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,6 +44,8 @@ def table(name, seed=0):
     return data.Dataset(features, targets.get(name, binary), rng.integers(0, 3, ROWS).astype(float))
 
 
+# Those of the library, before a test notes which are tried.
+ALGORITHMS = dict(_programme.ALGORITHMS)
 NAMES = ("squared_error", "huber", "tukey", "poisson", "logistic", "squared_hinge", "softmax_cross_entropy")
 
 
@@ -181,6 +185,49 @@ def test_separation_is_seen_in_blocks(quasi):
     for steps in (200, 50):
         found = lo.solve(losses.logistic, data.Dataset(side[:, None], targets), max_iterations=steps)
         assert found.status.name == "no finite minimiser"
+
+
+def of_classes(case, l2):
+    d = table("softmax_cross_entropy")
+    if case == "separable":
+        d = d._replace(targets=np.digitize(d.features[:, 0], [4.5, 5.5]))
+    return losses.softmax_cross_entropy, d, {"model": models.softmax(3 + (case == "nobody's")), "l2": l2}
+
+
+def of_two(case):
+    d = table("logistic")
+    d = d._replace(targets=np.ones(ROWS)) if case == "of one class" else d
+    return losses.logistic, d, {"model": models.logistic, "l1": 0.03}
+
+
+@pytest.mark.parametrize(
+    ("problem", "methods", "status"),
+    [
+        (of_classes("", 0.1), ["lbfgs, unproved"], "converged"),
+        (of_classes("", 1e-15), ["lbfgs, unproved"], "converged"),
+        (of_classes("separable", 0.1), ["lbfgs, unproved"], "converged"),
+        (of_classes("separable", 1e-9), ["lbfgs, unproved", "lbfgs"], "converged"),
+        (of_classes("nobody's", 0.1), ["lbfgs, unproved", "lbfgs"], "no finite minimiser"),
+        (of_two(""), ["proximal_newton, unproved"], "converged"),
+        (of_two("of one class"), ["proximal_newton, unproved", "proximal_newton"], "no finite minimiser"),
+    ],
+    ids=["classes", "nearly no penalty", "separable", "nearly for ever", "nobody's class", "two", "one class"],
+)
+def test_a_proof_is_compiled_where_it_is_needed(monkeypatch, problem, methods, status):
+    tried = []
+    noted = lambda name, *given: (tried.append(name), ALGORITHMS[name](*given))[1]  # noqa: E731
+    for name in ALGORITHMS:
+        monkeypatch.setitem(_programme.ALGORITHMS, name, functools.partial(noted, name))
+    forget()
+    loss, d, options = problem
+    options |= {"method": "lbfgs"} if "l1" not in options else {}
+    found = lo.solve(loss, d, **options)
+    assert (tried, found.status.name) == (methods, status)
+    one = whole(monkeypatch, loss, d, **options)
+    assert one.status.name == status
+    if one.status.good:
+        np.testing.assert_allclose(found.cost, one.cost, rtol=1e-9)
+    forget()
 
 
 def test_what_is_only_suspected_is_not_claimed(monkeypatch):

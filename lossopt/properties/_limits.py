@@ -79,7 +79,7 @@ def _limit(end: End, curve: Curve) -> Limit:
     if stop < 3:
         return Limit(end, math.nan, math.nan, math.nan, math.nan, False, (math.nan, math.nan))
     x, value, slope, curvature = (f[:stop] for f in curve[1:])
-    # Curvature that is only the rounding of the slope, or by which the slope does not move, would look like a power law.
+    # Curvature that is only the rounding of the slope, or that does not move it, would look like a power law.
     rounding = np.finfo(precision()).eps * np.abs(slope)
     still = np.abs(np.diff(slope, prepend=np.nan)) <= 4 * rounding
     dusty = (curvature != 0) & (still | (np.abs(curvature) * distance[:stop] < 64 * rounding))

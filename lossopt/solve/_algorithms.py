@@ -191,11 +191,11 @@ def _by_rounding(loss, basis, targets, penalty, init, controls, model, facts) ->
     return _smooth(minimise, rounding.rounded(loss), basis, targets, penalty, init, controls, model, facts)
 
 
-def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
+def _by_proximal_newton(prove, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     unpenalised = jnp.zeros(basis.constants, basis.size.dtype)
     thresholds = jnp.concatenate([unpenalised, penalty.l1 / basis.size])
     quadratic = losses.constant_curvature(loss) is not None
-    minimise = functools.partial(proximal_newton.solve, thresholds=thresholds, quadratic=quadratic)
+    minimise = functools.partial(proximal_newton.solve, thresholds=thresholds, quadratic=quadratic, prove=prove)
     return _smooth(minimise, loss, basis, targets, penalty, init, controls, model, facts)
 
 
@@ -203,12 +203,14 @@ def _by_proximal_newton(loss, basis, targets, penalty, init, controls, model, fa
 ALGORITHMS: dict[str, Callable[..., Outcome]] = {
     "least_squares": _by_least_squares,
     "newton": functools.partial(_smooth, newton.solve),
-    UNPROVED: functools.partial(_smooth, functools.partial(newton.solve, prove=False)),
+    UNPROVED["newton"]: functools.partial(_smooth, functools.partial(newton.solve, prove=False)),
     "lbfgs": functools.partial(_smooth, lbfgs.solve),
+    UNPROVED["lbfgs"]: functools.partial(_smooth, functools.partial(lbfgs.solve, prove=False)),
     "lbfgs, newton": functools.partial(_smooth, _lbfgs_first.solve),
     "interior_point": functools.partial(_by_interior_point, interior_point.solve),
     "aggregation": functools.partial(_by_interior_point, aggregation.solve),
     "concave_convex": _by_concave_convex,
-    "proximal_newton": _by_proximal_newton,
+    "proximal_newton": functools.partial(_by_proximal_newton, True),
+    UNPROVED["proximal_newton"]: functools.partial(_by_proximal_newton, False),
     "rounding": _by_rounding,
 }

@@ -46,10 +46,7 @@ class Search(NamedTuple):
     def unfinished(self, design: Design, value: Value) -> Bool[Array, ""]:
         """Whether, once it began, more passes are needed to know if some direction has no curvature at a value."""
         left = length(self.residual) > _LEFT * length(self.faded)
-        # No curvature is less than what the penalty's is at least.
-        norms = [dot(part, part) for part in (design.penalty, design.weights_of, design.spread)]
-        held = norms[0] > _none(value) * norms[1] * norms[2]
-        return left & ~held & ~self.weak(design, value) & (self.passes <= _MOST)
+        return left & ~_held(design, value) & ~self.weak(design, value) & (self.passes <= _MOST)
 
     def weak(self, design: Design, value: Value) -> Bool[Array, ""]:
         """Whether there is a direction without curvature, at a value."""
@@ -96,6 +93,18 @@ def faded(slopes: Float[Array, "k n"], value: Value) -> Float[Array, "k n"]:
     """The signs of slopes that have faded, 0 for the others."""
     small = _little(value.steep) * jnp.sqrt(value.steep)
     return jnp.where(jnp.abs(slopes) <= small, jnp.sign(slopes), 0.0)
+
+
+def open_for(design: Design, value: Value, shares: Float[Array, " k"]) -> Bool[Array, ""]:
+    """Whether some direction may have no curvature, where of each score the slopes of such shares have faded."""
+    whole = jnp.any(shares >= 1 - _little(value.steep) / 2) if design.constants else False
+    return whole | (jnp.any(shares > 0) & ~_held(design, value))
+
+
+def _held(design: Design, value: Value) -> Bool[Array, ""]:
+    """Whether the penalty bends all that it sees: no curvature of that is less than what the penalty's is at least."""
+    norms = [dot(part, part) for part in (design.penalty, design.weights_of, design.spread)]
+    return norms[0] > _none(value) * norms[1] * norms[2]
 
 
 def _none(value: Value) -> Array:

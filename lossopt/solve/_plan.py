@@ -20,9 +20,9 @@ from ._traits import forgiving, rising_kinks, traits
 # The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
 # columns.
 _LONG = 10
-# Newton's method, which of a large table only suspects that there is no finite minimiser: a proof is a fifth of what is
-# compiled, and for most tables of none.
-UNPROVED = "newton, unproved"
+# Methods that of a large table only suspect that there is no finite minimiser: a proof is a fifth of what is compiled,
+# and for most tables of none.
+UNPROVED = {name: f"{name}, unproved" for name in ("newton", "proximal_newton", "lbfgs")}
 # The coefficients up to which a Hessian is had where nothing else will do.
 _HUGE = 2000
 
@@ -60,9 +60,19 @@ class Plan(NamedTuple):
 
 
 def plan_of(
-    loss: losses.Loss, features: Any, model: models.Model, named: str | None, *, absolute: bool, part: bool
+    loss: losses.Loss,
+    features: Any,
+    model: models.Model,
+    named: str | None,
+    *,
+    absolute: bool,
+    part: bool,
+    held: bool = False,
 ) -> Plan:
-    """The plan for a table; `absolute` and `part` as in `Plan`, `named` is the method that the caller named."""
+    """The plan for a table; `absolute` and `part` as in `Plan`, `named` is the method that the caller named.
+
+    `held`: there is surely a penalty on squared weights.
+    """
     (rows, columns), scores = features.shape, model.classes or 1
     stored = isinstance(features, Stored)
     # A larger programme is mostly a sweep.
@@ -84,7 +94,7 @@ def plan_of(
         method = "lbfgs, newton" if part else "lbfgs"
     surely = "aggregation" if long else method
     return Plan(
-        method=UNPROVED if table == "sample" and method == "newton" else surely,
+        method=UNPROVED.get(surely, surely) if table == "sample" and (held or surely != "lbfgs") else surely,
         table=table,
         surely=surely,
         then="newton" if second and not part else None,

@@ -92,7 +92,8 @@ def solve(
     data = border.checked(loss, data, model, stored=True)
     border.check_penalties(l1=l1, l2=l2)
     part = staged() or traced(data, loss, l1, l2, init, tolerance)
-    plan = plan_of(loss, data.features, model, method, absolute=traced(l1) or bool(l1 != 0), part=part)
+    absolute, held_back = traced(l1) or bool(l1 != 0), not traced(l2) and bool(np.asarray(l2) > 0)
+    plan = plan_of(loss, data.features, model, method, absolute=absolute, part=part, held=held_back)
     data = _placed(data, plan)
     init = None if init is None else border.check_init(init, data, model)
     max_iterations = min(border.whole("max_iterations", max_iterations), np.iinfo(np.int32).max)
@@ -188,7 +189,7 @@ def _in_turn(
     once: Callable[..., Any], plan: Plan, init: Any, tolerance: losses.Scalar, steps: int, *, method: str, **rest: Any
 ):
     """What `_solve` hands back, with the plan's second method where the first falls short."""
-    second = plan.then if method == plan.method else None
+    second = plan.then if method in (plan.method, plan.surely) else None
     at_first = steps if second is None else min(steps, plan.patience)
     solution, suspect, out = once(method=method, init=init, controls=(tolerance, np.asarray(at_first)), **rest)
     if second is None or bool(suspect):
@@ -205,7 +206,7 @@ def _in_turn(
 def _misled(solution: Solution, method: str) -> bool:
     """Whether a method has failed, or claims what it has not proved."""
     code = int(solution.status.code)
-    return code in _MISLED or (method == UNPROVED and code == Status.NO_FINITE_MINIMISER)
+    return code in _MISLED or (method in UNPROVED.values() and code == Status.NO_FINITE_MINIMISER)
 
 
 def _in_memory(data: Dataset) -> Dataset:

@@ -10,7 +10,8 @@ There is no bound on suboptimality: half the squared gradient over the least cur
 The gap is that with the curvature along the last step.
 
 Of a loss that fades far out a minimum is not believed before `_faded` has looked for directions without curvature; the
-passes which that takes are not counted as iterations.
+passes which that takes are not counted as iterations. Where a penalty should bend every direction, it is enough to see
+that it does: to look for others is half of what is compiled.
 """
 
 import functools
@@ -26,7 +27,7 @@ from ..losses._elementary import sums
 from ._blocks import Fold
 from ._columns import Columns
 from ._descent import code, Cost, error, much, penalised, STILL, succeeds, unseen, Value
-from ._faded import faded, Search, unsought
+from ._faded import faded, open_for, Search, unsought
 from ._normal import dot, length, once
 from ._outcome import Outcome
 from .separation import falls_for_ever
@@ -45,7 +46,8 @@ _REMEMBERED = optax.scale_by_lbfgs(memory_size=_MEMORY)
 class _State(NamedTuple):
     """A point, the step to try from it, its length before it was made shorter, and the curvature along the last.
 
-    `search` is for directions without curvature where the descent has ended.
+    `search` is for directions without curvature where the descent has ended; without it, `faded` is the share of the
+    examples whose slopes have faded, for each score.
     """
 
     value: Value
@@ -56,31 +58,37 @@ class _State(NamedTuple):
     error: Float[Array, ""]
     failures: Int[Array, ""]
     iterations: Int[Array, ""]
-    search: Search
+    search: Search | None
+    faded: Float[Array, " k"]
 
 
-def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]) -> Outcome:
-    """Minimise Σ s loss + l2/2 |w|² from `start`."""
+def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""], *, prove: bool = True) -> Outcome:
+    """Minimise Σ s loss + l2/2 |w|² from `start`.
+
+    Unless it is to `prove` that there is no finite minimiser, that is suspected wherever a direction might be free.
+    """
 
     descending = functools.partial(_descending, cost, max_iterations)
 
     def unfinished(state: _State) -> Array:
-        return descending(state) | (_searching(cost, state) if cost.traits.vanishing else jnp.array(False))
+        return descending(state) | (_searching(cost, state.search, state) if state.search else jnp.array(False))
 
     def iterate(state: _State) -> _State:
-        if not cost.traits.vanishing:
-            return _descended(cost, state, _evaluate(cost, state.value.coefficients + state.step))
+        if state.search is None:
+            return _descended(cost, state, *_evaluate(cost, state.value.coefficients + state.step, state.value))
         down, search = descending(state), state.search
         sums_faded = ~down & ~search.began
         at = jnp.where(down, state.value.coefficients + state.step, search.probe(state.value))
-        value = _evaluate(cost, at, lambda slopes: jnp.where(sums_faded, faded(slopes, state.value), slopes))
+        instead = lambda slopes: jnp.where(sums_faded, faded(slopes, state.value), slopes)  # noqa: E731
+        value, shares = _evaluate(cost, at, state.value, instead)
         searched = state._replace(search=search.after(state.value, value.gradient))
-        return jax.tree.map(lambda new, old: jnp.where(down, new, old), _descended(cost, state, value), searched)
+        went = _descended(cost, state, value, shares)
+        return jax.tree.map(lambda new, old: jnp.where(down, new, old), went, searched)
 
     value, none, remembered = unseen(start), jnp.array(0), _REMEMBERED.init(start)
-    zero = jnp.zeros_like(value.cost)
-    first = _State(value, jnp.zeros_like(start), remembered, zero, zero, value.cost, none, none, unsought(start))
-    return _outcome(cost, jax.lax.while_loop(unfinished, iterate, first))
+    zero, search = jnp.zeros_like(value.cost), unsought(start) if prove and cost.traits.vanishing else None
+    begun = remembered, zero, zero, value.cost, none, none, search, jnp.zeros_like(start[0])
+    return _outcome(cost, jax.lax.while_loop(unfinished, iterate, _State(value, jnp.zeros_like(start), *begun)))
 
 
 def _descending(cost: Cost, max_iterations: Array, state: _State) -> Array:
@@ -95,17 +103,19 @@ def _fading(cost: Cost, state: _State) -> Array:
     return cost.traits.vanishing & (far | much(cost, state.value, _promised(state)))
 
 
-def _searching(cost: Cost, state: _State) -> Array:
+def _searching(cost: Cost, search: Search, state: _State) -> Array:
     """Whether, once the descent has ended, it is still open if some direction has no curvature."""
     # Out of steps, no more is sought than constants.
-    more = (state.error <= cost.tolerance) & state.search.unfinished(cost.design, state.value)
-    return ~state.search.began | more
+    more = (state.error <= cost.tolerance) & search.unfinished(cost.design, state.value)
+    return ~search.began | more
 
 
 def _outcome(cost: Cost, ended: _State) -> Outcome:
     value, convex, close = ended.value, cost.traits.convex, ended.error <= cost.tolerance
     settled, stalled, escaping = close & ~_fading(cost, ended), ended.failures >= _PATIENCE, jnp.array(False)
-    if cost.traits.vanishing:
+    if ended.search is None:
+        escaping = cost.traits.vanishing & close & open_for(cost.design, value, ended.faded)
+    else:
         weak, constants = ended.search.weak(cost.design, value), ended.search.constants(cost.design)
         settled, stalled = settled & ~weak, stalled | weak
         # Far out on separable data the coefficients themselves are nearly a direction that separates; where some of
@@ -132,8 +142,8 @@ def _promised(state: _State) -> Array:
     return jnp.where(known | (square == 0), square / (2 * jnp.where(known, state.bend, 1.0)), jnp.inf)
 
 
-def _descended(cost: Cost, state: _State, value: Value) -> _State:
-    """After the step to a value, or with a shorter one."""
+def _descended(cost: Cost, state: _State, value: Value, shares: Array) -> _State:
+    """After the step to a value, where the slopes of such shares have faded, or with a shorter one."""
     success, count = succeeds(state.value, value, state.step), state.iterations + 1
     # optax computes with Python numbers, for which it needs JAX's standard promotion.
     with jax.numpy_dtype_promotion("standard"):
@@ -146,23 +156,32 @@ def _descended(cost: Cost, state: _State, value: Value) -> _State:
     blur = (8 * jnp.finfo(bend.dtype).eps / cost.tolerance * bend) ** 2 * wide
     none = jnp.zeros_like(state.failures)
     far = length(against)
-    tried = _State(value, -against, remembered, far, bend, error(value, blur), none, count, state.search)
+    tried = _State(value, -against, remembered, far, bend, error(value, blur), none, count, state.search, shares)
     failed = state._replace(step=state.step / _SHORTER, failures=state.failures + 1, iterations=count)
     return jax.tree.map(lambda new, old: jnp.where(success, new, old), tried, failed)
 
 
-def _evaluate(cost: Cost, coefficients: Array, instead: Callable[[Array], Array] | None = None) -> Value:
-    """The value by one pass over the examples; its gradient is summed from what is taken `instead` of the slopes."""
-    inner = cost.design.inner(coefficients)
+def _evaluate(
+    cost: Cost, coefficients: Array, last: Value, instead: Callable[[Array], Array] | None = None
+) -> tuple[Value, Array]:
+    """The value by one pass over the examples; its gradient is summed from what is taken `instead` of the slopes.
+
+    Also the share of the examples whose slopes have faded beside the last, for each score, unless that is searched for.
+    """
+    inner, counted = cost.design.inner(coefficients), cost.traits.vanishing and instead is None
 
     def of_block(basis: Columns, share: Array, targets: Array) -> Fold:
         scores = basis.scores(inner)
         values, slopes = jax.vmap(jax.value_and_grad(cost.loss), in_axes=(1, 0), out_axes=(0, 1))(scores, targets)
         values, slopes = jax.lax.optimization_barrier((once(values), slopes))
         size, steep = sums(jnp.abs(slopes * scores), slopes**2)
+        gone = faded(slopes, last) != 0 if counted else jnp.zeros((len(slopes), 1), bool)
         slopes = slopes if instead is None else instead(slopes)
-        return Fold((jnp.stack([values, jnp.abs(values) + size, steep]) @ share, basis.moments(share[None] * slopes)))
+        sums_of_each = jnp.stack([values, jnp.abs(values) + size, steep]) @ share
+        shares = jnp.sum(jnp.where(gone, share[None], 0.0), axis=1)
+        return Fold((sums_of_each, basis.moments(share[None] * slopes), shares))
 
     # Of each score some ten numbers: itself, its slope, and what the loss makes of it.
-    (mean, size, steep), gradient = cost.design.fold(of_block, cost.targets, beside=10 * coefficients.shape[1]).sums
-    return penalised(cost, coefficients, mean, size, gradient, steep)
+    found = cost.design.fold(of_block, cost.targets, beside=10 * coefficients.shape[1]).sums
+    (mean, size, steep), gradient, shares = found
+    return penalised(cost, coefficients, mean, size, gradient, steep), shares

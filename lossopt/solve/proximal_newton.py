@@ -34,8 +34,8 @@ from .separation import falls_for_ever
 # The most sweeps of coordinate descent for a step, and how much nearer than asked its minimum is found.
 _STEPS, _CLOSER = 200, 0.1
 _SHARES_OF_STEP = 0.5 ** np.arange(8)
-# The iterations before separation is suspected.
-_PATIENCE = 5
+# The iterations before separation is suspected, and before it is taken for granted.
+_PATIENCE, _NO_LONGER = 5, 30
 
 
 class _State(NamedTuple):
@@ -61,8 +61,12 @@ def solve(
     max_iterations: Int[Array, ""],
     *,
     quadratic: bool,
+    prove: bool = True,
 ) -> Outcome:
-    """Minimise Σ s loss + l2/2 |w|² + Σ thresholds |x| from `start`; of a quadratic loss one Hessian is enough."""
+    """Minimise Σ s loss + l2/2 |w|² + Σ thresholds |x| from `start`; of a quadratic loss one Hessian is enough.
+
+    Unless it is to `prove` that there is no finite minimiser, it ends where it has not come to one for long.
+    """
 
     def unfinished(state: _State) -> Array:
         return ~state.finished & (state.iterations < max_iterations)
@@ -70,7 +74,7 @@ def solve(
     point, no, zero = start_at(cost, start), jnp.array(False), jnp.zeros_like(cost.tolerance)
     every = jnp.array(1 if quadratic else SAMPLED)
     first = _State(point, start, zero + jnp.inf, zero, every, jnp.zeros((), int), no, no)
-    iterate = functools.partial(_iterate, cost, thresholds, quadratic)
+    iterate = functools.partial(_iterate, cost, thresholds, quadratic, prove)
     ended = jax.lax.while_loop(unfinished, iterate, first)
     value, settled = ended.point.value, ended.error <= cost.tolerance
     reached = code(cost.design, value, settled=settled, stalled=ended.blend >= MOST, bent=no, escaping=ended.escaping)
@@ -93,7 +97,7 @@ def solve(
     return outcome._replace(cost=penalised - decrement, exact=last & (doubt <= value.rounding))
 
 
-def _iterate(cost: Cost, thresholds: Array, quadratic: bool, state: _State) -> _State:
+def _iterate(cost: Cost, thresholds: Array, quadratic: bool, prove: bool, state: _State) -> _State:
     before, step = state.point, state.aim - state.point.value.coefficients
     trial = visit(cost, before, step, jnp.zeros_like(state.blend), state.every)
     error = _error(thresholds, trial.value)
@@ -104,7 +108,9 @@ def _iterate(cost: Cost, thresholds: Array, quadratic: bool, state: _State) -> _
     every = jnp.zeros_like(every) if quadratic else every
     error = jnp.where(success, error, state.error)
     escaping = jnp.array(False)
-    if cost.traits.vanishing:
+    if cost.traits.vanishing and not prove:
+        escaping = (error > cost.tolerance) & (state.iterations >= _NO_LONGER)
+    elif cost.traits.vanishing:
         # What the penalty on absolute weights leaves free is the bias.
         free = cost.design._replace(penalty=jnp.concatenate([cost.design.penalty, jnp.diag(thresholds)]))
         escaping = falls_for_ever(cost._replace(design=free), step, state.iterations >= _PATIENCE)
