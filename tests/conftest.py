@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
@@ -116,3 +117,21 @@ def forgotten(request: pytest.FixtureRequest) -> Iterator[None]:
 def key() -> jax.Array:
     """One fixed source of randomness."""
     return jax.random.key(0)
+
+
+@pytest.fixture
+def solved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The methods by which tables are solved from here on, in order."""
+    from problems import forget
+
+    from lossopt.solve import _programme
+
+    called: list[str] = []
+
+    def noted(name: str) -> Any:
+        method = _programme.ALGORITHMS[name]
+        return lambda *arguments: called.append(name) or method(*arguments)
+
+    monkeypatch.setattr(_programme, "ALGORITHMS", {name: noted(name) for name in _programme.ALGORITHMS})
+    forget()
+    return called

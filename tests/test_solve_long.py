@@ -31,20 +31,6 @@ each_way = pytest.mark.parametrize("way", ["whole", "blocks"], indirect=True, sc
 in_blocks = pytest.mark.parametrize("way", ["blocks"], indirect=True, scope="module")
 
 
-@pytest.fixture
-def solved(monkeypatch):
-    """The methods by which tables are solved, in order."""
-    called = []
-
-    def noted(name):
-        method = module.ALGORITHMS[name]
-        return lambda *arguments: called.append(name) or method(*arguments)
-
-    monkeypatch.setattr(module, "ALGORITHMS", {name: noted(name) for name in module.ALGORITHMS})
-    forget()
-    return called
-
-
 def table(loss):
     rng = np.random.default_rng(0)
     features = rng.normal(size=(ROWS, COLUMNS)) * [1.0, 10.0, 0.1] + [0.0, 5.0, 0.0]
@@ -62,6 +48,17 @@ CASES = [
     ("blocks", losses.hinge, {"model": models.logistic}),
     ("blocks", losses.multi_quantile, {"model": models.multi_output(3)}),
 ]
+
+
+@in_blocks
+def test_what_the_last_round_cost_is_not_computed_again(way, monkeypatch):
+    monkeypatch.setattr(module, "solution_alone", None)
+    loss = lo.bind(losses.quantile, level=0.9)
+    d = table(loss)
+    found = lo.solve(loss, d, l2=0.01)
+    left = d.targets - d.features @ np.asarray(found.params.weights) - float(found.params.bias)
+    own = d.weights / d.weights.sum() @ np.where(left > 0, 0.9 * left, -0.1 * left)
+    np.testing.assert_allclose(found.cost, own + 0.005 * np.sum(found.params.weights**2), rtol=1e-14)
 
 
 @pytest.mark.parametrize(("way", "loss", "options"), CASES, indirect=["way"], scope="module")

@@ -171,9 +171,7 @@ def _by_interior_point(minimise, loss, basis, targets, penalty, init, controls, 
 
 
 def _by_concave_convex(loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
-    start = None
-    if init is not None:
-        start = basis.encode(jax.tree.map(lambda leaf: leaf[..., None], init))[:, 0]
+    start = None if init is None else basis.encode(init)
     given = lines(losses.hinge, basis.share, targets)
     return concave_convex.solve(given, basis, start, penalty.l2, *controls)
 

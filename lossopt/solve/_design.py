@@ -153,8 +153,8 @@ class Design(NamedTuple):
             return weights
         return jnp.concatenate([(params.bias + self.centre @ params.weights)[None], weights])
 
-    def encode(self, params: Params) -> Float[Array, "m k"]:
-        """The coefficients that stand for weights (d, k) and a bias (k,)."""
+    def encode(self, params: Params) -> Float[Array, " m *k"]:
+        """The coefficients that stand for weights and a bias, of one score or of k."""
         by_weights = times(self.spread.T, params.weights)
         if self.offset is None:
             return by_weights

@@ -69,6 +69,11 @@ class Lines(NamedTuple):
         """What the cost is summed from at the origin, in units of which its rounding is."""
         return jnp.sum(jnp.maximum(self.up, self.down) * jnp.abs(self.target))
 
+    def steep(self, share: Float[Array, " n"]) -> Float[Array, ""]:
+        """The mean square of the steepest slope of each example."""
+        steepest = jnp.sum(jnp.maximum(self.up, self.down), axis=0)
+        return jnp.sum(jnp.where(share > 0, steepest**2 / jnp.where(share > 0, share, 1.0), 0.0))
+
 
 # The lines of some examples, from their shares and targets.
 Given = Callable[[Array, Array], Lines]

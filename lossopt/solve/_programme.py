@@ -49,7 +49,7 @@ def programme(plan: Plan, shape: tuple[int, ...]) -> Callable[..., Any]:
     """What solves a table of some shape, called as `_whole` is."""
     if plan.part:
         return inside
-    if plan.smooth and plan.table in _BLOCKS:
+    if plan.table in _BLOCKS:
         return _by_stages
     long = plan.method == "aggregation"
     if at_once(math.prod(shape), _SMALL_LONG if long else _SMALL):
@@ -82,11 +82,13 @@ def _in_blocks(loss, *, data, penalty, init, controls, model, method, facts, tab
     of_minimum = {"method": method, "final": final, **known}
     columns, given = (data.features, data.weights, penalty), (loss, data, penalty)
     which = losses.label(loss), data.features.shape, *of_minimum.values()
+    minimum = minimum_alone if facts is not None else minimum_of_lines
     if which not in _begun:
         _begun.add(which)
-        _side_by_side(columns, of_basis, lambda basis: (*given, basis, init, controls), of_minimum)
+        at = lambda basis: minimum.lower(*given, basis, init, controls, **of_minimum)  # noqa: E731
+        _side_by_side(columns, of_basis, at)
     basis = basis_alone(*columns, **of_basis)
-    outcome, suspect, out = minimum_alone(*given, basis, init, controls, **of_minimum)
+    outcome, suspect, out = minimum(*given, basis, init, controls, **of_minimum)
     exact = outcome.exact is not None and not forgiving(loss) and bool(outcome.exact)
     # What is suspect is solved anew.
     if exact or (bool(suspect) and not final):
@@ -99,12 +101,12 @@ def _in_blocks(loss, *, data, penalty, init, controls, model, method, facts, tab
 _begun: set[Any] = set()
 
 
-def _side_by_side(columns: Any, of_basis: Any, given: Callable[[Any], Any], of_minimum: Any) -> None:
-    """Compile the programme of the basis while that of the minimum is traced."""
+def _side_by_side(columns: Any, of_basis: Any, minimum: Callable[[Any], jax.stages.Lowered]) -> None:
+    """Compile the programme of the basis while that of the minimum in it is traced."""
     lowered = basis_alone.lower(*columns, **of_basis)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         beside.submit(lowered.compile)
-        minimum_alone.lower(*given(lowered.out_info), **of_minimum).compile()
+        minimum(lowered.out_info).compile()
 
 
 def _basis_alone(features, weights, penalty, *, intercept, table, final):
@@ -160,13 +162,14 @@ def _minimum(loss, targets, penalty, basis, init, controls, model, method, facts
         # What is suspect is not worth a step.
         controls = controls[0], jnp.where(basis.suspect, 0, controls[1])
     outcome = ALGORITHMS[method](loss, basis, targets, penalty, init, controls, model, facts)
+    whole = _costs_whole(loss, facts)
     finite = jnp.all(jnp.stack([all_finite(leaf) for leaf in jax.tree.leaves(outcome.params)]))
     outcome = outcome._replace(
         # Where even the start overflows, zeros and a status say more than NaN.
         params=jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0.0), outcome.params),
         gap=jnp.where(finite & ~jnp.isnan(outcome.gap), outcome.gap, jnp.inf),
         code=jnp.where(finite, outcome.code, Status.DIVERGED),
-        exact=None if outcome.exact is None else outcome.exact & finite & jnp.isfinite(outcome.cost),
+        exact=outcome.exact & finite & jnp.isfinite(outcome.cost) if outcome.exact is not None and whole else None,
     )
     out = lone(basis, controls[0], orthonormal=penalty.l1 is None) if may_be_far(loss) else None
     return outcome, basis.suspect | outcome.doubtful, out
@@ -178,8 +181,7 @@ def _solution(loss, targets, penalty, basis, outcome, model, facts):
     value, trivial, several = value_at(loss, model, basis, targets, outcome.params, *penalty, known)
     code = jnp.where(several & (outcome.code == Status.CONVERGED), Status.NOT_UNIQUE, outcome.code)
     gap = outcome.gap
-    # Lines are those of a sum of losses up to a constant.
-    if outcome.cost is not None and (facts is not None or not any(map(losses.parts, choices(loss) or [loss]))):
+    if outcome.cost is not None and _costs_whole(loss, facts):
         # What is lost where the basis sees digits that weights have not.
         lost, size = value - outcome.cost, jnp.maximum(jnp.abs(value), jnp.abs(trivial))
         gap = gap + jnp.where(lost > 64 * jnp.finfo(size.dtype).eps * size, lost, 0.0)
@@ -188,6 +190,11 @@ def _solution(loss, targets, penalty, basis, outcome, model, facts):
     sound = jnp.isfinite(value)
     gap = jnp.where(sound, gap, jnp.inf)
     return Solution(outcome.params, value, gap, outcome.iterations, Status(jnp.where(sound, code, Status.DIVERGED)))
+
+
+def _costs_whole(loss, facts) -> bool:
+    """Whether a method knows all of a cost: lines are those of a sum of losses up to a constant."""
+    return facts is not None or not any(map(losses.parts, choices(loss) or [loss]))
 
 
 _STATIC = ("model", "intercept", "method", "facts", "table", "final")
@@ -203,3 +210,4 @@ inside, of_small, of_long, alone = (_compiled(_whole, options) for options in (N
 # What a basis takes to run are products, which are a library's.
 basis_alone = _compiled(_basis_alone, AT_ONCE)
 minimum_alone, solution_alone = (_compiled(stage, SOONER) for stage in (_minimum_alone, _solution_alone))
+minimum_of_lines = _compiled(_minimum_alone, LEANER)

@@ -33,7 +33,7 @@ from ._blocks import Fold, walk
 from ._central_path import Found
 from ._columns import Columns, positive
 from ._design import Design, SAMPLED
-from ._normal import CACHED
+from ._normal import CACHED, length
 from ._outcome import Outcome
 from ._piecewise import BY_CLASS, Given, kind_of, Lines
 
@@ -74,11 +74,13 @@ class _Near(NamedTuple):
 class _State(NamedTuple):
     """The best coefficients so far, which piece each example is taken to be on, whom to keep next, the rounds made.
 
-    `size` is that of the lines. Those to be kept, and in the first round all, may be on any piece: `_ANY`.
+    `size` is that of the lines, `steep` the mean square of their slopes. Those to be kept, and in the first round all,
+    may be on any piece: `_ANY`.
     """
 
     found: Found
     size: Float[Array, ""]
+    steep: Float[Array, ""]
     piece: Int[Array, " n"]
     near: _Near
     rounds: Int[Array, ""]
@@ -119,11 +121,16 @@ def solve(
     if regression:
         centre = design.project(targets[:, None], SAMPLED)[:, 0]
     start, n = Found(centre, zero, zero - jnp.inf, no, zero, none), len(targets)
-    begin = _State(start, zero, jnp.full(n, _ANY, jnp.int8), _spaced(n, _kept(n, centre.size)), none, no)
+    begin = _State(start, zero, zero, jnp.full(n, _ANY, jnp.int8), _spaced(n, _kept(n, centre.size)), none, no)
     once = functools.partial(_once, _Table(given, targets, design), search, tolerance)
     ended = jax.lax.while_loop(unfinished, once, begin)
     outcome = interior_point.outcome(ended.found, ended.size, design, tolerance, max_iterations)
-    return outcome._replace(doubtful=~ended.close)
+    outcome = outcome._replace(doubtful=~ended.close)
+    if design.formed is not None:
+        return outcome
+    # As in `newton`: whether the way from the basis raises nothing.
+    doubt = length(design.encode(outcome.params) - ended.found.coefficients) * jnp.sqrt(ended.steep)
+    return outcome._replace(exact=doubt <= interior_point.rounding(ended.size))
 
 
 def _once(all_: _Table, search: Callable[..., Found], tolerance: Array, state: _State) -> _State:
@@ -132,9 +139,9 @@ def _once(all_: _Table, search: Callable[..., Found], tolerance: Array, state: _
     new = search(*_together(all_, state.piece, state.near, first), last.coefficients)
     unit, step = jnp.where(first, new.unit, last.unit), new.coefficients - last.coefficients
     # In this basis its length is that of the movement of a score.
-    length = state.near.width.astype(unit.dtype) * unit / positive(jnp.linalg.norm(step))
-    coefficients = last.coefficients + jnp.minimum(length, 1.0) * step
-    cost, size, piece, distance = _seen(all_, coefficients, unit, state.piece)
+    part = state.near.width.astype(unit.dtype) * unit / positive(length(step))
+    coefficients = last.coefficients + jnp.minimum(part, 1.0) * step
+    (cost, size, steep), piece, distance = _seen(all_, coefficients, unit, state.piece)
     new = Found(
         coefficients=coefficients,
         cost=cost + design.shrinkage(coefficients),
@@ -145,11 +152,12 @@ def _once(all_: _Table, search: Callable[..., Found], tolerance: Array, state: _
     )
     near = _nearest(distance, state.near.at.size)
     piece = piece.at[jnp.where(near.counted, near.at, piece.size)].set(_ANY, mode="drop")
-    return _State(new, size, piece, near, state.rounds + 1, new.near(tolerance))
+    return _State(new, size, steep, piece, near, state.rounds + 1, new.near(tolerance))
 
 
-def _seen(all_: _Table, coefficients: Array, unit: Array, last: Array) -> tuple[Array, Array, Array, Array]:
-    """Of all examples at some coefficients the cost and the size of the lines; of each the piece and the distance."""
+def _seen(all_: _Table, coefficients: Array, unit: Array, last: Array) -> tuple[tuple[Array, ...], Array, Array]:
+    """Of all examples at some coefficients the cost, and the size and steepness of the lines; of each the piece and the
+    distance."""
     inner = all_.design.inner(coefficients)
 
     def of_block(basis: Columns, share: Array, targets: Array, last: Array) -> Fold:
@@ -159,10 +167,10 @@ def _seen(all_: _Table, coefficients: Array, unit: Array, last: Array) -> tuple[
         # Those of which the sign was taken for known, and was not, come first.
         expected = (last == _ANY) | (piece == last)
         distance = jnp.where(expected, jnp.min(jnp.abs(u), axis=0) / positive(unit), 0.0)
-        return Fold((lines.cost(u), lines.size()), (), (piece, _ordered(distance)))
+        return Fold((lines.cost(u), lines.size(), lines.steep(share)), (), (piece, _ordered(distance)))
 
-    (cost, size), _, (piece, distance) = all_.design.fold(of_block, all_.targets, last, beside=_LINES)
-    return cost, size, piece, jnp.where(all_.design.share > 0, distance, _ordered(jnp.inf))
+    sums, _, (piece, distance) = all_.design.fold(of_block, all_.targets, last, beside=_LINES)
+    return sums, piece, jnp.where(all_.design.share > 0, distance, _ordered(jnp.inf))
 
 
 def _ordered(distance: Array | float) -> Array:

@@ -102,8 +102,13 @@ def outcome(
     found: Found, size: Float[Array, ""], design: Design, tolerance: Float[Array, ""], max_iterations: Int[Array, ""]
 ) -> Outcome:
     """What `solve` hands back, for lines of a size."""
-    rounding = 4 * jnp.finfo(size.dtype).eps * size
-    return found.outcome(design.decode(found.coefficients), rounding, design.deficient, tolerance, max_iterations)
+    params = design.decode(found.coefficients)
+    return found.outcome(params, rounding(size), design.deficient, tolerance, max_iterations)
+
+
+def rounding(size: Float[Array, ""]) -> Float[Array, ""]:
+    """That of a cost, for lines of a size."""
+    return 4 * jnp.finfo(size.dtype).eps * size
 
 
 def search(
