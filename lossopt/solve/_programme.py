@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .. import losses
-from ..compiling import AT_ONCE, at_once, LEANER, Options, SOONER
+from ..compiling import AT_ONCE, at_once, LEANER, on_cpu, Options, SOONER
 from ..status import GOOD, Status
 from ._algorithms import ALGORITHMS
 from ._cleaned import cleaned, shared
@@ -82,13 +82,14 @@ def _in_blocks(loss, *, data, penalty, init, controls, model, method, facts, tab
     of_minimum = {"method": method, "final": final, **known}
     columns, given = (data.features, data.weights, penalty), (loss, data, penalty)
     which = losses.label(loss), data.features.shape, *of_minimum.values()
-    minimum = minimum_alone if facts is not None else minimum_of_lines
+    form = basis_alone if on_cpu() else basis_elsewhere
+    minimise = minimum_alone if facts is not None else minimum_of_lines
     if which not in _begun:
         _begun.add(which)
-        at = lambda basis: minimum.lower(*given, basis, init, controls, **of_minimum)  # noqa: E731
-        _side_by_side(columns, of_basis, at)
-    basis = basis_alone(*columns, **of_basis)
-    outcome, suspect, out = minimum(*given, basis, init, controls, **of_minimum)
+        in_basis = lambda basis: minimise.lower(*given, basis, init, controls, **of_minimum)  # noqa: E731
+        _side_by_side(form.lower(*columns, **of_basis), in_basis)
+    basis = form(*columns, **of_basis)
+    outcome, suspect, out = minimise(*given, basis, init, controls, **of_minimum)
     exact = outcome.exact is not None and not forgiving(loss) and bool(outcome.exact)
     # What is suspect is solved anew.
     if exact or (bool(suspect) and not final):
@@ -101,12 +102,11 @@ def _in_blocks(loss, *, data, penalty, init, controls, model, method, facts, tab
 _begun: set[Any] = set()
 
 
-def _side_by_side(columns: Any, of_basis: Any, minimum: Callable[[Any], jax.stages.Lowered]) -> None:
+def _side_by_side(basis: jax.stages.Lowered, minimum: Callable[[Any], jax.stages.Lowered]) -> None:
     """Compile the programme of the basis while that of the minimum in it is traced."""
-    lowered = basis_alone.lower(*columns, **of_basis)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        beside.submit(lowered.compile)
-        minimum(lowered.out_info).compile()
+        beside.submit(basis.compile)
+        minimum(basis.out_info).compile()
 
 
 def _basis_alone(features, weights, penalty, *, intercept, table, final):
@@ -207,7 +207,7 @@ def _compiled(fn: Callable[..., Any], options: Options | None) -> jax.stages.Wra
 
 # Inside another programme, and by itself, of a small table, of a long one and of another.
 inside, of_small, of_long, alone = (_compiled(_whole, options) for options in (None, AT_ONCE, LEANER, SOONER))
-# What a basis takes to run are products, which are a library's.
-basis_alone = _compiled(_basis_alone, AT_ONCE)
+# On a CPU, what a basis takes to run are products, which are a library's.
+basis_alone, basis_elsewhere = (_compiled(_basis_alone, options) for options in (AT_ONCE, SOONER))
 minimum_alone, solution_alone = (_compiled(stage, SOONER) for stage in (_minimum_alone, _solution_alone))
 minimum_of_lines = _compiled(_minimum_alone, LEANER)
