@@ -31,7 +31,8 @@ from ._value import value_at
 
 
 # Numbers in a table up to which compiling well takes longer than it saves, in some fifty solutions: a second against
-# some 10 ms; and in a long one, of which few examples are looked at twice.
+# some 10 ms (of several classes up to two seconds against 100 ms); and in a long one, of which few examples are looked
+# at twice.
 _SMALL, _SMALL_LONG = 2**17, 2**19
 # Which share of the cost, or of that of scores of 0, may be lost on the way from a basis to weights.
 _MUCH = 1e-6
