@@ -189,11 +189,11 @@ def _by_rounding(loss, basis, targets, penalty, init, controls, model, facts) ->
     return _smooth(minimise, rounding.rounded(loss), basis, targets, penalty, init, controls, model, facts)
 
 
-def _by_proximal_newton(prove, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
+def _by_proximal_newton(minimise, loss, basis, targets, penalty, init, controls, model, facts) -> Outcome:
     unpenalised = jnp.zeros(basis.constants, basis.size.dtype)
     thresholds = jnp.concatenate([unpenalised, penalty.l1 / basis.size])
     quadratic = losses.constant_curvature(loss) is not None
-    minimise = functools.partial(proximal_newton.solve, thresholds=thresholds, quadratic=quadratic, prove=prove)
+    minimise = functools.partial(minimise, thresholds=thresholds, quadratic=quadratic)
     return _smooth(minimise, loss, basis, targets, penalty, init, controls, model, facts)
 
 
@@ -208,7 +208,9 @@ ALGORITHMS: dict[str, Callable[..., Outcome]] = {
     "interior_point": functools.partial(_by_interior_point, interior_point.solve),
     "aggregation": functools.partial(_by_interior_point, aggregation.solve),
     "concave_convex": _by_concave_convex,
-    "proximal_newton": functools.partial(_by_proximal_newton, True),
-    UNPROVED["proximal_newton"]: functools.partial(_by_proximal_newton, False),
+    "proximal_newton": functools.partial(_by_proximal_newton, proximal_newton.solve),
+    UNPROVED["proximal_newton"]: functools.partial(
+        _by_proximal_newton, functools.partial(proximal_newton.solve, prove=False)
+    ),
     "rounding": _by_rounding,
 }

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
 from .. import losses
+from ..models import Params
 from ..status import Status
 from ._design import Design
 from ._normal import dot, length, times
@@ -25,6 +26,14 @@ class Cost(NamedTuple):
     traits: Traits
     tolerance: Float[Array, ""]
     units: Float[Array, " k"]
+
+    def params(self, coefficients: Float[Array, "m k"]) -> Params:
+        """The weights and biases that coefficients stand for."""
+        return self.design.decode(coefficients * self.units[None])
+
+    def lost(self, params: Params, coefficients: Float[Array, "m k"]) -> Float[Array, "m k"]:
+        """By how much the parameters that coefficients stand for, seen in the basis again, are others."""
+        return self.design.encode(params) / self.units[None] - coefficients
 
 
 class Value(NamedTuple):

@@ -20,8 +20,8 @@ from ._traits import forgiving, rising_kinks, traits
 # The rows a column from which on least squares of a large table need no orthogonal factorisation, but for dependent
 # columns.
 _LONG = 10
-# Methods that of a large table only suspect that there is no finite minimiser: a proof is a fifth of what is compiled,
-# and for most tables of none.
+# Methods that of a large table only suspect that there is no finite minimiser: a proof is a fifth to a half of what is
+# compiled, and for most tables of none. Without a penalty, L-BFGS would suspect it too often.
 UNPROVED = {name: f"{name}, unproved" for name in ("newton", "proximal_newton", "lbfgs")}
 # The coefficients up to which a Hessian is had where nothing else will do.
 _HUGE = 2000

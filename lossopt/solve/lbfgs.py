@@ -126,13 +126,12 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     bent = jnp.array(not convex)
     reached = code(cost.design, value, settled=settled, stalled=stalled, bent=bent, escaping=escaping)
     gap = jnp.where(settled & convex, _promised(ended), jnp.inf)
-    params = cost.design.decode(value.coefficients * cost.units[None])
+    params = cost.params(value.coefficients)
     found = Outcome(params, gap, ended.iterations, reached, cost=value.cost)
     if cost.design.formed is not None:
         return found
     # Of a table in blocks it saves a pass, and compiling it, to know that the way from the basis raises nothing.
-    lost = cost.design.encode(params) / cost.units[None] - value.coefficients
-    doubt = length(lost) * jnp.sqrt(value.steep)
+    doubt = length(cost.lost(params, value.coefficients)) * jnp.sqrt(value.steep)
     return found._replace(exact=settled & (doubt <= value.rounding))
 
 

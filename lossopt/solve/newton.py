@@ -265,13 +265,13 @@ def _outcome(cost: Cost, ended: _State) -> Outcome:
     short = convex | (length(ended.step) * len(cost.targets) ** 0.5 <= STILL)
     last = ended.settled & short & all_finite(ended.step) & ~ended.again
     coefficients = value.coefficients + jnp.where(last, ended.step, 0.0)
-    params = cost.design.decode(coefficients * cost.units[None])
+    params = cost.params(coefficients)
     found = Outcome(params, gap, ended.iterations, reached, cost=value.cost)
     if cost.design.formed is not None or not convex:
         return found
     # Of a table in blocks it saves a pass to know what the last step lowers, and that the way from the basis raises
     # nothing.
-    lost = cost.design.encode(params) / cost.units[None] - coefficients
+    lost = cost.lost(params, coefficients)
     doubt = jnp.maximum(ended.left * ended.promised, ended.point.majorant * dot(lost, lost))
     return found._replace(
         cost=value.cost - jnp.where(last, ended.promised, 0.0), exact=last & (doubt <= value.rounding)

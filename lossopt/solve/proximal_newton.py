@@ -86,13 +86,12 @@ def solve(
     # As in `newton`, the last step is taken unseen.
     last = settled & all_finite(step)
     found = jnp.where(last, ended.aim, value.coefficients)
-    params = cost.design.decode(found * cost.units[None])
+    params = cost.params(found)
     outcome = Outcome(params, gap, ended.iterations, reached)
     if cost.design.formed is not None:
         return outcome
     # As there, what is known need not be computed again.
-    lost = cost.design.encode(params) / cost.units[None] - found
-    doubt = jnp.abs(decrement) + length(lost) * jnp.sqrt(value.steep)
+    doubt = jnp.abs(decrement) + length(cost.lost(params, found)) * jnp.sqrt(value.steep)
     penalised = value.cost + _rise(thresholds, jnp.zeros_like(found), value.coefficients)
     return outcome._replace(cost=penalised - decrement, exact=last & (doubt <= value.rounding))
 

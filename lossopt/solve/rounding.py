@@ -161,7 +161,7 @@ def solve(cost: Cost, start: Float[Array, "m k"], max_iterations: Int[Array, ""]
     doubtful = jnp.isin(ended.code, jnp.array(GOOD)) & ~settled & ~ended.over
     code = jnp.where(doubtful, jnp.where(both, Status.STALLED, Status.OUT_OF_STEPS), ended.code)
     minimum = jnp.where(settled, 2 * ended.coefficients - ended.before, ended.coefficients)
-    return Outcome(cost.design.decode(minimum * cost.units[None]), ended.gap, ended.iterations, code)
+    return Outcome(cost.params(minimum), ended.gap, ended.iterations, code)
 
 
 def _cost(cost: Cost, coefficients: Float[Array, "m k"]) -> Float[Array, ""]:
